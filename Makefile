@@ -1,0 +1,56 @@
+# Everything a person or the build runs. `make demo` and `make test` need Python 3.11+, git and make, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MEMBERS := engine stats sdk-python server cli examples/shop
+MEMBER_FILES := $(addsuffix /pyproject.toml,$(MEMBERS))
+
+.PHONY: demo test check lint types contracts coverage bench screenshots requirements clean help
+
+help:
+	@echo "make demo   the running product with live demo traffic on http://127.0.0.1:8000"
+	@echo "make test   every test that this machine can run"
+	@echo "make check  format, lint, types, import contracts, coverage, tests: what CI runs"
+
+$(BIN)/uv:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Equipoise needs Python 3.11 or later; set PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+# Third parties come from the hashed files alone; the workspace's own members are added without their dependencies.
+$(VENV)/.product: requirements.txt $(MEMBER_FILES) | $(BIN)/uv
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements.txt
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation $(addprefix -e ./,$(MEMBERS))
+	@touch $@
+
+$(VENV)/.develop: requirements/develop.txt $(VENV)/.product
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements/develop.txt
+	@touch $@
+
+demo: $(VENV)/.product
+	$(BIN)/equipoise-server demo
+
+test: $(VENV)/.develop
+	$(BIN)/python -m pytest
+
+check: lint types contracts coverage
+
+lint: $(VENV)/.develop
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/.develop
+	$(BIN)/mypy engine/src stats/src sdk-python/src server/src cli/src examples/shop/src
+
+contracts: $(VENV)/.develop
+	$(BIN)/lint-imports
+
+# The whole suite once, with the coverage of engine and stats held at 100 %.
+coverage: $(VENV)/.develop
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+requirements: $(BIN)/uv
+	requirements/compile.sh
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage

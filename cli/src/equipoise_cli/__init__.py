@@ -1,0 +1,1 @@
+"""The Equipoise management API from a terminal or a pipeline."""

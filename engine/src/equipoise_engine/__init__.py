@@ -1,0 +1,1 @@
+"""Pure evaluation of Equipoise flags and experiments."""

@@ -1,0 +1,1 @@
+"""A demo shop whose simulated visitors meet experiments through the SDK."""

@@ -1,0 +1,1 @@
+"""Equipoise for Python applications: local evaluation, exposures, events."""

@@ -1,0 +1,1 @@
+"""The Equipoise server: control plane, SDK door, analysis worker and dashboard."""

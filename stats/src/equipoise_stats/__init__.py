@@ -1,0 +1,1 @@
+"""Pure inference on moments: trustworthy results for online experiments."""
