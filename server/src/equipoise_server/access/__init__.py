@@ -1,0 +1,1 @@
+"""People, projects, environments, roles and keys: who may do what, where."""

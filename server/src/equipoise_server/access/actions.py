@@ -1,0 +1,193 @@
+"""What changes people, projects, environments and keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.contrib.auth.hashers import make_password
+
+from equipoise_server.access import models, reads, secrets
+from equipoise_server.access.values import Actor, IssuedKey, KeyKind, Permission, Project, Role
+from equipoise_server.audit.actions import change
+from equipoise_server.audit.values import Author, Subject
+from equipoise_server.foundation.ids import KEY_RULE, is_key, new_id
+from equipoise_server.foundation.refusals import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Problem,
+    refuse_all,
+)
+
+LEAST_PASSWORD_LENGTH = 10
+LONGEST_TOKEN_LIFE = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True)
+class CreateUser:
+    """A new person. `may_create_projects` makes an organisation admin."""
+
+    email: str
+    name: str
+    password: str
+    may_create_projects: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CreateProject:
+    """A new project with the environments development and production."""
+
+    key: str
+    name: str
+    unit_types: tuple[str, ...] = ("user",)
+    default_unit_type: str = "user"
+
+
+@dataclass(frozen=True, slots=True)
+class GrantRole:
+    """Give a person a role in a project, instead of any earlier one."""
+
+    project_id: UUID
+    email: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class IssueSdkKey:
+    """A new SDK key for an environment."""
+
+    environment_id: UUID
+    kind: KeyKind
+    name: str
+
+
+def create_user(author: Author, command: CreateUser, *, now: datetime) -> UUID:
+    """Create a person. Called by an operator's command; people are not created over the web."""
+    problems = []
+    if "@" not in command.email:
+        problems.append(Problem("email", "Give an e-mail address."))
+    if len(command.password) < LEAST_PASSWORD_LENGTH:
+        problems.append(Problem("password", f"Use at least {LEAST_PASSWORD_LENGTH} characters."))
+    if models.User.objects.filter(email__iexact=command.email).exists():
+        problems.append(Problem("email", f"{command.email} already has an account."))
+    refuse_all(Invalid, problems)
+    user_id = new_id()
+    with change(author, "user.create", Subject("user", user_id, command.email), now=now) as entry:
+        models.User.objects.create(
+            id=user_id, email=command.email, name=command.name, password=make_password(command.password),
+            may_create_projects=command.may_create_projects,
+        )  # fmt: skip
+        entry.after = {"name": command.name, "may_create_projects": command.may_create_projects}
+    return user_id
+
+
+def create_project(actor: Actor, command: CreateProject, *, now: datetime) -> Project:
+    """Create a project; its creator becomes its admin."""
+    if not actor.may_create_projects:
+        raise Forbidden(Problem("", "Only an organisation admin can create a project."))
+    refuse_all(Invalid, _project_problems(command))
+    project_id = new_id()
+    subject = Subject("project", project_id, command.key, project_id)
+    with change(actor.author, "project.create", subject, now=now) as entry:
+        row = models.Project.objects.create(
+            id=project_id, key=command.key, name=command.name, unit_types=list(command.unit_types),
+            default_unit_type=command.default_unit_type, created_at=now,
+        )  # fmt: skip
+        for position, (key, name) in enumerate(
+            [("development", "Development"), ("production", "Production")]
+        ):
+            models.Environment.objects.create(project=row, key=key, name=name, position=position)
+        if actor.author.kind == "person":
+            models.Membership.objects.create(user_id=UUID(actor.author.id), project=row, role=Role.ADMIN)
+        entry.after = {"name": command.name, "unit_types": list(command.unit_types)}
+    return reads.project(project_id)
+
+
+def _project_problems(command: CreateProject) -> list[Problem]:
+    problems = []
+    if not is_key(command.key):
+        problems.append(Problem("key", f"The key “{command.key}” cannot be used: {KEY_RULE}."))
+    elif models.Project.objects.filter(key=command.key).exists():
+        problems.append(Problem("key", f"There is a project “{command.key}” already; choose another key."))
+    if not command.name.strip():
+        problems.append(Problem("name", "Give the project a name."))
+    if command.default_unit_type not in command.unit_types:
+        problems.append(Problem("default_unit_type", "The default unit type must be one of the unit types."))
+    problems += [
+        Problem("unit_types", f"The unit type “{unit_type}” cannot be used: {KEY_RULE}.")
+        for unit_type in command.unit_types
+        if not is_key(unit_type)
+    ]
+    return problems
+
+
+def grant_role(actor: Actor, command: GrantRole, *, now: datetime) -> None:
+    """Give a person a role; an actor can only give permissions it holds."""
+    actor.require(Permission.MEMBER_GRANT, command.project_id)
+    user = models.User.objects.filter(email__iexact=command.email).first()
+    if user is None:
+        raise NotFound(Problem("email", f"Nobody with the address {command.email} has an account."))
+    project = models.Project.objects.get(pk=command.project_id)
+    held = models.Membership.objects.filter(user=user, project=project).first()
+    if held is not None and held.role == Role.ADMIN and command.role != Role.ADMIN:
+        _refuse_without_another_admin(project, user)
+    subject = Subject("project", project.pk, project.key, project.pk)
+    with change(actor.author, "member.grant", subject, now=now) as entry:
+        entry.before = None if held is None else {"email": user.email, "role": held.role}
+        models.Membership.objects.update_or_create(
+            user=user, project=project, defaults={"role": command.role}
+        )
+        entry.after = {"email": user.email, "role": command.role}
+
+
+def _refuse_without_another_admin(project: models.Project, user: models.User) -> None:
+    others = models.Membership.objects.filter(project=project, role=Role.ADMIN).exclude(user=user)
+    if not others.exists():
+        raise Conflict(Problem("role", "This is the project's last admin; make somebody else admin first."))
+
+
+def issue_sdk_key(actor: Actor, command: IssueSdkKey, *, now: datetime) -> IssuedKey:
+    """Make an SDK key; its secret is in the answer and nowhere else."""
+    environment = reads.environment(command.environment_id)
+    actor.require(Permission.KEY_MANAGE, environment.project_id)
+    if not command.name.strip():
+        raise Invalid(Problem("name", "Say which application will use the key."))
+    secret, key_id = secrets.fresh(command.kind), new_id()
+    subject = Subject("sdk_key", key_id, secret.prefix, environment.project_id, environment.id)
+    with change(actor.author, "sdk_key.issue", subject, now=now) as entry:
+        models.SdkKey.objects.create(
+            id=key_id, environment_id=environment.id, kind=command.kind, name=command.name,
+            prefix=secret.prefix, secret_sha256=secret.sha256, created_at=now,
+        )  # fmt: skip
+        entry.after = {"kind": command.kind, "name": command.name}
+    return IssuedKey(reads.sdk_key(key_id), secret.text)
+
+
+def revoke_sdk_key(actor: Actor, key_id: UUID, *, now: datetime) -> None:
+    """Revoke an SDK key; it is refused from now on."""
+    key = reads.sdk_key(key_id)
+    environment = reads.environment(key.environment_id)
+    actor.require(Permission.KEY_MANAGE, environment.project_id)
+    subject = Subject("sdk_key", key.id, key.prefix, environment.project_id, environment.id)
+    with change(actor.author, "sdk_key.revoke", subject, now=now) as entry:
+        entry.before = {"revoked": key.revoked_at is not None}
+        models.SdkKey.objects.filter(pk=key_id, revoked_at=None).update(revoked_at=now)
+        entry.after = {"revoked": True}
+
+
+def issue_api_token(user_id: UUID, name: str, *, life: timedelta, now: datetime) -> str:
+    """Make a management token for a person, who can do with it what they can do themselves."""
+    if not name.strip() or not timedelta(0) < life <= LONGEST_TOKEN_LIFE:
+        raise Invalid(Problem("name", "Give the token a name and a life of at most 90 days."))
+    author = reads.author_of_user(user_id)
+    secret, token_id = secrets.fresh("api"), new_id()
+    with change(author, "api_token.issue", Subject("api_token", token_id, secret.prefix), now=now) as entry:
+        models.ApiToken.objects.create(
+            id=token_id, user_id=user_id, name=name, prefix=secret.prefix, secret_sha256=secret.sha256,
+            created_at=now, expires_at=now + life,
+        )  # fmt: skip
+        entry.after = {"name": name, "expires_at": (now + life).isoformat()}
+    return secret.text

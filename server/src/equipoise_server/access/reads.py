@@ -1,0 +1,144 @@
+"""Questions about people, projects and keys. Each answers frozen values."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from equipoise_server.access import models, secrets
+from equipoise_server.access.permissions import AUTOMATION_PERMISSIONS, ROLE_PERMISSIONS
+from equipoise_server.access.values import (
+    Actor,
+    Environment,
+    KeyKind,
+    Member,
+    Permission,
+    Project,
+    Role,
+    SdkKey,
+)
+from equipoise_server.audit.values import Author
+from equipoise_server.foundation.refusals import NotFound, Problem
+
+
+def author_of_user(user_id: UUID) -> Author:
+    """The person as an audit author."""
+    user = models.User.objects.get(pk=user_id)
+    return Author("person", str(user.pk), user.name)
+
+
+def actor_of_user(user_id: UUID) -> Actor:
+    """A person with the permissions of their roles."""
+    user = models.User.objects.get(pk=user_id)
+    roles = models.Membership.objects.filter(user=user).values_list("project_id", "role")
+    permissions = {project_id: ROLE_PERMISSIONS[Role(role)] for project_id, role in roles}
+    return Actor(Author("person", str(user.pk), user.name), permissions, user.may_create_projects)
+
+
+def actor_of_token(token: str, *, now: datetime) -> Actor | None:
+    """The person behind a management token, or None when it is unknown, revoked or expired."""
+    row = models.ApiToken.objects.filter(
+        prefix=secrets.prefix_of(token), revoked_at=None, expires_at__gt=now
+    ).first()
+    if row is None or not secrets.matches(token, row.secret_sha256):
+        return None
+    user = models.User.objects.filter(pk=row.user_id, is_active=True).first()
+    return None if user is None else actor_of_user(user.pk)
+
+
+def automation_actor(name: str) -> Actor:
+    """Automation by its name: it may hold, stop and kill in every project, nothing else."""
+    project_ids = models.Project.objects.values_list("id", flat=True)
+    permissions: dict[UUID, frozenset[Permission]] = dict.fromkeys(project_ids, AUTOMATION_PERMISSIONS)
+    return Actor(Author("automation", name, name), permissions)
+
+
+def operator_actor(name: str = "operator") -> Actor:
+    """Whoever has the server's shell: may do everything. For commands only, never for a door."""
+    project_ids = models.Project.objects.values_list("id", flat=True)
+    everything = frozenset(Permission)
+    return Actor(
+        Author("machine", name, name),
+        dict.fromkeys(project_ids, everything),
+        may_create_projects=True,
+    )
+
+
+def projects_of(actor: Actor) -> tuple[Project, ...]:
+    """The projects this actor may see, by name."""
+    visible = [pid for pid in actor.permissions if actor.may(Permission.PROJECT_READ, pid)]
+    rows = models.Project.objects.filter(pk__in=visible).prefetch_related("environments").order_by("name")
+    return tuple(_project(row) for row in rows)
+
+
+def project_by_key(actor: Actor, key: str) -> Project:
+    """The project with this key; one the actor may not see does not exist for them."""
+    row = models.Project.objects.filter(key=key).prefetch_related("environments").first()
+    if row is None or not actor.may(Permission.PROJECT_READ, row.pk):
+        raise NotFound(Problem("project", f"There is no project “{key}” that you can see."))
+    return _project(row)
+
+
+def project(project_id: UUID) -> Project:
+    """The project with this id."""
+    return _project(models.Project.objects.prefetch_related("environments").get(pk=project_id))
+
+
+def environment(environment_id: UUID) -> Environment:
+    """The environment with this id."""
+    row = models.Environment.objects.filter(pk=environment_id).first()
+    if row is None:
+        raise NotFound(Problem("environment", "There is no such environment."))
+    return _environment(row)
+
+
+def all_environments() -> tuple[Environment, ...]:
+    """Every environment of every project."""
+    return tuple(_environment(row) for row in models.Environment.objects.all())
+
+
+def members(project_id: UUID) -> tuple[Member, ...]:
+    """Who has a role in a project, by name."""
+    rows = (
+        models.Membership.objects.filter(project_id=project_id).select_related("user").order_by("user__name")
+    )
+    return tuple(Member(row.user.pk, row.user.email, row.user.name, Role(row.role)) for row in rows)
+
+
+def sdk_key(key_id: UUID) -> SdkKey:
+    """The SDK key with this id."""
+    row = models.SdkKey.objects.filter(pk=key_id).first()
+    if row is None:
+        raise NotFound(Problem("key", "There is no such key."))
+    return _sdk_key(row)
+
+
+def sdk_keys(project_id: UUID) -> tuple[SdkKey, ...]:
+    """A project's SDK keys, newest first, revoked ones too."""
+    rows = models.SdkKey.objects.filter(environment__project_id=project_id).order_by("-created_at")
+    return tuple(_sdk_key(row) for row in rows)
+
+
+def working_sdk_keys() -> tuple[tuple[str, str, SdkKey], ...]:
+    """(prefix, SHA-256, key) of every key that is not revoked: what the SDKs' door keeps in memory."""
+    rows = models.SdkKey.objects.filter(revoked_at=None)
+    return tuple((row.prefix, row.secret_sha256, _sdk_key(row)) for row in rows)
+
+
+def _environment(row: models.Environment) -> Environment:
+    return Environment(row.pk, row.project_id, row.key, row.name, row.is_protected)
+
+
+def _project(row: models.Project) -> Project:
+    environments = sorted(row.environments.all(), key=lambda e: e.position)
+    return Project(
+        row.pk, row.key, row.name, tuple(row.unit_types), row.default_unit_type,
+        tuple(_environment(e) for e in environments),
+    )  # fmt: skip
+
+
+def _sdk_key(row: models.SdkKey) -> SdkKey:
+    return SdkKey(
+        row.pk, row.environment_id, KeyKind(row.kind), row.name, row.prefix, row.created_at,
+        row.last_used_at, row.revoked_at,
+    )  # fmt: skip

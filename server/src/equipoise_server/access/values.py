@@ -1,0 +1,129 @@
+"""Who acts and where: actors, projects, environments and keys, as other rooms see them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from equipoise_server.audit.values import Author
+from equipoise_server.foundation.refusals import Forbidden, Problem
+
+
+class Permission(StrEnum):
+    """One thing an actor may do inside a project."""
+
+    PROJECT_READ = "project.read"
+    AUDIT_READ = "audit.read"
+    FLAG_EDIT = "flag.edit"
+    FLAG_KILL = "flag.kill"
+    FLAG_UNKILL = "flag.unkill"
+    EXPERIMENT_EDIT = "experiment.edit"
+    EXPERIMENT_LAUNCH = "experiment.launch"
+    EXPERIMENT_STOP = "experiment.stop"
+    EXPERIMENT_DECIDE = "experiment.decide"
+    EXPERIMENT_IMPORT = "experiment.import"
+    METRIC_EDIT = "metric.edit"
+    KEY_MANAGE = "key.manage"
+    MEMBER_GRANT = "member.grant"
+    PROJECT_EDIT = "project.edit"
+
+
+class Role(StrEnum):
+    """A named set of permissions, given to a person in one project."""
+
+    VIEWER = "viewer"
+    EXPERIMENTER = "experimenter"
+    ENGINEER = "engineer"
+    ADMIN = "admin"
+
+
+class KeyKind(StrEnum):
+    """What an SDK key may do: `server` gets rules, `client` only evaluated values; both may send events."""
+
+    CLIENT = "client"
+    SERVER = "server"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Somebody or something that acts, with what it may do in each project."""
+
+    author: Author
+    permissions: Mapping[UUID, frozenset[Permission]]
+    may_create_projects: bool = False
+
+    def may(self, permission: Permission, project_id: UUID) -> bool:
+        """Whether the actor holds this permission in this project."""
+        return permission in self.permissions.get(project_id, frozenset())
+
+    def require(self, permission: Permission, project_id: UUID) -> None:
+        """Refuse unless the actor holds this permission in this project."""
+        if not self.may(permission, project_id):
+            raise Forbidden(
+                Problem(
+                    "",
+                    f"You need the permission “{permission}” in this project. Ask one of its admins.",
+                )
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """One environment of a project."""
+
+    id: UUID
+    project_id: UUID
+    key: str
+    name: str
+    is_protected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project with its unit types and environments."""
+
+    id: UUID
+    key: str
+    name: str
+    unit_types: tuple[str, ...]
+    default_unit_type: str
+    environments: tuple[Environment, ...]
+
+    def environment(self, key: str) -> Environment | None:
+        """The environment with this key, if any."""
+        return next((e for e in self.environments if e.key == key), None)
+
+
+@dataclass(frozen=True, slots=True)
+class SdkKey:
+    """An SDK key as it may be listed: never its secret."""
+
+    id: UUID
+    environment_id: UUID
+    kind: KeyKind
+    name: str
+    prefix: str
+    created_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedKey:
+    """A key just made; the secret is shown this once."""
+
+    key: SdkKey
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A person's role in a project."""
+
+    user_id: UUID
+    email: str
+    name: str
+    role: Role

@@ -1,0 +1,1 @@
+"""Turns a frozen design and stored events into moments, and moments into a report."""

@@ -1,0 +1,15 @@
+"""The hash chain: how a record's hash follows from its content and the record before it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+FIRST_HASH = "0" * 64
+
+
+def record_hash(previous_hash: str, content: Mapping[str, object]) -> str:
+    """SHA-256 over the previous hash and the record's canonical JSON."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(f"{previous_hash}\n{text}".encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Decides on evidence and acts through the same audited actions as people."""

@@ -1,0 +1,9 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class AutomationConfig(AppConfig):
+    name = "equipoise_server.automation"
+    label = "automation"
+    default_auto_field = "django.db.models.BigAutoField"

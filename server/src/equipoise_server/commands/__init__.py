@@ -1,0 +1,1 @@
+"""Processes: serve, worker, demo, migrate. Composes the doors; decides nothing."""

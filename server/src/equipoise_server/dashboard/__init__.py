@@ -1,0 +1,1 @@
+"""The product manager's door: pages, forms, templates and charts."""

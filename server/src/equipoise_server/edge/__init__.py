@@ -1,0 +1,1 @@
+"""The SDKs' door: snapshots out, events in; answers from memory."""

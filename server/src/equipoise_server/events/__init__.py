@@ -1,0 +1,1 @@
+"""Events: durable inbox, validation, quarantine and store; the only room that knows storage."""

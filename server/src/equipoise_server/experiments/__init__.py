@@ -1,0 +1,1 @@
+"""Experiments: designs, iterations, lifecycle, layers and slots, decisions."""

@@ -1,0 +1,211 @@
+"""Experiments as other rooms see them: designs, iterations, verdicts and decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from equipoise_server.flags.values import Condition
+from equipoise_server.metrics.values import Margin
+
+
+class Status(StrEnum):
+    """The one state of an experiment."""
+
+    DRAFT = "draft"
+    IN_REVIEW = "in_review"
+    SCHEDULED = "scheduled"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    DECIDED = "decided"
+    ARCHIVED = "archived"
+
+
+class MetricRole(StrEnum):
+    """The part a metric plays in one experiment."""
+
+    OEC = "oec"
+    SECONDARY = "secondary"
+    GUARDRAIL = "guardrail"
+    DIAGNOSTIC = "diagnostic"
+
+
+class BreachAction(StrEnum):
+    """What automation does when a guardrail's alarm is breached."""
+
+    ALERT = "alert"
+    STOP = "stop"
+
+
+class DecisionKind(StrEnum):
+    """What people chose."""
+
+    SHIP = "ship"
+    DO_NOT_SHIP = "do_not_ship"
+
+
+class VerdictState(StrEnum):
+    """What the evidence says, in one word; written by analysis, never by people."""
+
+    NO_DATA = "no_data"
+    TOO_EARLY = "too_early"
+    RUNNING = "running"
+    WITHHELD_SRM = "withheld_srm"
+    GUARDRAIL_BREACHED = "guardrail_breached"
+    GUARDRAIL_UNCLEAR = "guardrail_unclear"
+    WINNING = "winning"
+    LOSING = "losing"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One variant of the experiment and the flag variants it sets (flag key → variant key)."""
+
+    key: str
+    name: str
+    weight: int
+    values: Mapping[str, str]
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedMetric:
+    """A metric in its role. `version` is 0 in a draft and frozen at start."""
+
+    key: str
+    role: MetricRole
+    margin: Margin | None = None
+    on_breach: BreachAction = BreachAction.ALERT
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """The plan. A draft's design can be edited; an iteration's is frozen."""
+
+    hypothesis: str = ""
+    unit_type: str = "user"
+    eligibility: Condition | None = None
+    arms: tuple[Arm, ...] = ()
+    control: str = "control"
+    metrics: tuple[PlannedMetric, ...] = ()
+    layer: str = ""
+    """Key of a shared layer; "" gives the experiment a layer of its own."""
+    slot_share: float = 1.0
+    """Share (0..1] of the layer's 10,000 slots it asks for."""
+    audience_parts_per_million: int = 1_000_000
+    """The gate: the share of the enrolled slots that takes part. Only this can grow while running."""
+    alpha: float = 0.05
+    power: float = 0.8
+    mde_relative: float | None = None
+    """The smallest lift of the OEC worth finding (0.02 = 2 %)."""
+    baseline: float | None = None
+    """The OEC's expected value without treatment; for planning."""
+    baseline_deviation: float | None = None
+    """Its standard deviation per unit; not needed for conversions."""
+    daily_units: int | None = None
+    """Expected new units a day, for planning."""
+    planned_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Iteration:
+    """One immutable run: frozen design, salts and slots in one environment."""
+
+    id: UUID
+    experiment_id: UUID
+    experiment_key: str
+    project_id: UUID
+    environment_id: UUID
+    number: int
+    design: Design
+    salt: str
+    gate_salt: str
+    layer_key: str
+    layer_salt: str
+    slots: tuple[tuple[int, int], ...]
+    gate_parts_per_million: int
+    started_at: datetime
+    planned_end_at: datetime | None
+    stopped_at: datetime | None
+    stop_reason: str
+    is_imported: bool
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether the planned end has come."""
+        return self.planned_end_at is not None and now >= self.planned_end_at
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What analysis last found, in the words other rooms and checks need."""
+
+    state: VerdictState
+    sentence: str
+    as_of: datetime
+    blocks_shipping: tuple[str, ...] = ()
+    """Reasons why the treatment cannot be shipped; empty when nothing blocks it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What people chose, and why."""
+
+    kind: DecisionKind
+    arm: str
+    reason: str
+    decided_by: str
+    decided_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """An experiment with its draft or last design and all its iterations, newest last."""
+
+    id: UUID
+    project_id: UUID
+    key: str
+    name: str
+    owner: str
+    status: Status
+    design: Design
+    iterations: tuple[Iteration, ...]
+    verdict: Verdict | None
+    decision: Decision | None
+    created_at: datetime
+    version: int
+
+    @property
+    def iteration(self) -> Iteration | None:
+        """The newest iteration, if it ever started."""
+        return self.iterations[-1] if self.iterations else None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One condition of a move, as the checklist shows it."""
+
+    key: str
+    label: str
+    passed: bool
+    message: str
+    """What to do about it; "" when passed."""
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRoom:
+    """A layer and who holds which slots."""
+
+    id: UUID
+    key: str
+    name: str
+    unit_type: str
+    environment_id: UUID
+    taken: tuple[tuple[int, int, str], ...]
+    """(first slot, one past the last, experiment key), in order."""
+    free_slots: int

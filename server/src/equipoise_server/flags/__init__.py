@@ -1,0 +1,1 @@
+"""Flags: variants, rules, overrides and kills, per environment."""

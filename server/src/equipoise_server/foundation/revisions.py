@@ -1,0 +1,77 @@
+"""Revisions: the number that grows when a client's payload changes, and the port that vets the new payload.
+
+The room that knows snapshots fills the port at start-up; it runs inside the action's transaction and
+refuses by raising.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from equipoise_server.foundation.models import EnvironmentRevision
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Revision:
+    """(epoch, number) of one environment; strictly growing."""
+
+    epoch: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadChange:
+    """What the port gets to vet: one environment at its new revision and the flags that changed."""
+
+    environment_id: UUID
+    revision: Revision
+    changed_flags: frozenset[str]
+    now: datetime
+    growth_confirmed: bool
+
+
+Publisher = Callable[[PayloadChange], None]
+_publishers: list[Publisher] = []
+
+
+def fill_publisher_port(publisher: Publisher) -> None:
+    """Let the room that knows snapshots vet and keep each new payload. Called once, at start-up."""
+    _publishers[:] = [publisher]
+
+
+def advance(
+    environment_id: UUID,
+    changed_flags: frozenset[str],
+    *,
+    now: datetime,
+    growth_confirmed: bool = False,
+) -> Revision:
+    """Give the environment its next revision; its payload is vetted and kept, or refused by raising."""
+    with transaction.atomic():
+        row, _ = EnvironmentRevision.objects.select_for_update().get_or_create(
+            environment_id=environment_id, defaults={"changed_at": now}
+        )
+        row.number += 1
+        row.changed_at = now
+        row.save(update_fields=["number", "changed_at"])
+        revision = Revision(row.epoch, row.number)
+        for publish in _publishers:
+            publish(PayloadChange(environment_id, revision, changed_flags, now, growth_confirmed))
+        return revision
+
+
+def current(environment_id: UUID) -> Revision | None:
+    """The environment's revision, or None before its first payload change."""
+    row = EnvironmentRevision.objects.filter(environment_id=environment_id).first()
+    return None if row is None else Revision(row.epoch, row.number)
+
+
+def all_current() -> dict[UUID, Revision]:
+    """Every environment's revision, in one query."""
+    rows = EnvironmentRevision.objects.values_list("environment_id", "epoch", "number")
+    return {environment_id: Revision(epoch, number) for environment_id, epoch, number in rows}

@@ -1,0 +1,110 @@
+"""Django's settings, read from the environment once; docs/reference/settings.md lists every variable."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+import dj_database_url
+
+DATA_DIRECTORY = Path(os.environ.get("EQUIPOISE_DATA", "data")).resolve()
+DEBUG = os.environ.get("EQUIPOISE_DEBUG", "") == "1"
+
+
+def _secret_key() -> str:
+    """The signing key: from the environment, or made once and kept beside the data."""
+    from_environment = os.environ.get("EQUIPOISE_SECRET_KEY", "")
+    if from_environment:
+        return from_environment
+    kept = DATA_DIRECTORY / "secret.key"
+    if not kept.exists():
+        DATA_DIRECTORY.mkdir(parents=True, exist_ok=True)
+        kept.touch(mode=0o600)
+        kept.write_text(secrets.token_urlsafe(50))
+    return kept.read_text()
+
+
+def _database() -> dict[str, object]:
+    url = os.environ.get("DATABASE_URL", "") or f"sqlite:///{DATA_DIRECTORY / 'equipoise.sqlite3'}"
+    database: dict[str, object] = dict(dj_database_url.parse(url, conn_max_age=60))
+    if database["ENGINE"] == "django.db.backends.sqlite3":
+        database["OPTIONS"] = {
+            # A write transaction takes its lock at once, so two writers wait instead of failing midway.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 5,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
+        }
+    return database
+
+
+SECRET_KEY = _secret_key()
+ALLOWED_HOSTS = os.environ.get("EQUIPOISE_HOSTS", "localhost,127.0.0.1,[::1],testserver").split(",")
+CSRF_TRUSTED_ORIGINS = [o for o in os.environ.get("EQUIPOISE_ORIGINS", "").split(",") if o]
+DATABASES = {"default": _database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django_htmx",
+    "equipoise_server.foundation",
+    "equipoise_server.audit",
+    "equipoise_server.access",
+    "equipoise_server.events",
+    "equipoise_server.metrics",
+    "equipoise_server.flags",
+    "equipoise_server.experiments",
+    "equipoise_server.snapshots",
+    "equipoise_server.analysis",
+    "equipoise_server.automation",
+    "equipoise_server.dashboard",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "equipoise_server.dashboard.guards.SignedInMiddleware",
+]
+ROOT_URLCONF = "equipoise_server.commands.urls"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.jinja2.Jinja2",
+        "DIRS": [],
+        "APP_DIRS": True,
+        "OPTIONS": {"environment": "equipoise_server.dashboard.jinja.environment"},
+    }
+]
+
+AUTH_USER_MODEL = "access.User"
+AUTHENTICATION_BACKENDS = ["equipoise_server.access.passwords.PasswordBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 24 * 60 * 60
+CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = os.environ.get("EQUIPOISE_HTTPS", "") == "1"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+LOGIN_URL = "/sign-in"
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+USE_I18N = False
+STATIC_URL = "/static/"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024 * 1024
+APPEND_SLASH = False
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": os.environ.get("EQUIPOISE_LOG_LEVEL", "WARNING")},
+}

@@ -1,0 +1,1 @@
+"""The metric catalogue: versioned aggregations over facts."""

@@ -1,0 +1,1 @@
+"""Turns the rows of an environment at a revision into one immutable snapshot."""

@@ -1,0 +1,3 @@
+"""Fixtures every server test may use."""
+
+from __future__ import annotations
