@@ -1,4 +1,4 @@
-"""A report as doors see it: results, or the reason why there are none. A withheld report has no metric number."""
+"""A report as doors see it: results, or the reason why there are none; never both."""
 
 from __future__ import annotations
 
