@@ -1,0 +1,242 @@
+"""The analysis of one experiment from its moments: one pure function.
+
+The order is law: SRM and quality first, and when they fail no metric is even looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from equipoise_stats.comparison import Comparison, Inference, Pair, compare
+from equipoise_stats.estimates import (
+    Estimate,
+    Status,
+    Undefined,
+    mean_estimate,
+    proportion_estimate,
+    ratio_estimate,
+)
+from equipoise_stats.families import holm
+from equipoise_stats.guardrails import (
+    Alarm,
+    AlarmRule,
+    Guardrail,
+    alarm,
+    non_inferiority,
+    rate_alarm,
+    undecided,
+)
+from equipoise_stats.intervals import Interval, known, normal_critical
+from equipoise_stats.moments import Moments
+from equipoise_stats.plan import (
+    Design,
+    Direction,
+    Evidence,
+    MetricKind,
+    MetricPlan,
+    MetricRole,
+    check,
+)
+from equipoise_stats.quality import Outcome, QualityCheck, exposure_checks, metric_checks
+from equipoise_stats.results import (
+    Analysis,
+    ArmCount,
+    Method,
+    MetricResult,
+    Results,
+    Significance,
+    Withheld,
+    WithheldReason,
+)
+from equipoise_stats.sequences import one_sided_multiplier
+from equipoise_stats.srm import Srm, SrmVerdict, judge_srm
+from equipoise_stats.verdicts import overall, treatment_verdicts
+
+_NO_UNITS = Estimate(0, None, None, None, Status.NO_UNITS)
+
+
+def analyse(evidence: Evidence, design: Design) -> Analysis:
+    """Judge an experiment at one look.
+
+    Running experiments get confidence sequences, those at their planned end fixed-horizon
+    intervals. Raises DesignError with every fault of plan and evidence.
+    """
+    check(design, evidence)
+    arms = _arm_counts(evidence, design)
+    match = judge_srm([arm.units for arm in arms], [variant.weight for variant in design.variants])
+    checks = exposure_checks(evidence)
+    reason = _withholding(evidence, match, checks)
+    if reason is not None:
+        return Withheld(reason, match, arms, checks)
+    method = Method.FIXED if design.planned_end_reached else Method.CONFIDENCE_SEQUENCE
+    pairs = _pairs(evidence, design)
+    compared = compare(pairs, Inference(method, design.alpha, design.power))
+    results = tuple(
+        _result(pair, comparison, design) for pair, comparison in zip(pairs, compared, strict=True)
+    )
+    metrics = _claims(results, design)
+    treatments = treatment_verdicts(metrics, design, checks)
+    quality = checks + metric_checks(design, evidence)
+    verdict = overall(treatments)
+    return Results(method, design.alpha, match, arms, quality, metrics, treatments, verdict)
+
+
+def estimate(moments: Moments | None, plan: MetricPlan) -> Estimate:
+    """One arm's estimate of a metric; None stands for an arm without units."""
+    if moments is None:
+        return _NO_UNITS
+    if plan.kind is MetricKind.RATIO:
+        return ratio_estimate(moments, plan.key, plan.denominator)
+    if plan.kind is MetricKind.PROPORTION:
+        return proportion_estimate(moments, plan.key)
+    return mean_estimate(moments, plan.key)
+
+
+def _arm_counts(evidence: Evidence, design: Design) -> tuple[ArmCount, ...]:
+    """Counts beside what the weights would have brought, of the units in arms with weight."""
+    weighed = [v.key for v in design.variants if v.weight > 0]
+    total = sum(evidence.counts.get(key, 0) for key in weighed)
+    return tuple(
+        ArmCount(v.key, evidence.counts.get(v.key, 0), total * design.weight(v.key)) for v in design.variants
+    )
+
+
+def _withholding(evidence: Evidence, match: Srm, checks: Sequence[QualityCheck]) -> WithheldReason | None:
+    if match.verdict is SrmVerdict.LOCKED:
+        return WithheldReason.SRM
+    if any(check.outcome is Outcome.BLOCK for check in checks):
+        return WithheldReason.QUALITY
+    seen = any(moments.n > 0 for moments in evidence.moments.values())
+    return None if seen and match.verdict is not SrmVerdict.UNKNOWN else WithheldReason.NO_DATA
+
+
+def _pairs(evidence: Evidence, design: Design) -> tuple[Pair, ...]:
+    expected = {treatment: _expected_units(design, treatment) for treatment in design.treatments}
+    return tuple(
+        Pair(
+            metric,
+            treatment,
+            estimate(evidence.moments.get(treatment), metric),
+            control,
+            expected[treatment],
+        )
+        for metric in design.metrics
+        for control in (estimate(evidence.moments.get(design.control), metric),)
+        for treatment in design.treatments
+    )
+
+
+def _expected_units(design: Design, treatment: str) -> float | None:
+    """The planned units of one treatment and the control together."""
+    if design.expected_units is None:
+        return None
+    return design.expected_units * (design.weight(treatment) + design.weight(design.control))
+
+
+def _result(pair: Pair, comparison: Comparison, design: Design) -> MetricResult:
+    is_guardrail = pair.plan.role is MetricRole.GUARDRAIL
+    return MetricResult(
+        metric=pair.plan.key,
+        treatment=pair.treatment_key,
+        role=pair.plan.role,
+        treatment_estimate=pair.treatment,
+        control_estimate=pair.control,
+        effect=comparison.effect,
+        lift=comparison.lift,
+        p_value=comparison.p_value,
+        log_e_value=comparison.log_e_value,
+        adjusted_p_value=None,
+        significance=Significance.NOT_TESTED,
+        guardrail=_guardrail(pair, comparison, design) if is_guardrail else None,
+        alarm=_alarm(pair, design) if is_guardrail else None,
+        mde_reached=comparison.mde_reached,
+        status=comparison.status,
+    )
+
+
+def _guardrail(pair: Pair, comparison: Comparison, design: Design) -> Guardrail | None:
+    margin = pair.plan.margin
+    if margin is None:
+        return None
+    if comparison.status is not Status.OK:
+        return undecided(margin, comparison.status)
+    critical = normal_critical(design.alpha)
+    if not design.planned_end_reached:
+        n = pair.treatment.n + pair.control.n
+        critical = float(one_sided_multiplier(n, known(pair.expected_units), design.alpha))
+    return non_inferiority(
+        pair.treatment,
+        pair.control,
+        margin=margin,
+        direction=pair.plan.direction,
+        critical=critical,
+    )
+
+
+def _alarm(pair: Pair, design: Design) -> Alarm | Undefined:
+    guardrails = len(design.with_role(MetricRole.GUARDRAIL))
+    rule = AlarmRule(
+        pair.plan.alarm_margin,
+        pair.plan.direction,
+        design.alarm_alpha / guardrails,
+        pair.expected_units if design.alarm_units is None else float(design.alarm_units),
+    )
+    if pair.plan.kind is not MetricKind.PROPORTION:
+        return alarm(pair.treatment, pair.control, rule)
+    treated = design.weight(pair.treatment_key)
+    share = treated / (treated + design.weight(design.control))
+    return rate_alarm(pair.treatment, pair.control, rule, share=share)
+
+
+def _claims(results: tuple[MetricResult, ...], design: Design) -> tuple[MetricResult, ...]:
+    """Adjust the OEC over treatments, then the secondaries of treatments whose OEC succeeded.
+
+    The secondary family counts every secondary × treatment, also those behind a closed gate,
+    so its size does not depend on the data.
+    """
+    directions = {metric.key: metric.direction for metric in design.metrics}
+    oec = _adjusted(results, MetricRole.OEC)
+    secondary = _adjusted(results, MetricRole.SECONDARY)
+    claimed: list[MetricResult] = []
+    open_gates = {
+        results[at].treatment
+        for at, p in oec.items()
+        if _significance(results[at], p, directions, design) is Significance.BETTER
+    }
+    for at, result in enumerate(results):
+        closed = at in secondary and result.treatment not in open_gates
+        if closed:
+            claimed.append(replace(result, significance=Significance.GATE_CLOSED))
+            continue
+        family = oec if at in oec else secondary
+        if at not in family:
+            claimed.append(result)
+            continue
+        significance = _significance(result, family[at], directions, design)
+        claimed.append(replace(result, adjusted_p_value=family[at], significance=significance))
+    return tuple(claimed)
+
+
+def _adjusted(results: Sequence[MetricResult], role: MetricRole) -> dict[int, float | None]:
+    """Holm over one role's results, by place; what is unknown counts in the family as p = 1."""
+    at = [place for place, result in enumerate(results) if result.role is role]
+    p_values = [results[place].p_value for place in at]
+    adjusted = holm([1.0 if p is None else p for p in p_values])
+    known_only = (a if p is not None else None for a, p in zip(adjusted, p_values, strict=True))
+    return dict(zip(at, known_only, strict=True))
+
+
+def _significance(
+    result: MetricResult,
+    adjusted: float | None,
+    directions: dict[str, Direction],
+    design: Design,
+) -> Significance:
+    if adjusted is None or not isinstance(result.effect, Interval):
+        return Significance.UNKNOWN
+    if adjusted > design.alpha:
+        return Significance.NOT_SIGNIFICANT
+    rises = result.effect.value > 0
+    good = rises is (directions[result.metric] is Direction.INCREASE)
+    return Significance.BETTER if good else Significance.WORSE

@@ -1,0 +1,231 @@
+"""What was planned and what was seen: the two inputs of an analysis, and every fault in them."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from equipoise_stats.moments import Moments
+
+
+class MetricKind(StrEnum):
+    """How a unit's columns become one number."""
+
+    MEAN = "mean"
+    PROPORTION = "proportion"
+    RATIO = "ratio"
+
+
+class MetricRole(StrEnum):
+    """What a metric may decide in one experiment."""
+
+    OEC = "oec"
+    SECONDARY = "secondary"
+    GUARDRAIL = "guardrail"
+    DIAGNOSTIC = "diagnostic"
+
+
+class Direction(StrEnum):
+    """Which way is good."""
+
+    INCREASE = "increase"
+    DECREASE = "decrease"
+
+
+class MarginKind(StrEnum):
+    """A share of the control's value, or the metric's own unit."""
+
+    RELATIVE = "relative"
+    ABSOLUTE = "absolute"
+
+
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """The largest harm that is still acceptable: 0.02 relative is 2 %."""
+
+    kind: MarginKind
+    value: float
+
+
+NO_MARGIN = Margin(MarginKind.RELATIVE, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class VariantPlan:
+    """A variant and its weight in the split; weights need not add up to anything."""
+
+    key: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class MetricPlan:
+    """A metric as frozen at launch.
+
+    Its moments column is `key`; a ratio also has `{key}:denominator`. A guardrail has a margin.
+    alarm_margin: the harm beyond which the alarm may sound.
+    """
+
+    key: str
+    kind: MetricKind
+    role: MetricRole
+    direction: Direction = Direction.INCREASE
+    margin: Margin | None = None
+    alarm_margin: Margin = NO_MARGIN
+
+    @property
+    def denominator(self) -> str:
+        """The column of a ratio's denominator."""
+        return f"{self.key}:denominator"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The moments columns that this metric reads."""
+        return (self.key, self.denominator) if self.kind is MetricKind.RATIO else (self.key,)
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """The frozen plan of an experiment.
+
+    expected_units: planned units over all variants, n*; frozen at launch, tunes the sequences.
+    planned_end_reached: only then are fixed-horizon intervals given.
+    alarm_alpha: false alarms allowed per treatment, shared among the guardrails.
+    alarm_units: the size at which an alarm is sharpest (a day's units); else expected_units.
+    """
+
+    variants: tuple[VariantPlan, ...]
+    control: str
+    metrics: tuple[MetricPlan, ...]
+    expected_units: int | None
+    planned_end_reached: bool
+    alpha: float = 0.05
+    alarm_alpha: float = 0.01
+    alarm_units: int | None = None
+    power: float = 0.8
+
+    @property
+    def treatments(self) -> tuple[str, ...]:
+        """The variants with weight, the control apart."""
+        return tuple(v.key for v in self.variants if v.key != self.control and v.weight > 0)
+
+    @property
+    def oec(self) -> MetricPlan:
+        """The one metric that decides."""
+        return next(metric for metric in self.metrics if metric.role is MetricRole.OEC)
+
+    def with_role(self, role: MetricRole) -> tuple[MetricPlan, ...]:
+        """The metrics of one role, in plan order."""
+        return tuple(metric for metric in self.metrics if metric.role is role)
+
+    def weight(self, variant: str) -> float:
+        """A variant's share of all weights, 0..1."""
+        total = sum(v.weight for v in self.variants)
+        return sum(v.weight for v in self.variants if v.key == variant) / total
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was seen, by variant.
+
+    counts: exposed units, each under the variant it met first. moments: of (matured) units.
+    crossed: how many of them met a second variant. observed_days: whole days with data.
+    largest_units: variant → metric → the largest single unit's value.
+    """
+
+    counts: Mapping[str, int]
+    moments: Mapping[str, Moments]
+    observed_days: float
+    crossed: Mapping[str, int] = field(default_factory=dict)
+    largest_units: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+class DesignError(ValueError):
+    """A plan or its evidence that cannot be analysed. `problems` lists every fault."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+def check(design: Design, evidence: Evidence | None = None) -> None:
+    """Raise DesignError with every fault of a plan, and of its evidence when there is any."""
+    problems = list(design_problems(design))
+    if evidence is not None:
+        problems += evidence_problems(design, evidence)
+    if problems:
+        raise DesignError(tuple(problems))
+
+
+def design_problems(design: Design) -> Iterator[str]:
+    """Every fault of a plan, in sentences that name the field."""
+    yield from _variant_problems(design)
+    yield from _metric_problems(design)
+    for name, share in (("alpha", design.alpha), ("alarm_alpha", design.alarm_alpha)):
+        if not 0 < share < 0.5:  # noqa: PLR2004 - at one half a one-sided test is a coin toss
+            yield f"{name} must lie between 0 and 0.5, not {share}"
+    if not 0 < design.power < 1:
+        yield f"power must lie between 0 and 1, not {design.power}"
+    for name, units in (
+        ("expected_units", design.expected_units),
+        ("alarm_units", design.alarm_units),
+    ):
+        if units is not None and units < 1:
+            yield f"{name} must be at least 1, not {units}; leave it out if unknown"
+
+
+def _variant_problems(design: Design) -> Iterator[str]:
+    keys = Counter(v.key for v in design.variants)
+    yield from (f"variant {key!r} is given {n} times" for key, n in keys.items() if n > 1)
+    for variant in design.variants:
+        if not (math.isfinite(variant.weight) and variant.weight >= 0):
+            yield f"variant {variant.key!r}: weight must be 0 or more, not {variant.weight}"
+    if design.control not in keys:
+        yield f"control {design.control!r} is not among the variants"
+    elif not any(v.key == design.control and v.weight > 0 for v in design.variants):
+        yield f"control {design.control!r} has no weight"
+    if not design.treatments:
+        yield "variants: at least one treatment needs weight"
+
+
+def _metric_problems(design: Design) -> Iterator[str]:
+    keys = Counter(metric.key for metric in design.metrics)
+    yield from (f"metric {key!r} is given {n} times" for key, n in keys.items() if n > 1)
+    oecs = len(design.with_role(MetricRole.OEC))
+    if oecs != 1:
+        yield f"metrics: exactly one has the role oec, not {oecs}"
+    for metric in design.metrics:
+        if metric.role is MetricRole.GUARDRAIL and metric.margin is None:
+            yield f"metric {metric.key!r}: a guardrail needs a margin"
+        for name, margin in (("margin", metric.margin), ("alarm_margin", metric.alarm_margin)):
+            if margin is not None and not _is_possible(margin):
+                yield f"metric {metric.key!r}: {name} {margin.value} is not a harm that can be allowed"
+
+
+def _is_possible(margin: Margin) -> bool:
+    if not (math.isfinite(margin.value) and margin.value >= 0):
+        return False
+    return margin.kind is MarginKind.ABSOLUTE or margin.value < 1
+
+
+def evidence_problems(design: Design, evidence: Evidence) -> Iterator[str]:
+    """Every way in which the evidence does not fit the plan."""
+    planned = {variant.key for variant in design.variants}
+    for name, given in (
+        ("counts", evidence.counts),
+        ("moments", evidence.moments),
+        ("crossed", evidence.crossed),
+        ("largest_units", evidence.largest_units),
+    ):
+        yield from (f"{name}: {key!r} is not a variant of the plan" for key in given if key not in planned)
+    for name, counts in (("counts", evidence.counts), ("crossed", evidence.crossed)):
+        yield from (f"{name}[{key!r}] is negative" for key, count in counts.items() if count < 0)
+    if not evidence.observed_days >= 0:
+        yield f"observed_days must be 0 or more, not {evidence.observed_days}"
+    columns = tuple(column for metric in design.metrics for column in metric.columns)
+    for key, moments in evidence.moments.items():
+        held = set(moments.names)
+        yield from (f"moments[{key!r}] lack column {c!r}" for c in columns if c not in held)
