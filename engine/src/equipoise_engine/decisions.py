@@ -1,0 +1,108 @@
+"""What an evaluation answers: values and closed sets of words, without any rule of how they arise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
+
+Scalar = bool | str | int | float
+
+
+class Reason(StrEnum):
+    """Why a value was served, in OpenFeature's words (spec/evaluation.md, "Reasons")."""
+
+    STATIC = "STATIC"
+    DEFAULT = "DEFAULT"
+    TARGETING_MATCH = "TARGETING_MATCH"
+    SPLIT = "SPLIT"
+    DISABLED = "DISABLED"
+    ERROR = "ERROR"
+
+
+class ErrorCode(StrEnum):
+    """What went wrong, in OpenFeature's words; only together with Reason.ERROR."""
+
+    PROVIDER_NOT_READY = "PROVIDER_NOT_READY"
+    FLAG_NOT_FOUND = "FLAG_NOT_FOUND"
+    PARSE_ERROR = "PARSE_ERROR"
+    TYPE_MISMATCH = "TYPE_MISMATCH"
+    INVALID_CONTEXT = "INVALID_CONTEXT"
+    GENERAL = "GENERAL"
+
+
+class Enrolment(NamedTuple):
+    """A unit's place in a running experiment: what an exposure has to carry."""
+
+    experiment: str
+    iteration: int
+    arm: str
+    unit_type: str
+    unit: str
+    layer: str
+
+
+class Decision(NamedTuple):
+    """The answer for one flag and one context. Immutable; equal when all fields are.
+
+    A named tuple because one is built for every enrolled unit: it costs a tenth of a frozen dataclass.
+
+    Attributes:
+        flag_key: the key asked for ("" when it was not text).
+        value: the variant's value, or the code default when `variant` is None.
+        variant: the variant's key, or None when the code default was served.
+        reason: why.
+        error_code: what went wrong, or None.
+        error_message: the same in a sentence, or None.
+        metadata: step, experiment, rule, revision … (spec/evaluation.md, "Metadata").
+        enrolment: set only when the unit takes part in a running experiment and may be exposed.
+    """
+
+    flag_key: str
+    value: object
+    variant: str | None
+    reason: Reason
+    error_code: ErrorCode | None
+    error_message: str | None
+    metadata: Mapping[str, Scalar]
+    enrolment: Enrolment | None
+
+
+class Finding(StrEnum):
+    """What one step of the evaluation found out about a unit."""
+
+    FLAG_UNKNOWN = "flag_unknown"
+    KILLED = "killed"
+    NOT_KILLED = "not_killed"
+    FAULTY = "faulty"
+    CONTEXT_INVALID = "context_invalid"
+    NAMED = "named"
+    NOT_NAMED = "not_named"
+    NOT_ELIGIBLE = "not_eligible"
+    UNIT_MISSING = "unit_missing"
+    OUTSIDE_SLOTS = "outside_slots"
+    OUTSIDE_GATE = "outside_gate"
+    ENROLLED = "enrolled"
+    OUTSIDE_ROLLOUT = "outside_rollout"
+    SERVED = "served"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of an explanation.
+
+    Attributes:
+        kind: unknown, kill, error, override, experiment, rule or default.
+        key: the experiment, rule, segment or kill level that the step is about, if any.
+        finding: what the step found.
+        decision: the answer when this step decided (the last step always does), else None.
+        detail: the numbers behind the finding, such as slot, gate_part and arm.
+    """
+
+    kind: str
+    key: str | None
+    finding: Finding
+    decision: Decision | None = None
+    detail: Mapping[str, Scalar] = field(default_factory=lambda: MappingProxyType({}))

@@ -1,0 +1,211 @@
+"""Reads the experiments of a snapshot and the layers that they share. Serves nothing by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from equipoise_engine.hashing import LARGEST_WEIGHT_SUM, PARTS, SLOT_COUNT
+from equipoise_engine.problems import Problem, Reader, pointer
+from equipoise_engine.targeting import Segments, Test, condition
+
+EXPERIMENT_MEMBERS = frozenset(
+    {"iteration", "layer", "unit_type", "state", "killed", "eligibility"}
+    | {"slots", "gate", "salt", "control", "variants"}
+)
+ARM_MEMBERS = frozenset({"key", "weight", "values"})
+GATE_MEMBERS = frozenset({"salt", "parts_per_million"})
+LAYER_MEMBERS = frozenset({"salt", "unit_type"})
+LARGEST_REVISION = 2**53 - 1
+
+
+class Service(StrEnum):
+    """What an experiment does for the units that it enrols."""
+
+    SPLIT = "split"
+    STOPPED = "stopped"
+    KILLED = "killed"
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """The randomisation that experiments share."""
+
+    salt: str
+    unit_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The share of units that a gate lets pass, in parts per million, by its own salt."""
+
+    salt: str
+    parts_per_million: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One variant of an experiment: its weight, and the variant that it gives each flag."""
+
+    key: str
+    weight: int
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A sound experiment, read once for all the flags that it sets."""
+
+    key: str
+    iteration: int
+    layer_key: str
+    layer: Layer
+    service: Service
+    eligible: Test | None
+    slots: tuple[tuple[int, int], ...]
+    gate: Gate | None
+    salt: str
+    control: Arm
+    arms: tuple[Arm, ...]
+
+    @property
+    def unit_type(self) -> str:
+        """Return the type of unit that is enrolled."""
+        return self.layer.unit_type
+
+
+def read_layers(
+    definitions: Mapping[str, object], unit_types: frozenset[str], problems: list[Problem]
+) -> dict[str, Layer]:
+    """Return the sound layers; note what is wrong with the others."""
+    layers = {}
+    for key, node in definitions.items():
+        faults: list[Problem] = []
+        reader = Reader(node, pointer("/layers", key), faults, known=LAYER_MEMBERS)
+        layer = Layer(reader.salt("salt"), read_unit_type(reader, unit_types))
+        if not faults:
+            layers[key] = layer
+        problems.extend(faults)
+    return layers
+
+
+def read_unit_type(reader: Reader, unit_types: frozenset[str]) -> str:
+    """Return a unit type that the snapshot declares."""
+    unit_type = reader.text("unit_type")
+    if unit_type and unit_type not in unit_types:
+        reader.senseless("unit_type", f"{unit_type!r} is none of {', '.join(sorted(unit_types))}")
+    return unit_type
+
+
+class Experiments:
+    """Reads experiments against the layers and segments of one snapshot."""
+
+    def __init__(self, layers: Mapping[str, Layer], segments: Segments) -> None:
+        self._layers = layers
+        self._segments = segments
+
+    def read(self, key: str, node: object, problems: list[Problem]) -> Experiment | None:
+        """Return an experiment, or None when anything about it is wrong; note what."""
+        faults: list[Problem] = []
+        path = pointer("/experiments", key)
+        reader = Reader(node, path, faults, known=EXPERIMENT_MEMBERS)
+        layer_key, layer = self._layer(reader)
+        eligible = read_eligibility(reader, self._segments)
+        arms = _arms(reader)
+        iteration = reader.integer("iteration", 1, LARGEST_REVISION)
+        service, slots, salt = _service(reader), _slots(reader), reader.salt("salt")
+        gate = None if reader.get("gate") is None else _gate(reader)
+        control = next((arm for arm in arms if arm.key == reader.get("control")), None)
+        if control is None:
+            reader.senseless("control", "must be the key of one of the variants")
+        problems.extend(faults)
+        if faults or layer is None or control is None:
+            return None
+        return Experiment(
+            key=key,
+            iteration=iteration,
+            layer_key=layer_key,
+            layer=layer,
+            service=service,
+            eligible=eligible,
+            slots=slots,
+            gate=gate,
+            salt=salt,
+            control=control,
+            arms=arms,
+        )
+
+    def _layer(self, reader: Reader) -> tuple[str, Layer | None]:
+        key, unit_type = reader.text("layer"), reader.text("unit_type")
+        layer = self._layers.get(key)
+        if layer is None and key:
+            reader.senseless("layer", f"there is no sound layer {key!r}")
+        elif layer is not None and unit_type and unit_type != layer.unit_type:
+            reader.senseless("unit_type", f"must be {layer.unit_type!r}, as in its layer")
+        return key, layer
+
+
+def read_eligibility(reader: Reader, segments: Segments) -> Test | None:
+    """Return the test of an "eligibility" member; absent or null admits everybody (None)."""
+    node = reader.get("eligibility")
+    if node is None:
+        return None
+    path = pointer(reader.path, "eligibility")
+    compiled = condition(node, path, segments, reader.problems)
+    return None if compiled is None else compiled.test
+
+
+def _gate(reader: Reader) -> Gate:
+    path = pointer(reader.path, "gate")
+    gate = Reader(reader.get("gate"), path, reader.problems, known=GATE_MEMBERS)
+    return Gate(gate.salt("salt"), gate.integer("parts_per_million", 0, PARTS))
+
+
+def _service(reader: Reader) -> Service:
+    state = reader.text("state")
+    if state not in {"", "running", "stopped"}:
+        reader.senseless("state", f"must be running or stopped, not {state!r}")
+    if reader.truth("killed"):
+        return Service.KILLED
+    return Service.SPLIT if state == "running" else Service.STOPPED
+
+
+def _slots(reader: Reader) -> tuple[tuple[int, int], ...]:
+    ranges: list[tuple[int, int]] = []
+    for index, entry in enumerate(reader.array("slots")):
+        match entry:
+            case [int(low), int(high)] if _is_range(low, high):
+                ranges.append((low, high))
+            case _:
+                told = f"entry {index} must be [from, to] with 0 ≤ from < to ≤ 10,000"
+                reader.malformed("slots", told)
+    if "slots" not in reader.members:
+        reader.malformed("slots", "is required")
+    return tuple(ranges)
+
+
+def _is_range(low: int, high: int) -> bool:
+    return not isinstance(low, bool) and not isinstance(high, bool) and 0 <= low < high <= SLOT_COUNT
+
+
+def _arms(reader: Reader) -> tuple[Arm, ...]:
+    arms = []
+    for index, node in enumerate(reader.array("variants")):
+        path = f"{reader.path}/variants/{index}"
+        entry = Reader(node, path, reader.problems, known=ARM_MEMBERS)
+        weight = entry.integer("weight", 0, LARGEST_WEIGHT_SUM)
+        arms.append(Arm(entry.text("key"), weight, _variant_keys(entry)))
+    if len({arm.key for arm in arms}) < len(arms):
+        reader.senseless("variants", "must have different keys")
+    if not 1 <= sum(arm.weight for arm in arms) <= LARGEST_WEIGHT_SUM:
+        reader.senseless("variants", "must have weights that sum to 1 to 2**20")
+    return tuple(arms)
+
+
+def _variant_keys(entry: Reader) -> Mapping[str, str]:
+    values = entry.table("values")
+    keys = {flag: variant for flag, variant in values.items() if isinstance(variant, str)}
+    if len(keys) < len(values):
+        entry.malformed("values", "must give each flag the key of one of its variants")
+    return keys

@@ -1,0 +1,132 @@
+"""Turns (salt, unit) into a 32-bit number, and a number into an arm: spec/hashing.md, hash version 1.
+
+Knows nothing of flags. Integers only, so that every language gets the same answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+
+import mmh3
+
+HASH_SPACE = 2**32
+SLOT_COUNT = 10_000
+PARTS = 1_000_000
+LARGEST_WEIGHT_SUM = 2**20
+LONGEST_UNIT_BYTES = 256
+_LARGEST_INTEGER_BITS = 1_024  # more than 256 digits, far below Python's own limit for text
+
+
+def hash_unit(salt: str, unit: str) -> int:
+    """Return the unsigned 32-bit hash of a unit under a salt (spec/hashing.md, "Hash").
+
+    Args:
+        salt: the frozen string of a layer, gate, split or rollout.
+        unit: a canonical unit id, see `canonical_unit`.
+
+    Raises:
+        UnicodeEncodeError: when either holds a lone surrogate.
+        ValueError: when both together need 65,536 bytes or more.
+    """
+    text = f"{salt}:{unit}".encode()
+    return mmh3.hash(_header(len(text)) + text, 0, False)
+
+
+def slot(salt: str, unit: str) -> int:
+    """Return the slot, 0 to 9,999, of a unit in the layer that owns the salt."""
+    return hash_unit(salt, unit) * SLOT_COUNT >> 32
+
+
+def pick(hash: int, weights: Sequence[int]) -> int:  # noqa: A002 - the word of the spec
+    """Return the first index whose cumulated weight exceeds the hash's place (spec, "Pick").
+
+    Args:
+        hash: an unsigned 32-bit integer.
+        weights: integers of at least 0; their sum lies in 1..2**20.
+
+    Raises:
+        ValueError: when the hash or the weights are out of range.
+    """
+    total = sum(weights)
+    if not 0 <= hash < HASH_SPACE:
+        raise ValueError(f"hash must lie in 0..2**32-1, not {hash}")
+    if min(weights, default=-1) < 0 or not 1 <= total <= LARGEST_WEIGHT_SUM:
+        raise ValueError(f"weights must be ≥ 0 and sum to 1..2**20, not {list(weights)}")
+    place = hash * total >> 32
+    return next(index for index, edge in enumerate(accumulate(weights)) if place < edge)
+
+
+def canonical_unit(value: object) -> str | None:
+    """Return the text that is hashed for a unit id, or None when the id counts as missing.
+
+    Text of 1 to 256 UTF-8 bytes stays as it is; integers become plain decimals. Booleans, floats,
+    lone surrogates, "" and everything else are missing (spec/hashing.md, "Unit ids").
+    """
+    if type(value) is str and value.isascii():  # most units, without encoding them
+        return value if 0 < len(value) <= LONGEST_UNIT_BYTES else None
+    if isinstance(value, str):
+        unit = str.__str__(value)
+    elif (
+        isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= _LARGEST_INTEGER_BITS
+    ):
+        unit = int.__repr__(value)
+    else:
+        return None
+    try:
+        size = len(unit.encode())
+    except UnicodeEncodeError:
+        return None
+    return unit if 1 <= size <= LONGEST_UNIT_BYTES else None
+
+
+def threshold(part: int, whole: int) -> int:
+    """Return the smallest hash h with (h · whole) >> 32 ≥ part: comparing h to it equals scaling h."""
+    return -(-part * HASH_SPACE // whole)
+
+
+def thresholds(weights: Sequence[int]) -> tuple[int, ...]:
+    """Return each arm's upper bound: `bisect_right(thresholds(w), h)` equals `pick(h, w)`."""
+    total = sum(weights)
+    return tuple(threshold(edge, total) for edge in accumulate(weights))
+
+
+def hash_with(salt: str) -> Callable[[str], int]:
+    """Return `hash_unit` with the salt filled in and its headers remembered by length."""
+    prefixes = _Prefixes(salt)
+    hash_text = mmh3.hash
+
+    def hashed(unit: str) -> int:
+        if unit.isascii():
+            prefix = prefixes[len(unit)]
+            if prefix:
+                return hash_text(prefix + unit, 0, False)
+        return hash_unit(salt, unit)
+
+    return hashed
+
+
+class _Prefixes(dict[int, str]):
+    """Unit length → header, salt and colon, as text; "" where the header is not ASCII."""
+
+    __slots__ = ("_salted",)
+
+    def __init__(self, salt: str) -> None:
+        self._salted = f"{salt}:"
+
+    def __missing__(self, length: int) -> str:
+        header = _header(len(self._salted) + length)
+        plain = header.isascii() and self._salted.isascii()
+        prefix = self[length] = header.decode() + self._salted if plain else ""
+        return prefix
+
+
+def _header(size: int) -> bytes:
+    """Return the CBOR head of a text of `size` bytes (RFC 8949, major type 3)."""
+    if size < 24:  # noqa: PLR2004 - CBOR: the length fits into the first byte
+        return bytes((0x60 + size,))
+    if size < 256:  # noqa: PLR2004 - CBOR: one byte of length follows
+        return bytes((0x78, size))
+    if size < 65_536:  # noqa: PLR2004 - CBOR: two bytes of length follow
+        return bytes((0x79, *size.to_bytes(2, "big")))
+    raise ValueError(f"salt and unit need {size} bytes; at most 65,535 can be hashed")
