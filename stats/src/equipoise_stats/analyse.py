@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from equipoise_stats.comparison import Comparison, Inference, Pair, compare
+from equipoise_stats.comparison import Comparison, Inference, Pair, compare, few_events, missing_size
 from equipoise_stats.estimates import (
     Estimate,
     Status,
@@ -24,6 +24,7 @@ from equipoise_stats.guardrails import (
     Guardrail,
     alarm,
     non_inferiority,
+    non_inferiority_of_few,
     rate_alarm,
     undecided,
 )
@@ -69,7 +70,7 @@ def analyse(evidence: Evidence, design: Design) -> Analysis:
     reason = _withholding(evidence, match, checks)
     if reason is not None:
         return Withheld(reason, match, arms, checks)
-    method = Method.FIXED if design.planned_end_reached else Method.CONFIDENCE_SEQUENCE
+    method = _method(design)
     pairs = _pairs(evidence, design)
     compared = compare(pairs, Inference(method, design.alpha, design.power))
     results = tuple(
@@ -159,19 +160,26 @@ def _guardrail(pair: Pair, comparison: Comparison, design: Design) -> Guardrail 
     margin = pair.plan.margin
     if margin is None:
         return None
+    arms, direction = (pair.treatment, pair.control), pair.plan.direction
+    rates = few_events(pair, _method(design))
+    if rates is not None and missing_size(pair, Method.FIXED) is None:
+        critical = normal_critical(design.alpha)
+        return non_inferiority_of_few(*arms, rates, margin=margin, direction=direction, critical=critical)
     if comparison.status is not Status.OK:
         return undecided(margin, comparison.status)
-    critical = normal_critical(design.alpha)
-    if not design.planned_end_reached:
-        n = pair.treatment.n + pair.control.n
-        critical = float(one_sided_multiplier(n, known(pair.expected_units), design.alpha))
-    return non_inferiority(
-        pair.treatment,
-        pair.control,
-        margin=margin,
-        direction=pair.plan.direction,
-        critical=critical,
-    )
+    critical = _one_sided_critical(pair, design)
+    return non_inferiority(*arms, margin=margin, direction=direction, critical=critical)
+
+
+def _one_sided_critical(pair: Pair, design: Design) -> float:
+    if design.planned_end_reached:
+        return normal_critical(design.alpha)
+    n = pair.treatment.n + pair.control.n
+    return float(one_sided_multiplier(n, known(pair.expected_units), design.alpha))
+
+
+def _method(design: Design) -> Method:
+    return Method.FIXED if design.planned_end_reached else Method.CONFIDENCE_SEQUENCE
 
 
 def _alarm(pair: Pair, design: Design) -> Alarm | Undefined:

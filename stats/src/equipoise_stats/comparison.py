@@ -72,8 +72,8 @@ def compare(pairs: Sequence[Pair], inference: Inference) -> tuple[Comparison, ..
     answers: dict[int, Comparison] = {}
     large: list[int] = []
     for at, pair in enumerate(pairs):
-        rates = _few_events(pair, inference)
-        reason = _reason(pair, inference, few_events=rates is not None)
+        rates = few_events(pair, inference.method)
+        reason = missing_size(pair, inference.method) or _reason(pair, inference.method, rates)
         if reason is not None:
             answers[at] = _nothing(reason)
         elif rates is not None:
@@ -86,24 +86,31 @@ def compare(pairs: Sequence[Pair], inference: Inference) -> tuple[Comparison, ..
     return tuple(answers[at] for at in range(len(pairs)))
 
 
-def _few_events(pair: Pair, inference: Inference) -> TwoRates | None:
-    if inference.method is not Method.FIXED or pair.plan.kind is not MetricKind.PROPORTION:
+def few_events(pair: Pair, method: Method) -> TwoRates | None:
+    """The counts of a rate that is too rare for the normal approximation, at the planned end."""
+    if method is not Method.FIXED or pair.plan.kind is not MetricKind.PROPORTION:
         return None
     return small_rates(pair.treatment, pair.control)
 
 
-def _reason(pair: Pair, inference: Inference, *, few_events: bool) -> Status | None:
-    """Why a pair gets no interval: its estimates, its size, or that the plan has no size."""
-    running = inference.method is Method.CONFIDENCE_SEQUENCE
-    early = Status.TOO_EARLY if running else Status.TOO_FEW_UNITS
+def missing_size(pair: Pair, method: Method) -> Status | None:
+    """Why a pair is too small for any interval, or None."""
     if pair.treatment.n == 0 or pair.control.n == 0:
         return Status.NO_UNITS
-    if min(pair.treatment.n, pair.control.n) < MINIMUM_UNITS:
-        return early
-    if few_events:
+    if min(pair.treatment.n, pair.control.n) >= MINIMUM_UNITS:
         return None
+    return Status.TOO_EARLY if method is Method.CONFIDENCE_SEQUENCE else Status.TOO_FEW_UNITS
+
+
+def _reason(pair: Pair, method: Method, rates: TwoRates | None) -> Status | None:
+    """Why a pair that is large enough still gets no interval."""
+    if rates is not None:
+        # Nobody, or everybody, in both arms: the counts cannot tell the arms apart.
+        same = pair.treatment.value == pair.control.value
+        return Status.ZERO_VARIANCE if same and pair.treatment.variance is None else None
+    running = method is Method.CONFIDENCE_SEQUENCE
     if running and _is_rare(pair):
-        return early
+        return Status.TOO_EARLY
     if running and pair.expected_units is None:
         return Status.NO_EXPECTED_UNITS
     return unusable(pair.treatment, pair.control)

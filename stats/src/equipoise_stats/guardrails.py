@@ -12,7 +12,7 @@ from enum import StrEnum
 from scipy import special
 
 from equipoise_stats.estimates import Estimate, Status, Undefined
-from equipoise_stats.intervals import SMALL_COUNT, known, unusable, unusable_baseline
+from equipoise_stats.intervals import SMALL_COUNT, TwoRates, known, unusable, unusable_baseline
 from equipoise_stats.plan import Direction, Margin, MarginKind
 from equipoise_stats.sequences import log_e_value_of_events, one_sided_multiplier
 
@@ -111,13 +111,39 @@ def non_inferiority(
     if isinstance(found, Undefined):
         return undecided(margin, found.reason)
     reach = critical * found.standard_error
-    lower, upper = found.value - reach, found.value + reach
+    return _judged(margin, found.value, (reach, reach))
+
+
+def non_inferiority_of_few(
+    treatment: Estimate,
+    control: Estimate,
+    rates: TwoRates,
+    *,
+    margin: Margin,
+    direction: Direction,
+    critical: float,
+) -> Guardrail:
+    """The same for rates with few events, at a planned look: Wilson's bounds, recovered variances.
+
+    No event in either arm is information too: an absolute margin can be passed on it.
+    """
+    reason = _relative_to_nothing(control, margin)
+    if reason is not None:
+        return undecided(margin, reason)
+    value, k = _distance(treatment, control, margin=margin, direction=direction)
+    below, above = rates.reaches(critical, k)
+    reaches = (below, above) if direction is Direction.INCREASE else (above, below)
+    return _judged(margin, value, reaches)
+
+
+def _judged(margin: Margin, distance: float, reaches: tuple[float, float]) -> Guardrail:
+    lower, upper = distance - reaches[0], distance + reaches[1]
     verdict = GuardrailVerdict.INCONCLUSIVE
     if lower > 0:
         verdict = GuardrailVerdict.PASS
     elif upper < 0:
         verdict = GuardrailVerdict.FAIL
-    return Guardrail(verdict, margin, found.value, lower, upper, None)
+    return Guardrail(verdict, margin, distance, lower, upper, None)
 
 
 def undecided(margin: Margin, reason: Status) -> Guardrail:

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from equipoise_stats.estimates import Estimate, Status, Undefined
 from equipoise_stats.moments import FloatArray
@@ -167,7 +167,7 @@ class TwoRates:
 
     def difference(self, alpha: float = 0.05) -> Interval:
         """Newcombe's hybrid score interval of the difference (Newcombe 1998, method 10)."""
-        low, high = self._reaches(normal_critical(alpha / 2))
+        low, high = self.reaches(normal_critical(alpha / 2))
         return Interval(self.effect, self.effect - low, self.effect + high, 1 - alpha)
 
     def p_value(self) -> float:
@@ -177,7 +177,7 @@ class TwoRates:
             return 1.0
 
         def gap(critical: float) -> float:
-            return abs(self.effect) - self._reaches(critical)[side]
+            return abs(self.effect) - self.reaches(critical)[side]
 
         farthest = 38.0  # beyond it a normal tail is below the smallest float
         if gap(farthest) > 0:
@@ -200,11 +200,13 @@ class TwoRates:
         high = (p1 * p2 + math.sqrt((p1 * p2) ** 2 - a_high * u1 * (2 * p1 - u1))) / a_high
         return Interval(p1 / p2 - 1, low - 1, high - 1, 1 - alpha)
 
-    def _reaches(self, critical: float) -> tuple[float, float]:
+    def reaches(self, critical: float, control_factor: float = 1.0) -> tuple[float, float]:
+        """How far below and above pT - k pC its bounds lie (Zou & Donner 2008, MOVER)."""
+        k = control_factor
         p1, p2 = self.treatment_events / self.treatment_n, self.control_events / self.control_n
         l1, u1 = wilson(self.treatment_events, self.treatment_n, critical)
         l2, u2 = wilson(self.control_events, self.control_n, critical)
-        return math.hypot(p1 - l1, u2 - p2), math.hypot(u1 - p1, p2 - l2)
+        return math.hypot(p1 - l1, k * (u2 - p2)), math.hypot(u1 - p1, k * (p2 - l2))
 
 
 def two_proportions(treatment: Estimate, control: Estimate, alpha: float = 0.05) -> Interval | Undefined:
@@ -214,13 +216,10 @@ def two_proportions(treatment: Estimate, control: Estimate, alpha: float = 0.05)
 
 
 def small_rates(treatment: Estimate, control: Estimate) -> TwoRates | None:
-    """The counts of two rates when they are few, but can tell anything; otherwise None."""
-    if treatment.value is None or control.value is None or min(treatment.n, control.n) < 1:
+    """The counts of two rates when some are small; None when there are none or all are large."""
+    if treatment.value is None or control.value is None:
         return None
-    if treatment.value == control.value and treatment.variance is None:
-        return None
-    rarest = min(rare_events(treatment), rare_events(control))
-    if rarest >= SMALL_COUNT:
+    if min(rare_events(treatment), rare_events(control)) >= SMALL_COUNT:
         return None
     events = round(treatment.value * treatment.n), round(control.value * control.n)
     return TwoRates(events[0], treatment.n, events[1], control.n)
@@ -230,18 +229,6 @@ def rare_events(rate: Estimate) -> int:
     """Events or non-events of a rate, whichever are fewer."""
     events = round(known(rate.value) * rate.n)
     return min(events, rate.n - events)
-
-
-def katz_lift(rates: TwoRates, alpha: float = 0.05) -> Interval | Undefined:
-    """The lift of a rate on the log scale (Katz et al. 1978); symmetric there, wide at small counts."""
-    if rates.control_events == 0 or rates.treatment_events == 0:
-        return Undefined(Status.ZERO_CONTROL if rates.control_events == 0 else Status.ZERO_VARIANCE)
-    ratio = (rates.treatment_events / rates.treatment_n) / (rates.control_events / rates.control_n)
-    spread = math.sqrt(
-        1 / rates.treatment_events - 1 / rates.treatment_n + 1 / rates.control_events - 1 / rates.control_n
-    )
-    reach = math.exp(float(stats.norm.isf(alpha / 2)) * spread)
-    return Interval(ratio - 1, ratio / reach - 1, ratio * reach - 1, 1 - alpha)
 
 
 def unusable(treatment: Estimate, control: Estimate) -> Status | None:

@@ -87,7 +87,8 @@ def power_of_t_test(effect: float, sd: float, units: float, target: PowerTarget 
     """The chance to detect an effect with equal arms of few units: noncentral t, 2n - 2 df."""
     df = 2 * units - 2
     shift = abs(effect) / sd * math.sqrt(units / 2)
-    return float(stats.nct.sf(stats.t.isf(target.tail, df), df, shift))
+    critical = stats.t.isf(target.tail, df)
+    return float(stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift))
 
 
 def units_per_arm_of_t_test(effect: float, sd: float, target: PowerTarget = DEFAULT_TARGET) -> float:
