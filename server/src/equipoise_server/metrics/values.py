@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -106,3 +106,6 @@ class Metric:
     """How a number reads: `percent`, `number`, or a unit such as `€`, `ms`."""
     default_margin: Margin | None
     minimum_units: int
+    edition: int = 1
+    """Counts every edit, of words too; guards against lost updates."""
+    archived_at: datetime | None = None

@@ -1,0 +1,137 @@
+"""What a metric may be: pure rules that name the metric, the field and the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from math import isfinite
+
+from equipoise_server.foundation.refusals import Problem
+from equipoise_server.metrics.values import Aggregate, Definition, Fact, Margin, MarginKind, MetricKind
+
+LONGEST_WINDOW = timedelta(days=90)
+LONGEST_EVENT_NAME = 200
+LONGEST_DISPLAY = 12
+CAPPED_KINDS = {MetricKind.COUNT, MetricKind.SUM}
+# What the one fact of each kind adds up; a ratio chooses for both of its facts.
+AGGREGATE_OF_KIND = {
+    MetricKind.CONVERSION: Aggregate.COUNT,
+    MetricKind.COUNT: Aggregate.COUNT,
+    MetricKind.SUM: Aggregate.SUM,
+    MetricKind.MEAN: Aggregate.SUM,
+}
+
+
+def definition_problems(key: str, definition: Definition) -> list[Problem]:
+    """Every fault of one metric's definition."""
+    if definition.kind not in set(MetricKind):
+        known = ", ".join(MetricKind)
+        return [
+            Problem(
+                "definition.kind",
+                f"“{key}”: “{definition.kind}” is no kind of metric; use one of {known}.",
+            )
+        ]
+    return [
+        *_fact_problems(key, "fact", definition.fact),
+        *_aggregate_problems(key, definition),
+        *_denominator_problems(key, definition),
+        *_window_problems(key, definition.window),
+        *_cap_problems(key, definition),
+    ]
+
+
+def margin_problems(metric: str, field: str, margin: Margin | None) -> list[Problem]:
+    """Every fault of one metric's margin."""
+    if margin is None:
+        return []
+    if not isfinite(margin.value) or margin.value <= 0:
+        return [
+            Problem(field, f"“{metric}”: a margin must be above 0; say how much worse is still acceptable.")
+        ]
+    if margin.kind is MarginKind.RELATIVE and margin.value >= 1:
+        return [
+            Problem(field, f"“{metric}”: a relative margin must be below 1; write 2 % as 0.02."),
+        ]
+    return []
+
+
+def display_problems(key: str, kind: MetricKind, display: str) -> list[Problem]:
+    """Whether the numbers of this kind can be read this way."""
+    if not display.strip() or len(display) > LONGEST_DISPLAY:
+        return [
+            Problem(
+                "display",
+                f"“{key}”: say how its numbers read: “percent”, “number”, or a unit of at most "
+                f"{LONGEST_DISPLAY} characters such as “€”.",
+            )
+        ]
+    if kind is MetricKind.CONVERSION and display not in {"percent", "number"}:
+        return [Problem("display", f"“{key}”: a conversion is a share; display it as “percent”.")]
+    if kind in CAPPED_KINDS and display == "percent":
+        return [Problem("display", f"“{key}”: a {kind} is no share; display it as “number” or in its unit.")]
+    return []
+
+
+def _fact_problems(key: str, field: str, fact: Fact) -> Iterator[Problem]:
+    path = f"definition.{field}"
+    if not fact.event.strip() or len(fact.event) > LONGEST_EVENT_NAME:
+        yield Problem(
+            f"{path}.event",
+            f"“{key}”: name the event that counts, in at most {LONGEST_EVENT_NAME} characters.",
+        )
+    if fact.property and fact.aggregate is Aggregate.COUNT:
+        yield Problem(
+            f"{path}.property",
+            f"“{key}”: counting events needs no property; leave it empty or set the aggregate to “sum”.",
+        )
+    if fact.where is not None and not all(name.strip() for name in fact.where):
+        yield Problem(f"{path}.where", f"“{key}”: give each property of the filter a name.")
+
+
+def _aggregate_problems(key: str, definition: Definition) -> Iterator[Problem]:
+    wanted = AGGREGATE_OF_KIND.get(definition.kind)
+    if wanted is not None and definition.fact.aggregate is not wanted:
+        yield Problem(
+            "definition.fact.aggregate",
+            f"“{key}”: a {definition.kind} needs the aggregate “{wanted}”, not "
+            f"“{definition.fact.aggregate}”.",
+        )
+
+
+def _denominator_problems(key: str, definition: Definition) -> Iterator[Problem]:
+    denominator = definition.denominator
+    if definition.kind is not MetricKind.RATIO:
+        if denominator is not None:
+            yield Problem(
+                "definition.denominator",
+                f"“{key}”: only a ratio has a denominator; leave it out or make the metric a ratio.",
+            )
+    elif denominator is None:
+        yield Problem(
+            "definition.denominator",
+            f"“{key}”: a ratio needs a denominator; say which events it is divided by.",
+        )
+    else:
+        yield from _fact_problems(key, "denominator", denominator)
+
+
+def _window_problems(key: str, window: timedelta) -> Iterator[Problem]:
+    if not timedelta(0) < window <= LONGEST_WINDOW:
+        yield Problem(
+            "definition.window",
+            f"“{key}”: the window must be longer than 0 and at most {LONGEST_WINDOW.days} days.",
+        )
+
+
+def _cap_problems(key: str, definition: Definition) -> Iterator[Problem]:
+    cap = definition.cap
+    if cap is None:
+        return
+    if definition.kind not in CAPPED_KINDS:
+        yield Problem(
+            "definition.cap",
+            f"“{key}”: a {definition.kind} cannot be capped; leave the cap out, or use a count or a sum.",
+        )
+    elif not isfinite(cap) or cap <= 0:
+        yield Problem("definition.cap", f"“{key}”: a cap must be above 0.")
