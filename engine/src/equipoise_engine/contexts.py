@@ -13,9 +13,9 @@ EMPTY: Mapping[str, object] = MappingProxyType({})
 
 def context_parts(context: object) -> Parts | None:
     """Return (units, attributes); an absent or null part is empty. None: not a context at all."""
-    if context.__class__ is dict and isinstance(context, dict):  # nearly all contexts
-        units, attributes = context.get("units", EMPTY), context.get("attributes", EMPTY)
-        if units.__class__ is dict and attributes.__class__ is dict:
+    if type(context) is dict:  # nearly all contexts
+        units, attributes = context.get("units"), context.get("attributes")
+        if type(units) is dict and type(attributes) is dict:
             return units, attributes
     if not isinstance(context, Mapping):
         return None

@@ -82,7 +82,7 @@ def _answer(experiment: Experiment, answers: Mapping[str, Decision]) -> Answer:
     def split(unit: str) -> Decision:
         arm, fields = prepared[bisect_right(edges, split_hash(unit))]
         enrolment = _new(Enrolment, (key, iteration, arm, unit_type, unit, layer))
-        return _new(Decision, (*fields, enrolment))
+        return _new(Decision, fields + (enrolment,))  # noqa: RUF005 - unpacking takes a third longer
 
     return split
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -11,6 +11,8 @@ from equipoise_engine.contexts import context_parts
 from equipoise_engine.decisions import Decision, ErrorCode, Finding, Reason, Scalar, Step
 from equipoise_engine.problems import Problem
 from equipoise_engine.steps import UNIT_MISSING, FlagStep
+
+Evaluate = Callable[[object, object], Decision]
 
 KINDS: Mapping[str, tuple[type, ...]] = {
     "boolean": (bool,),
@@ -58,38 +60,8 @@ class Flag:
     mismatched: Decision
     problems: tuple[Problem, ...]
 
-    def evaluate(self, context: object, code_default: object) -> Decision:
-        """Return the answer for a context; may raise for contexts that raise themselves."""
-        if code_default.__class__ not in self.accepted and not self._accepts(code_default):
-            return self.mismatched._replace(value=code_default)
-        decision = self._decide(context)
-        if decision.variant is None:
-            return decision._replace(value=code_default)
-        if self.kind == "object":  # the caller may change what it gets
-            return decision._replace(value=deepcopy(decision.value))
-        return decision
-
-    def _accepts(self, code_default: object) -> bool:
-        return self.kind is None or code_default is None or fits(code_default, self.kind)
-
-    def _decide(self, context: object) -> Decision:
-        if self.fixed is not None:
-            return self.fixed
-        parts = context_parts(context)
-        if parts is None:
-            return self.invalid
-        units, attributes = parts
-        skipped = False
-        for step in self.steps:
-            decision = step.decide(units, attributes)
-            if decision is not None:
-                if decision is not UNIT_MISSING:
-                    return _with_skip(decision) if skipped else decision
-                skipped = True
-        return _with_skip(self.default) if skipped else self.default
-
     def explain(self, context: object) -> Iterator[Step]:
-        """Yield the steps up to the one that decides, by the same closures as `evaluate`."""
+        """Yield the steps up to the one that decides, by the same closures as `evaluator`."""
         for level, killed in self.kills:
             decision = self.fixed if killed else None
             yield Step("kill", level, Finding.KILLED if killed else Finding.NOT_KILLED, decision)
@@ -102,7 +74,7 @@ class Flag:
         if parts is None:
             yield Step("error", None, Finding.CONTEXT_INVALID, self.invalid)
             return
-        final = self._decide(context)
+        final = evaluator(self)(context, None)
         for step in self.steps:
             decision = step.decide(*parts)
             finding, detail = step.found(*parts)
@@ -111,6 +83,46 @@ class Flag:
             if decides:
                 return
         yield Step("default", None, Finding.SERVED, final)
+
+
+def evaluator(flag: Flag) -> Evaluate:
+    """Compile a flag into one closure; it may raise for contexts that raise themselves."""
+    closures = tuple(step.decide for step in flag.steps)
+    accepted, fixed, default = flag.accepted, flag.fixed, flag.default
+
+    def evaluate(context: object, code_default: object) -> Decision:
+        if code_default.__class__ not in accepted and not _accepts(flag.kind, code_default):
+            return flag.mismatched._replace(value=code_default)
+        if fixed is not None:
+            return fixed if fixed.variant is not None else fixed._replace(value=code_default)
+        parts = context_parts(context)
+        if parts is None:
+            return flag.invalid._replace(value=code_default)
+        units, attributes = parts
+        skipped = False
+        for decide in closures:
+            decision = decide(units, attributes)
+            if decision is not None:
+                if decision is not UNIT_MISSING:
+                    return _with_skip(decision) if skipped else decision
+                skipped = True
+        return _with_skip(default) if skipped else default
+
+    return _copying(evaluate) if flag.kind == "object" else evaluate
+
+
+def _copying(evaluate: Evaluate) -> Evaluate:
+    """Hand out copies: the caller may change the object that it gets."""
+
+    def copied(context: object, code_default: object) -> Decision:
+        decision = evaluate(context, code_default)
+        return decision if decision.variant is None else decision._replace(value=deepcopy(decision.value))
+
+    return copied
+
+
+def _accepts(kind: str | None, code_default: object) -> bool:
+    return kind is None or code_default is None or fits(code_default, kind)
 
 
 def _with_skip(decision: Decision) -> Decision:

@@ -11,7 +11,7 @@ from equipoise_engine.contexts import Context
 from equipoise_engine.decisions import Decision, ErrorCode, Finding, Scalar, Step
 from equipoise_engine.experiments import LARGEST_REVISION, Experiments, read_layers
 from equipoise_engine.flag_reading import Surroundings, read_flag
-from equipoise_engine.flags import Flag, error
+from equipoise_engine.flags import Evaluate, Flag, error, evaluator
 from equipoise_engine.problems import Problem, Reader, SnapshotError, pointer
 from equipoise_engine.targeting import Segments
 
@@ -40,6 +40,7 @@ class Snapshot:
     default_unit_type: str
     faults: Mapping[str, str]
     _flags: Mapping[str, Flag] = field(repr=False)
+    _evaluators: Mapping[str, Evaluate] = field(repr=False)
     _metadata: Mapping[str, Scalar] = field(repr=False)
 
     @property
@@ -56,7 +57,7 @@ class Snapshot:
             code_default: served when nothing else can be; its type must be the flag's, or None.
         """
         try:
-            return self._flags[flag_key].evaluate(context, code_default)
+            return self._evaluators[flag_key](context, code_default)
         except KeyError:
             pass
         except Exception as cause:  # noqa: BLE001 - an evaluation never raises into a request
@@ -120,6 +121,7 @@ def compile_with_problems(
             {key: "; ".join(map(str, flag.problems)) for key, flag in flags.items() if flag.problems}
         ),
         _flags=flags,
+        _evaluators={key: evaluator(flag) for key, flag in flags.items()},
         _metadata=around.metadata,
     )
     return compiled, around, problems

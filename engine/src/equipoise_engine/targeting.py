@@ -196,9 +196,9 @@ def _equals(reader: Reader, attribute: str) -> Test | None:
     if isinstance(constant, bool):
         return lambda attributes: attributes.get(attribute) is constant
     if isinstance(constant, str):
-        return _membership(attribute, frozenset({constant}), str)
+        return _text_membership(attribute, frozenset({constant}))
     if _is_exact(constant):
-        return _membership(attribute, frozenset({constant}), (int, float))
+        return _number_membership(attribute, frozenset({constant}))
     reader.senseless("value", "must be a string, a boolean or a number within ±(2**53 - 1)")
     return None
 
@@ -207,17 +207,29 @@ def _in(reader: Reader, attribute: str) -> Test | None:
     _constant_absent(reader, ["value"])
     constants = _values(reader)
     if all(isinstance(constant, str) for constant in constants):
-        return _membership(attribute, frozenset(constants), str)
+        return _text_membership(attribute, frozenset(constants))
     if all(_is_exact(constant) for constant in constants):
-        return _membership(attribute, frozenset(constants), (int, float))
+        return _number_membership(attribute, frozenset(constants))
     reader.senseless("values", "must be all strings, or all numbers within ±(2**53 - 1)")
     return None
 
 
-def _membership(attribute: str, constants: frozenset[object], kinds: type | tuple[type, ...]) -> Test:
+def _text_membership(attribute: str, constants: frozenset[object]) -> Test:
+    """Only strings equal strings, so the set needs no look at the type."""
+
+    def holds(attributes: Attributes) -> bool:
+        try:
+            return attributes.get(attribute) in constants
+        except TypeError:  # lists and objects have no hash
+            return False
+
+    return holds
+
+
+def _number_membership(attribute: str, constants: frozenset[object]) -> Test:
     def holds(attributes: Attributes) -> bool:
         value = attributes.get(attribute)
-        return isinstance(value, kinds) and value in constants and value.__class__ is not bool
+        return isinstance(value, (int, float)) and value in constants and value.__class__ is not bool
 
     return holds
 
