@@ -1,1 +1,1 @@
-"""A demo shop whose simulated visitors meet experiments through the SDK."""
+"""A small shop with simulated visitors. It knows Equipoise through the SDK alone, as any customer would."""
