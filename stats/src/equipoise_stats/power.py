@@ -218,10 +218,13 @@ def _new_units(by_day: Sequence[float], day: int) -> float:
 
 
 def _root(short: Callable[[float], float], guess: float) -> float:
+    low = 2.0  # fewer units have no variance
+    if short(low) >= 0:
+        return low
     high = guess
     while short(high) < 0:
         high *= 2
-    return float(optimize.brentq(short, 1.0 + 1e-6, high, xtol=1e-10))
+    return float(optimize.brentq(short, low, high, xtol=1e-10))
 
 
 def _z(tail: float) -> float:

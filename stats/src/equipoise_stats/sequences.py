@@ -80,6 +80,14 @@ def log_e_value_of_events(
     others = events - treatment_events
     fit = special.betaln(a + treatment_events, b + others) - special.betaln(a, b)
     null = treatment_events * math.log(share) + others * math.log1p(-share)
-    above = special.betainc(b + others, a + treatment_events, 1 - share)
-    beyond = math.log(max(float(above), SMALLEST_P)) - math.log(special.betainc(b, a, 1 - share))
-    return float(fit) - null + beyond
+    above = _log_betainc(b + others, a + treatment_events, 1 - share)
+    return float(fit) - null + above - _log_betainc(b, a, 1 - share)
+
+
+def _log_betainc(a: float, b: float, x: float) -> float:
+    """ln I_x(a, b), also where I_x is too small for a float (DLMF 8.17.8)."""
+    plain = float(special.betainc(a, b, x))
+    if plain > SMALLEST_P:
+        return math.log(plain)
+    lead = a * math.log(x) + b * math.log1p(-x) - math.log(a) - float(special.betaln(a, b))
+    return lead + math.log(float(special.hyp2f1(a + b, 1.0, a + 1.0, x)))
