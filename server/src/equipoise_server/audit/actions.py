@@ -28,6 +28,7 @@ class _OpenRecord:
     changes: list[AuditedChange] = field(default_factory=list)
     touched: dict[UUID, set[str]] = field(default_factory=dict)
     growth_confirmed: bool = False
+    vetted: set[UUID] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -40,6 +41,11 @@ class Change:
 
     def touches(self, environment_id: UUID, *flag_keys: str) -> None:
         """Say that a client's payload changes: the environment gets a new revision."""
+        self.record.touched.setdefault(environment_id, set()).update(flag_keys)
+        self.record.vetted.add(environment_id)
+
+    def kills(self, environment_id: UUID, *flag_keys: str) -> None:
+        """Say that a kill changes the payload: a new revision that nothing can refuse."""
         self.record.touched.setdefault(environment_id, set()).update(flag_keys)
 
     def confirms_growth(self) -> None:
@@ -79,7 +85,11 @@ def _joined(record: _OpenRecord, action: str, subject: Subject) -> Iterator[Chan
 def _write(record: _OpenRecord, *, author: Author, action: str, reason: str, now: datetime) -> None:
     revised = {
         str(environment_id): revisions.advance(
-            environment_id, frozenset(flags), now=now, growth_confirmed=record.growth_confirmed
+            environment_id,
+            frozenset(flags),
+            now=now,
+            growth_confirmed=record.growth_confirmed,
+            is_vetted=environment_id in record.vetted,
         )
         for environment_id, flags in sorted(record.touched.items())
     }

@@ -116,6 +116,8 @@ class Flag:
     """By environment key."""
     created_at: datetime
     archived_at: datetime | None
+    version: int = 1
+    """Guards name, description, owner, kind and variants against lost updates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +129,14 @@ class Segment:
     key: str
     name: str
     condition: Condition
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FlagsPayload:
+    """What the flags of one environment put into its snapshot (spec/evaluation.md)."""
+
+    flags: Mapping[str, Mapping[str, object]]
+    """By flag key; all members but `experiments`."""
+    segments: Mapping[str, Condition]
+    killed: bool

@@ -33,6 +33,8 @@ class PayloadChange:
     changed_flags: frozenset[str]
     now: datetime
     growth_confirmed: bool
+    is_vetted: bool
+    """False for a kill alone: its form is fixed, so it is kept and served without a check."""
 
 
 Publisher = Callable[[PayloadChange], None]
@@ -50,6 +52,7 @@ def advance(
     *,
     now: datetime,
     growth_confirmed: bool = False,
+    is_vetted: bool = True,
 ) -> Revision:
     """Give the environment its next revision; its payload is vetted and kept, or refused by raising."""
     with transaction.atomic():
@@ -61,7 +64,7 @@ def advance(
         row.save(update_fields=["number", "changed_at"])
         revision = Revision(row.epoch, row.number)
         for publish in _publishers:
-            publish(PayloadChange(environment_id, revision, changed_flags, now, growth_confirmed))
+            publish(PayloadChange(environment_id, revision, changed_flags, now, growth_confirmed, is_vetted))
         return revision
 
 

@@ -1,0 +1,58 @@
+"""What changes flags and segments; each verb lives beside its siblings in a module of its own."""
+
+from __future__ import annotations
+
+from equipoise_server.flags.editing import (
+    ArchiveFlag,
+    CreateFlag,
+    UpdateFlag,
+    UpdateFlagSettings,
+    archive_flag,
+    create_flag,
+    update_flag,
+    update_flag_settings,
+)
+from equipoise_server.flags.killing import (
+    KillEnvironment,
+    KillFlag,
+    kill_environment,
+    kill_flag,
+    unkill_environment,
+    unkill_flag,
+)
+from equipoise_server.flags.pins import PinFlags, UnpinFlags, pin_flags, unpin_flags
+from equipoise_server.flags.rollouts import SetRolloutShare, add_rollout_rule, set_rollout_share
+from equipoise_server.flags.segmenting import (
+    CreateSegment,
+    UpdateSegment,
+    create_segment,
+    update_segment,
+)
+
+__all__ = [
+    "ArchiveFlag",
+    "CreateFlag",
+    "CreateSegment",
+    "KillEnvironment",
+    "KillFlag",
+    "PinFlags",
+    "SetRolloutShare",
+    "UnpinFlags",
+    "UpdateFlag",
+    "UpdateFlagSettings",
+    "UpdateSegment",
+    "add_rollout_rule",
+    "archive_flag",
+    "create_flag",
+    "create_segment",
+    "kill_environment",
+    "kill_flag",
+    "pin_flags",
+    "set_rollout_share",
+    "unkill_environment",
+    "unkill_flag",
+    "unpin_flags",
+    "update_flag",
+    "update_flag_settings",
+    "update_segment",
+]

@@ -1,0 +1,99 @@
+"""Columns of flags, their settings per environment, segments, kills and pins."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from equipoise_server.foundation.ids import new_id
+
+
+class Flag(models.Model):
+    """A typed value that code asks for by key; its key is taken for ever, archived or not."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project_id = models.UUIDField(db_index=True)
+    key = models.CharField(max_length=64)
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    type = models.CharField(max_length=16)
+    kind = models.CharField(max_length=16)
+    owner = models.CharField(max_length=200, blank=True)
+    variants = models.JSONField()
+    version = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField()
+    archived_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project_id", "key"], name="flag_key_once")]
+
+
+class FlagSettings(models.Model):
+    """What one environment serves of a flag."""
+
+    flag = models.ForeignKey(Flag, on_delete=models.PROTECT, related_name="settings")
+    environment_id = models.UUIDField(db_index=True)
+    off = models.CharField(max_length=64)
+    default = models.CharField(max_length=64)
+    overrides = models.JSONField(default=list)
+    rules = models.JSONField(default=list)
+    killed_at = models.DateTimeField(null=True)
+    version = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["flag", "environment_id"], name="one_settings_per_environment")
+        ]
+
+
+class Pin(models.Model):
+    """A running experiment that sets a flag in one environment."""
+
+    flag = models.ForeignKey(Flag, on_delete=models.PROTECT, related_name="pins")
+    environment_id = models.UUIDField()
+    experiment_id = models.UUIDField(db_index=True)
+    experiment_key = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["flag", "environment_id", "experiment_id"], name="one_pin_per_experiment"
+            )
+        ]
+
+
+class Segment(models.Model):
+    """A reusable named condition of a project."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project_id = models.UUIDField(db_index=True)
+    key = models.CharField(max_length=64)
+    name = models.CharField(max_length=200)
+    condition = models.JSONField()
+    version = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project_id", "key"], name="segment_key_once")]
+
+
+class SegmentPin(models.Model):
+    """A running experiment whose eligibility uses a segment."""
+
+    segment = models.ForeignKey(Segment, on_delete=models.PROTECT, related_name="pins")
+    environment_id = models.UUIDField()
+    experiment_id = models.UUIDField(db_index=True)
+    experiment_key = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["segment", "environment_id", "experiment_id"],
+                name="one_segment_pin_per_experiment",
+            )
+        ]
+
+
+class EnvironmentKill(models.Model):
+    """An environment whose every flag serves its off variant."""
+
+    environment_id = models.UUIDField(primary_key=True)
+    killed_at = models.DateTimeField()

@@ -1,0 +1,80 @@
+"""Turns rows of flags into the frozen values that other rooms see, and finds them or refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from equipoise_server.access.values import Environment
+from equipoise_server.flags import models
+from equipoise_server.flags.settings_json import override_from_json, rule_from_json, variants_from_json
+from equipoise_server.flags.values import Flag, FlagKind, FlagSettings, FlagType, Pin, Segment
+from equipoise_server.foundation.refusals import NotFound, Problem
+
+
+def found_flag(flag_id: UUID) -> models.Flag:
+    """The row of a flag, or a refusal."""
+    row = models.Flag.objects.filter(pk=flag_id).first()
+    if row is None:
+        raise NotFound(Problem("flag", "There is no such flag."))
+    return row
+
+
+def found_settings(flag: models.Flag, environment_id: UUID) -> models.FlagSettings:
+    """The row of a flag's settings in one environment, or a refusal."""
+    row = models.FlagSettings.objects.filter(flag=flag, environment_id=environment_id).first()
+    if row is None:
+        raise NotFound(Problem("environment", f"The flag “{flag.key}” is not served in that environment."))
+    return row
+
+
+def found_segment(segment_id: UUID) -> models.Segment:
+    """The row of a segment, or a refusal."""
+    row = models.Segment.objects.filter(pk=segment_id).first()
+    if row is None:
+        raise NotFound(Problem("segment", "There is no such segment."))
+    return row
+
+
+def flag_value(row: models.Flag, environments: Sequence[Environment]) -> Flag:
+    """A flag with its settings in the order of the environments; settings and pins are prefetched."""
+    settings = {settings.environment_id: settings for settings in row.settings.all()}
+    return Flag(
+        id=row.pk,
+        project_id=row.project_id,
+        key=row.key,
+        name=row.name,
+        description=row.description,
+        type=FlagType(row.type),
+        kind=FlagKind(row.kind),
+        owner=row.owner,
+        variants=variants_from_json(row.variants),
+        settings={
+            environment.key: _settings_value(row, settings[environment.id], environment)
+            for environment in environments
+            if environment.id in settings
+        },
+        created_at=row.created_at,
+        archived_at=row.archived_at,
+        version=row.version,
+    )
+
+
+def _settings_value(flag: models.Flag, row: models.FlagSettings, environment: Environment) -> FlagSettings:
+    pins = [pin for pin in flag.pins.all() if pin.environment_id == environment.id]
+    return FlagSettings(
+        environment_id=environment.id,
+        environment_key=environment.key,
+        off=row.off,
+        default=row.default,
+        killed_at=row.killed_at,
+        overrides=tuple(map(override_from_json, row.overrides)),
+        rules=tuple(map(rule_from_json, row.rules)),
+        version=row.version,
+        pins=tuple(Pin(pin.experiment_id, pin.experiment_key) for pin in pins),
+    )
+
+
+def segment_value(row: models.Segment) -> Segment:
+    """A segment."""
+    return Segment(row.pk, row.project_id, row.key, row.name, row.condition, row.version)
