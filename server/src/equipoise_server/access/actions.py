@@ -99,7 +99,10 @@ def create_project(actor: Actor, command: CreateProject, *, now: datetime) -> Pr
         for position, (key, name) in enumerate(
             [("development", "Development"), ("production", "Production")]
         ):
-            models.Environment.objects.create(project=row, key=key, name=name, position=position)
+            environment = models.Environment.objects.create(
+                project=row, key=key, name=name, position=position
+            )
+            entry.touches(environment.pk)
         if actor.author.kind == "person":
             models.Membership.objects.create(user_id=UUID(actor.author.id), project=row, role=Role.ADMIN)
         entry.after = {"name": command.name, "unit_types": list(command.unit_types)}
