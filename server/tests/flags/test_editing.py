@@ -128,7 +128,8 @@ def test_settings_list_every_fault_with_its_place() -> None:
         update_flag_settings(shop.owner, command, now=NOW)
     assert fields(refused) == [
         "off", "overrides.0.variant", "overrides.1.unit_type", "overrides.1.units", "overrides.2.segment",
-        "rules.0", "rules.1.rollout.variant", "rules.1.rollout.unit_type", "rules.1.rollout.parts_per_million",
+        "rules.0", "rules.1.rollout.variant", "rules.1.rollout.unit_type",
+        "rules.1.rollout.parts_per_million",
         "rules.2.eligibility.operator", "rules.3.eligibility.segment",
     ]  # fmt: skip
 
