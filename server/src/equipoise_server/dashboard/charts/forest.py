@@ -1,0 +1,121 @@
+"""The forest plot: one interval a row on a common lift axis, with zero and each guardrail's margin drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from statistics import median
+
+from markupsafe import Markup
+
+from equipoise_server.dashboard import words
+from equipoise_server.dashboard.charts.scale import Scale, padded, ticks
+from equipoise_server.dashboard.charts.svg import drawing, element, marker, path
+from equipoise_server.dashboard.charts.values import Canvas, ForestRow
+
+_ROW_WIDE, _ROW_NARROW = 38, 54
+_LABEL_WIDTH, _TEXT_WIDTH = 214, 176
+_AXIS_HEIGHT = 30
+
+
+def forest(rows: Sequence[ForestRow], canvas: Canvas, *, title: str) -> Markup:
+    """Draw the rows. The canvas gives the width; the height follows from the rows."""
+    row_height = _ROW_NARROW if canvas.is_narrow else _ROW_WIDE
+    left, right = (8, canvas.width - 8) if canvas.is_narrow else (_LABEL_WIDTH, canvas.width - _TEXT_WIDTH)
+    bottom = row_height * len(rows)
+    scale = Scale(*_domain(rows), left, right)
+    parts: list[Markup] = list(_axis(scale, bottom))
+    for place, row in enumerate(rows):
+        top = place * row_height
+        middle = top + (row_height * 0.66 if canvas.is_narrow else row_height / 2)
+        parts += _row(row, scale, (top, middle, row_height), canvas)
+    parts.insert(0, _stripes(len(rows), row_height, canvas.width))
+    parts.append(element("line", x1=scale.at(0), x2=scale.at(0), y1=0, y2=bottom, cls="zero"))
+    parts += _points(rows, scale, row_height, is_narrow=canvas.is_narrow)
+    return drawing(title, _description(rows), (canvas.width, bottom + _AXIS_HEIGHT), parts)
+
+
+def _domain(rows: Sequence[ForestRow]) -> tuple[float, float]:
+    """All ends, margins and zero; an end far beyond the others is cut and gets an arrow."""
+    ends = [end for row in rows for end in (row.low, row.high, row.estimate, row.margin) if end is not None]
+    if not ends:
+        return -0.05, 0.05
+    reach = 4 * median(abs(end) for end in ends) or max(abs(end) for end in ends) or 0.05
+    kept = [min(max(end, -reach), reach) for end in ends]
+    return padded(min(0.0, *kept), max(0.0, *kept))
+
+
+def _stripes(count: int, height: int, width: int) -> Markup:
+    return element(
+        "g",
+        [
+            element("rect", x=0, y=place * height, width=width, height=height, cls="stripe")
+            for place in range(0, count, 2)
+        ],
+    )
+
+
+def _axis(scale: Scale, bottom: float) -> Iterator[Markup]:
+    for value in ticks(scale.low, scale.high):
+        x = scale.at(value)
+        yield element("line", x1=x, x2=x, y1=0, y2=bottom + 5, cls="grid")
+        yield element("text", words.lift(value), x=x, y=bottom + 20, cls="middle")
+
+
+def _row(row: ForestRow, scale: Scale, place: tuple[float, float, float], canvas: Canvas) -> Iterator[Markup]:
+    top, middle, height = place
+    if row.margin is not None:
+        yield from _margin_zone(row, scale, top, height)
+    if canvas.is_narrow:
+        yield element("text", row.label, x=8, y=top + 18, cls="label")
+        yield element("text", row.text, x=canvas.width - 8, y=top + 18, cls="value end")
+    else:
+        yield element("text", row.label, x=12, y=middle + 4, cls="label")
+        yield element("text", row.text, x=canvas.width - 10, y=middle + 4, cls="value end")
+    if row.estimate is None:
+        yield element("text", "no interval yet", x=scale.at(0) + 8, y=middle + 4)
+        return
+    yield from _interval(row, scale, middle)
+    yield element(
+        "rect", x=0, y=top, width=canvas.width, height=height, cls="hit", data_tip=f"{row.label}\n{row.text}"
+    )
+
+
+def _margin_zone(row: ForestRow, scale: Scale, top: float, height: float) -> Iterator[Markup]:
+    """The side of the margin where the treatment would be worse than allowed."""
+    line = scale.at(row.margin or 0.0)
+    start, end = (scale.start, line) if row.higher_is_better else (line, scale.end)
+    yield element(
+        "rect", x=start, y=top + 3, width=max(end - start, 0.0), height=height - 6, cls="margin-zone"
+    )
+    yield element("line", x1=line, x2=line, y1=top + 3, y2=top + height - 3, cls="margin-line")
+
+
+def _interval(row: ForestRow, scale: Scale, y: float) -> Iterator[Markup]:
+    low, high = _end(row.low, scale.low), _end(row.high, scale.high)
+    start, end = scale.at(low), scale.at(high)
+    yield element("line", x1=start, x2=end, y1=y, y2=y, cls=f"span tone-{row.tone}")
+    if row.low is None or row.low < scale.low:
+        yield _arrow(start, y, -6, row)
+    if row.high is None or row.high > scale.high:
+        yield _arrow(end, y, 6, row)
+
+
+def _end(value: float | None, edge: float) -> float:
+    return edge if value is None else value
+
+
+def _arrow(x: float, y: float, reach: int, row: ForestRow) -> Markup:
+    tip = [(x + reach, y), (x, y - 5), (x, y + 5)]
+    return element("path", d=path(tip, close=True), cls=f"tip-end tone-{row.tone}")
+
+
+def _points(rows: Sequence[ForestRow], scale: Scale, row_height: int, *, is_narrow: bool) -> Iterator[Markup]:
+    """The estimates, over everything else."""
+    for place, row in enumerate(rows):
+        if row.estimate is not None:
+            y = place * row_height + row_height * (0.66 if is_narrow else 0.5)
+            yield marker(row.arm_index, scale.at(row.estimate), y, f"point tone-{row.tone}")
+
+
+def _description(rows: Sequence[ForestRow]) -> str:
+    return "; ".join(f"{row.label}: {row.text}" for row in rows)
