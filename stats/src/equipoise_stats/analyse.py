@@ -34,6 +34,7 @@ from equipoise_stats.plan import (
     Design,
     Direction,
     Evidence,
+    Margin,
     MetricKind,
     MetricPlan,
     MetricRole,
@@ -136,7 +137,7 @@ def _expected_units(design: Design, treatment: str) -> float | None:
 
 
 def _result(pair: Pair, comparison: Comparison, design: Design) -> MetricResult:
-    is_guardrail = pair.plan.role is MetricRole.GUARDRAIL
+    margin = pair.plan.margin if pair.plan.role is MetricRole.GUARDRAIL else None
     return MetricResult(
         metric=pair.plan.key,
         treatment=pair.treatment_key,
@@ -149,17 +150,14 @@ def _result(pair: Pair, comparison: Comparison, design: Design) -> MetricResult:
         log_e_value=comparison.log_e_value,
         adjusted_p_value=None,
         significance=Significance.NOT_TESTED,
-        guardrail=_guardrail(pair, comparison, design) if is_guardrail else None,
-        alarm=_alarm(pair, design) if is_guardrail else None,
+        guardrail=None if margin is None else _guardrail(pair, comparison, margin, design),
+        alarm=None if margin is None else _alarm(pair, margin, design),
         mde_reached=comparison.mde_reached,
         status=comparison.status,
     )
 
 
-def _guardrail(pair: Pair, comparison: Comparison, design: Design) -> Guardrail | None:
-    margin = pair.plan.margin
-    if margin is None:
-        return None
+def _guardrail(pair: Pair, comparison: Comparison, margin: Margin, design: Design) -> Guardrail:
     arms, direction = (pair.treatment, pair.control), pair.plan.direction
     rates = few_events(pair, _method(design))
     if rates is not None and missing_size(pair, Method.FIXED) is None:
@@ -182,10 +180,10 @@ def _method(design: Design) -> Method:
     return Method.FIXED if design.planned_end_reached else Method.CONFIDENCE_SEQUENCE
 
 
-def _alarm(pair: Pair, design: Design) -> Alarm | Undefined:
+def _alarm(pair: Pair, margin: Margin, design: Design) -> Alarm | Undefined:
     guardrails = len(design.with_role(MetricRole.GUARDRAIL))
     rule = AlarmRule(
-        pair.plan.alarm_margin,
+        pair.plan.alarm_margin or margin,
         pair.plan.direction,
         design.alarm_alpha / guardrails,
         pair.expected_units if design.alarm_units is None else float(design.alarm_units),

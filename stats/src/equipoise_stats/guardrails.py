@@ -187,28 +187,28 @@ def rate_alarm(treatment: Estimate, control: Estimate, rule: AlarmRule, *, share
     """The alarm of a proportion: the interval when both arms have events enough, else exact.
 
     share: of the units of these two arms, what the plan gives the treatment. The exact one
-    needs no minimum, so that a treatment which crashes everybody is stopped at once. It takes
-    relative margins; under an absolute one it tests for any harm only when the margin is 0.
+    needs no minimum, so that a treatment which crashes everybody is stopped at once. Under an
+    absolute margin it asks for evidence of any harm and a difference beyond the margin.
     """
     if treatment.value is None or control.value is None:
         return Undefined(unusable(treatment, control) or Status.NO_UNITS)
     events = round(treatment.value * treatment.n), round(control.value * control.n)
     if min(events) >= SMALL_COUNT:
         return alarm(treatment, control, rule)
-    if rule.margin.kind is MarginKind.ABSOLUTE and rule.margin.value > 0:
-        return Undefined(Status.TOO_EARLY)
     evidence = _evidence_of_harm(events, rule, share)
-    breached = evidence >= -math.log(rule.alpha)
+    distance, _ = _distance(treatment, control, margin=rule.margin, direction=rule.direction)
+    breached = evidence >= -math.log(rule.alpha) and distance < 0
     return Alarm(breached, AlarmMethod.EVENTS, rule.alpha, None, evidence)
 
 
 def _evidence_of_harm(events: tuple[int, int], rule: AlarmRule, share: float) -> float:
     """Too many events in the treatment, or, when events are good, too many in the control."""
     odds = share / (1 - share)
+    tolerated = rule.margin.value if rule.margin.kind is MarginKind.RELATIVE else 0.0
     if rule.direction is Direction.DECREASE:
-        odds *= 1 + rule.margin.value
+        odds *= 1 + tolerated
         return log_e_value_of_events(events[0], sum(events), odds / (1 + odds))
-    odds *= 1 - rule.margin.value
+    odds *= 1 - tolerated
     return log_e_value_of_events(events[1], sum(events), 1 / (1 + odds))
 
 

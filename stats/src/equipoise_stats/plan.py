@@ -50,9 +50,6 @@ class Margin:
     value: float
 
 
-NO_MARGIN = Margin(MarginKind.RELATIVE, 0.0)
-
-
 @dataclass(frozen=True, slots=True)
 class VariantPlan:
     """A variant and its weight in the split; weights need not add up to anything."""
@@ -66,7 +63,8 @@ class MetricPlan:
     """A metric as frozen at launch.
 
     Its moments column is `key`; a ratio also has `{key}:denominator`. A guardrail has a margin.
-    alarm_margin: the harm beyond which the alarm may sound.
+    alarm_margin: the harm beyond which the alarm may sound; the guardrail's own margin when not
+    given, so that no alarm stops what the plan allows.
     """
 
     key: str
@@ -74,7 +72,7 @@ class MetricPlan:
     role: MetricRole
     direction: Direction = Direction.INCREASE
     margin: Margin | None = None
-    alarm_margin: Margin = NO_MARGIN
+    alarm_margin: Margin | None = None
 
     @property
     def denominator(self) -> str:
@@ -111,11 +109,6 @@ class Design:
     def treatments(self) -> tuple[str, ...]:
         """The variants with weight, the control apart."""
         return tuple(v.key for v in self.variants if v.key != self.control and v.weight > 0)
-
-    @property
-    def oec(self) -> MetricPlan:
-        """The one metric that decides."""
-        return next(metric for metric in self.metrics if metric.role is MetricRole.OEC)
 
     def with_role(self, role: MetricRole) -> tuple[MetricPlan, ...]:
         """The metrics of one role, in plan order."""

@@ -88,7 +88,8 @@ def power_of_t_test(effect: float, sd: float, units: float, target: PowerTarget 
     df = 2 * units - 2
     shift = abs(effect) / sd * math.sqrt(units / 2)
     critical = stats.t.isf(target.tail, df)
-    return float(stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift))
+    # The far tail as an upper one: as a lower one it underflows to NaN.
+    return float(stats.nct.sf(critical, df, shift) + stats.nct.sf(critical, df, -shift))
 
 
 def units_per_arm_of_t_test(effect: float, sd: float, target: PowerTarget = DEFAULT_TARGET) -> float:
