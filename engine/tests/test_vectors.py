@@ -1,0 +1,83 @@
+"""The golden vectors of spec/vectors hold, in Python and in JavaScript."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from authoring import write
+from equipoise_engine import compile_snapshot, hash_unit, pick, slot
+
+SPEC = Path(__file__).parents[2] / "spec"
+NODE = shutil.which("node")
+
+
+def _cases() -> Iterator[Any]:
+    for path in sorted((SPEC / "vectors" / "evaluation").glob("*.json")):
+        for case in json.loads(path.read_text()):
+            yield pytest.param(case, id=f"{path.stem}: {case['name']}")
+
+
+@pytest.mark.parametrize("case", list(_cases()))
+def test_an_evaluation_answers_as_its_vector_says(case: dict[str, Any]) -> None:
+    expected = case["expected"]
+    decision = compile_snapshot(case["snapshot"]).evaluate(
+        case["flag"], case["context"], case["code_default"]
+    )
+    enrolment = None if decision.enrolment is None else decision.enrolment._asdict()
+    answer = {
+        "value": decision.value,
+        "variant": decision.variant,
+        "reason": decision.reason,
+        "error_code": decision.error_code,
+        "enrolment": enrolment,
+    }
+    assert answer == {name: expected[name] for name in answer}
+    assert decision.metadata.items() >= expected.get("metadata", {}).items()
+    assert not decision.metadata.keys() & set(expected.get("absent", []))
+    assert (decision.error_message is None) == (decision.error_code is None)
+
+
+def test_hashes_and_slots_are_those_of_the_vectors() -> None:
+    rows = json.loads((SPEC / "vectors" / "hashing.json").read_text())
+    assert len(rows) >= 280
+    assert [(hash_unit(row["salt"], row["unit"]), slot(row["salt"], row["unit"])) for row in rows] == [
+        (row["hash"], row["slot"]) for row in rows
+    ]
+
+
+def test_picks_are_those_of_the_vectors() -> None:
+    rows = json.loads((SPEC / "vectors" / "pick.json").read_text())
+    assert [pick(row["hash"], row["weights"]) for row in rows] == [row["index"] for row in rows]
+
+
+def test_vectors_are_what_their_sources_say() -> None:
+    for name, text in write.texts().items():
+        assert (SPEC / "vectors" / name).read_text() == text, (
+            "run `python -m authoring.write` in engine/tests"
+        )
+
+
+def test_vectors_have_unique_names() -> None:
+    names = [case.id for case in _cases()]
+    assert len(names) == len(set(names)) >= 150
+
+
+if NODE is None:
+    print("left out: the vectors in JavaScript, because node is not installed")
+else:
+
+    @pytest.mark.node
+    def test_javascript_gives_the_same_answers() -> None:
+        package = SPEC.parent / "sdk-typescript"
+        run = subprocess.run(
+            [NODE, "--test"], cwd=package, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert run.returncode == 0, run.stdout + run.stderr
+        assert "# fail 0" in run.stdout
+        assert "# tests 0" not in run.stdout
