@@ -1,0 +1,129 @@
+"""From a batch in an inbox to rows for the store: derived time, lateness, content. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from hashlib import blake2b
+from uuid import UUID
+
+import msgspec
+
+from equipoise_server.events.inbox import microseconds
+from equipoise_server.events.validation import Event, Exposure, Track, canonical_unit, decode_good
+from equipoise_server.events.values import EventKind
+
+LATE_AFTER = timedelta(days=7) // timedelta(microseconds=1)
+EARLY_AFTER = timedelta(hours=1) // timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBatch:
+    """One batch as an inbox file holds it; instants in microseconds since 1970."""
+
+    inbox: str
+    id: int
+    environment_id: UUID
+    received_at: int
+    sent_at: int
+    is_trusted: bool
+    good: int
+    refused: int
+    events: bytes
+
+
+class Row(msgspec.Struct, gc=False):
+    """One event in the columns of the store (see store.ROW_COLUMNS)."""
+
+    id: UUID
+    content: int
+    kind: EventKind
+    happened_at: int
+    derived_at: int
+    sent_at: int
+    received_at: int
+    is_late: bool
+    is_early: bool
+    units: dict[str, str]
+    place: int
+    experiment: str | None = None
+    iteration: int | None = None
+    flag: str | None = None
+    variant: str | None = None
+    revision: int | None = None
+    differs: bool | None = None
+    name: str | None = None
+    value: float | None = None
+    properties: str | None = None
+
+
+def derived_at(happened_at: int, batch: StoredBatch) -> int:
+    """When it happened by the server's clock: the sender's clock error cancels out.
+
+    A trusted sender's clock is taken as given.
+    """
+    return happened_at if batch.is_trusted else happened_at + batch.received_at - batch.sent_at
+
+
+def rows(batch: StoredBatch, *, first_place: int) -> Iterator[tuple[date, Row]]:
+    """The batch's events with the day of their raw `at`, in their order."""
+    for place, event in enumerate(decode_good(batch.events), first_place):
+        yield event.at.astimezone(UTC).date(), _row(event, batch, place)
+
+
+def _row(event: Event, batch: StoredBatch, place: int) -> Row:
+    happened_at = microseconds(event.at)
+    derived = derived_at(happened_at, batch)
+    described = _exposure_columns(event) if isinstance(event, Exposure) else _track_columns(event)
+    return Row(
+        id=event.id,
+        content=_content(happened_at, described),
+        happened_at=happened_at,
+        derived_at=derived,
+        sent_at=batch.sent_at,
+        received_at=batch.received_at,
+        is_late=not batch.is_trusted and derived < batch.received_at - LATE_AFTER,
+        is_early=not batch.is_trusted and derived > batch.received_at + EARLY_AFTER,
+        place=place,
+        **described,
+    )
+
+
+def _exposure_columns(event: Exposure) -> dict[str, object]:
+    return {
+        "kind": EventKind.EXPOSURE,
+        "units": {event.unit_type: canonical_unit(event.unit)},
+        "experiment": event.experiment,
+        "iteration": event.iteration,
+        "flag": event.flag,
+        "variant": event.variant,
+        "revision": event.revision,
+        "differs": event.differs,
+        "properties": _canonical(event.attributes),
+    }
+
+
+def _track_columns(event: Track) -> dict[str, object]:
+    return {
+        "kind": EventKind.TRACK,
+        "units": {unit_type: canonical_unit(unit) for unit_type, unit in event.units.items()},
+        "name": event.name,
+        "value": event.value,
+        "properties": _canonical(event.properties),
+    }
+
+
+def _canonical(properties: dict[str, object] | None) -> str | None:
+    return None if properties is None else msgspec.json.encode(properties, order="sorted").decode()
+
+
+def _content(happened_at: int, described: dict[str, object]) -> int:
+    """64 bits of what the event says, whoever sent it and when."""
+    said = msgspec.json.encode((happened_at, described), order="sorted")
+    return int.from_bytes(blake2b(said, digest_size=8).digest())
+
+
+def instant(at: int) -> datetime:
+    """Microseconds since 1970 as an instant."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)

@@ -1,0 +1,77 @@
+"""What lies in the inbox files above their watermarks. Reads them from any process; never writes."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from uuid import UUID
+
+from equipoise_server.events import inbox
+from equipoise_server.events.arrivals import StoredBatch, instant
+from equipoise_server.events.values import RefusedEvent
+
+_BATCHES = """
+SELECT batches.id, batches.environment_id, batches.received_at, batches.sent_at, batches.is_trusted,
+  batches.good, batches.refused, batches.events
+FROM batches WHERE batches.id > ? ORDER BY batches.id
+"""
+_WAITING = """
+SELECT COALESCE(SUM(batches.good), 0), COALESCE(SUM(batches.refused), 0)
+FROM batches WHERE batches.id > ? AND batches.environment_id = ?
+"""
+_REFUSED = """
+SELECT quarantine.received_at, quarantine.problems, quarantine.event FROM quarantine
+WHERE quarantine.environment_id = ? ORDER BY quarantine.id DESC LIMIT ?
+"""
+
+
+def batches(directory: Path, watermarks: Mapping[str, int]) -> Iterator[StoredBatch]:
+    """Every batch that the store does not hold yet, file by file, oldest first."""
+    for path in inbox.files(directory):
+        with closing(_open(path)) as database:
+            for row in _rows(database, _BATCHES, (watermarks.get(path.stem, 0),)):
+                number, environment_id, received_at, sent_at, is_trusted, good, refused, events = row
+                yield StoredBatch(
+                    path.stem, number, UUID(environment_id), received_at, sent_at, bool(is_trusted), good,
+                    refused, events,
+                )  # fmt: skip
+
+
+def waiting(directory: Path, watermarks: Mapping[str, int], environment_id: UUID) -> tuple[int, int]:
+    """How many good and refused events of an environment are not counted yet."""
+    good = refused = 0
+    for path in inbox.files(directory):
+        with closing(_open(path)) as database:
+            for row in _rows(database, _WAITING, (watermarks.get(path.stem, 0), environment_id.hex)):
+                good, refused = good + row[0], refused + row[1]
+    return good, refused
+
+
+def refused_events(directory: Path, environment_id: UUID, *, most: int) -> tuple[RefusedEvent, ...]:
+    """The newest refused events of an environment, newest first."""
+    found: list[RefusedEvent] = []
+    for path in inbox.files(directory):
+        with closing(_open(path)) as database:
+            found += [
+                RefusedEvent(instant(received_at), tuple(json.loads(problems)), event)
+                for received_at, problems, event in _rows(database, _REFUSED, (environment_id.hex, most))
+            ]
+    return tuple(sorted(found, key=lambda event: event.received_at, reverse=True)[:most])
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
+    database.row_factory = sqlite3.Row
+    return database
+
+
+def _rows(database: sqlite3.Connection, query: str, given: tuple[object, ...]) -> Iterator[sqlite3.Row]:
+    try:
+        yield from database.execute(query, given)
+    except sqlite3.OperationalError as fault:
+        # A process that has just claimed the file has not made its tables yet.
+        if "no such table" not in str(fault):
+            raise

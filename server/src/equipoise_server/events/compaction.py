@@ -1,0 +1,243 @@
+"""From the inboxes to immutable files: each event once, all or nothing, whatever is killed when.
+
+Files are durable before the one transaction that names them, moves the watermarks and adds to the counters.
+A file that no transaction named is garbage.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from itertools import islice
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import duckdb
+import msgspec
+from django.db import transaction
+from django.db.models import F
+
+from equipoise_server.events import backlog, store
+from equipoise_server.events.arrivals import Row, StoredBatch, instant, rows
+from equipoise_server.events.models import (
+    ConflictingEvent,
+    EventCounter,
+    InboxWatermark,
+    StoreFile,
+    StoreHead,
+)
+from equipoise_server.events.validation import redacted
+from equipoise_server.events.values import Compacted, EventKind, Partition
+
+MOST_EVENTS_AT_ONCE = 200_000
+MOST_BATCHES_AT_ONCE = 20_000
+MOST_FILES_PER_PARTITION = 8
+LARGEST_MERGED_ROWS = 2_000_000
+MOST_CONFLICTS_KEPT = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The directories of one installation."""
+
+    inbox: Path
+    store: Path
+    scratch: Path
+
+
+@dataclass(slots=True)
+class _Tally:
+    stored: int = 0
+    duplicates: int = 0
+    conflicting: int = 0
+    quarantined: int = 0
+    late: int = 0
+    early: int = 0
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What one round made, to be committed at once."""
+
+    files: list[StoreFile] = field(default_factory=list)
+    replaced: list[UUID] = field(default_factory=list)
+    tallies: dict[UUID, _Tally] = field(default_factory=lambda: defaultdict(_Tally))
+    conflicts: list[ConflictingEvent] = field(default_factory=list)
+    watermarks: dict[str, int] = field(default_factory=dict)
+
+
+class LostRace(Exception):
+    """Another compaction committed first; nothing was changed."""
+
+
+def compact_once(places: Places, *, now: datetime) -> Compacted | None:
+    """Move one round of waiting batches into the store; None when nothing waits."""
+    head, _ = StoreHead.objects.get_or_create(pk=1)
+    taken = _take(backlog.batches(places.inbox, watermarks()))
+    if not taken:
+        return None
+    outcome = _Outcome()
+    for batch in taken:
+        outcome.watermarks[batch.inbox] = max(batch.id, outcome.watermarks.get(batch.inbox, 0))
+        outcome.tallies[batch.environment_id].quarantined += batch.refused
+    database = store.open_database(places.scratch)
+    try:
+        for (environment_id, day), arrived in _by_day(taken).items():
+            _Day(database, places, environment_id, day, now).compact(arrived, outcome)
+    finally:
+        database.close()
+    _commit(outcome, head.version, now)
+    total = outcome.tallies.values()
+    return Compacted(
+        len(taken), sum(t.stored for t in total), sum(t.duplicates for t in total),
+        sum(t.conflicting for t in total),
+    )  # fmt: skip
+
+
+def watermarks() -> dict[str, int]:
+    """Up to which batch each inbox is in the store."""
+    return dict(InboxWatermark.objects.values_list("inbox", "batch"))
+
+
+def _take(waiting: Iterator[StoredBatch]) -> list[StoredBatch]:
+    taken: list[StoredBatch] = []
+    events = 0
+    for batch in islice(waiting, MOST_BATCHES_AT_ONCE):
+        taken.append(batch)
+        events += batch.good
+        if events >= MOST_EVENTS_AT_ONCE:
+            break
+    return taken
+
+
+def _by_day(batches: Sequence[StoredBatch]) -> dict[tuple[UUID, date], list[Row]]:
+    days: dict[tuple[UUID, date], list[Row]] = defaultdict(list)
+    place = 0
+    for batch in batches:
+        for day, row in rows(batch, first_place=place):
+            days[batch.environment_id, day].append(row)
+        place += batch.good
+    return days
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """One environment's day: the reach of de-duplication."""
+
+    database: duckdb.DuckDBPyConnection
+    places: Places
+    environment_id: UUID
+    day: date
+    now: datetime
+
+    def compact(self, arrived: list[Row], outcome: _Outcome) -> None:
+        """Judge the arrived events against the day's files and write what is new."""
+        live = list(
+            StoreFile.objects.filter(environment_id=self.environment_id, day=self.day, retired_at=None)
+        )
+        self._load(arrived, live)
+        self._count(outcome.tallies[self.environment_id])
+        outcome.conflicts += self._conflicts({row.place: row for row in arrived})
+        for kind in EventKind:
+            partition = Partition(self.environment_id, kind, self.day)
+            self._write(partition, [file for file in live if file.kind == kind], outcome)
+
+    def _load(self, arrived: list[Row], live: Sequence[StoreFile]) -> None:
+        lines = self.places.scratch / f"{uuid4().hex}.ndjson"
+        lines.write_bytes(msgspec.json.Encoder().encode_lines(arrived))
+        given = {"path": str(lines), "columns": store.ROW_COLUMNS}
+        self.database.execute(store.LOAD_INCOMING, given).fetchall()
+        lines.unlink()
+        held = {"paths": [str(self.places.store / file.path) for file in live]}
+        query = store.LOAD_HELD if live else store.NO_HELD
+        self.database.execute(query, held if live else None).fetchall()
+        self.database.execute(store.JUDGE_INCOMING).fetchall()
+        self.database.execute(store.LOAD_FRESH).fetchall()
+
+    def _count(self, tally: _Tally) -> None:
+        for verdict, count, late, early in self.database.execute(store.COUNT_JUDGED).fetchall():
+            if verdict == "stored":
+                tally.stored += count
+                tally.late += late
+                tally.early += early
+            elif verdict == "duplicate":
+                tally.duplicates += count
+            else:
+                tally.conflicting += count
+
+    def _conflicts(self, arrived: dict[int, Row]) -> list[ConflictingEvent]:
+        found = self.database.execute(store.CONFLICTS, {"most": MOST_CONFLICTS_KEPT}).fetchall()
+        return [
+            ConflictingEvent(
+                environment_id=self.environment_id,
+                event_id=event_id,
+                received_at=instant(received_at),
+                event=redacted(msgspec.json.encode(arrived[place])),
+            )
+            for event_id, received_at, place in found
+        ]
+
+    def _write(self, partition: Partition, live: list[StoreFile], outcome: _Outcome) -> None:
+        """Add a file of the new rows; when the partition has many small files, one merged file instead."""
+        fresh = self._file(partition)
+        store.write_durably(self.database, store.WRITE_FRESH[partition.kind], self.places.store / fresh.path)
+        if not self._describe(fresh):
+            (self.places.store / fresh.path).unlink()
+            return
+        small = [file for file in live if file.rows < LARGEST_MERGED_ROWS]
+        if len(small) < MOST_FILES_PER_PARTITION:
+            outcome.files.append(fresh)
+            return
+        merged = self._file(partition)
+        paths = [str(self.places.store / file.path) for file in (*small, fresh)]
+        store.write_durably(self.database, store.WRITE_MERGED, self.places.store / merged.path, paths=paths)
+        (self.places.store / fresh.path).unlink()
+        self._describe(merged)
+        outcome.files.append(merged)
+        outcome.replaced += [file.id for file in small]
+
+    def _file(self, partition: Partition) -> StoreFile:
+        name = uuid4()
+        path = Path(partition.environment_id.hex) / partition.kind / partition.day.isoformat()
+        return StoreFile(
+            id=name, environment_id=partition.environment_id, kind=partition.kind, day=partition.day,
+            path=str(path / f"{name.hex}.parquet"), created_at=self.now,
+        )  # fmt: skip
+
+    def _describe(self, file: StoreFile) -> bool:
+        """Fill in how many rows a written file has and when they happened; False when it has none."""
+        path = str(self.places.store / file.path)
+        rows_, earliest, latest = self.database.execute(store.DESCRIBE, {"path": path}).fetchall()[0]
+        if rows_ == 0:
+            return False
+        file.rows = rows_
+        file.earliest, file.latest = earliest.replace(tzinfo=UTC), latest.replace(tzinfo=UTC)
+        return True
+
+
+def _commit(outcome: _Outcome, version: int, now: datetime) -> None:
+    with transaction.atomic():
+        ahead = StoreHead.objects.filter(pk=1, version=version).update(version=version + 1)
+        if ahead != 1:
+            raise LostRace
+        StoreFile.objects.bulk_create(outcome.files)
+        StoreFile.objects.filter(pk__in=outcome.replaced).update(retired_at=now)
+        for inbox, batch in outcome.watermarks.items():
+            InboxWatermark.objects.update_or_create(inbox=inbox, defaults={"batch": batch})
+        ConflictingEvent.objects.bulk_create(outcome.conflicts)
+        for environment_id, tally in outcome.tallies.items():
+            _add(environment_id, tally)
+
+
+def _add(environment_id: UUID, tally: _Tally) -> None:
+    EventCounter.objects.get_or_create(environment_id=environment_id)
+    EventCounter.objects.filter(environment_id=environment_id).update(
+        stored=F("stored") + tally.stored,
+        duplicates=F("duplicates") + tally.duplicates,
+        conflicting=F("conflicting") + tally.conflicting,
+        quarantined=F("quarantined") + tally.quarantined,
+        late=F("late") + tally.late,
+        early=F("early") + tally.early,
+    )

@@ -1,0 +1,273 @@
+"""The durable inbox: one SQLite file per process, one writer thread, one fsync per group of batches.
+
+A batch's future is done only after its commit. Refuses to know what events mean; compaction reads the file
+from another process, and only the writer thread here deletes what the store already holds.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from uuid import UUID
+
+from equipoise_server.events.validation import Refused
+
+LARGEST_QUEUE_BYTES = 64 * 1024 * 1024
+# Refuse events loudly before they fill the disk that flags and settings live on.
+LARGEST_FILE_BYTES = 8 * 1024**3
+_PAGE_BYTES = 4096
+DELETED_AT_ONCE = 500
+QUARANTINE_LIFE = timedelta(days=30)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS batches (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, environment_id TEXT NOT NULL, received_at INTEGER NOT NULL,
+  sent_at INTEGER NOT NULL, is_trusted INTEGER NOT NULL, good INTEGER NOT NULL, refused INTEGER NOT NULL,
+  events BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS quarantine (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, environment_id TEXT NOT NULL, received_at INTEGER NOT NULL,
+  problems TEXT NOT NULL, event TEXT NOT NULL
+);
+"""
+_ADD_BATCH = (
+    "INSERT INTO batches (environment_id, received_at, sent_at, is_trusted, good, refused, events)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_ADD_REFUSED = "INSERT INTO quarantine (environment_id, received_at, problems, event) VALUES (?, ?, ?, ?)"
+_FORGET = "DELETE FROM batches WHERE id IN (SELECT id FROM batches WHERE id <= ? ORDER BY id LIMIT ?)"
+_FORGET_QUARANTINE = "DELETE FROM quarantine WHERE received_at < ?"
+
+
+class InboxFull(Exception):
+    """Too much is waiting to be written; come back in a second."""
+
+
+class StorageFailed(Exception):
+    """The disk did not take the batch; it was not kept. `is_full` says that space ran out."""
+
+    def __init__(self, message: str, *, is_full: bool) -> None:
+        super().__init__(message)
+        self.is_full = is_full
+
+
+class InboxClosed(Exception):
+    """The process is going down; nothing more is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One accepted batch: whose, when, the bytes of its good events, and what was refused of it."""
+
+    environment_id: UUID
+    received_at: datetime
+    sent_at: datetime
+    is_trusted: bool
+    good: bytes
+    good_count: int
+    refused: tuple[Refused, ...]
+
+
+def microseconds(instant: datetime) -> int:
+    """An instant as whole microseconds since 1970, exactly."""
+    return (instant - _EPOCH) // timedelta(microseconds=1)
+
+
+class Inbox:
+    """This process's inbox. `submit` never blocks; the writer thread answers through the future."""
+
+    def __init__(
+        self,
+        path: Path,
+        lock: int,
+        *,
+        largest_queue_bytes: int = LARGEST_QUEUE_BYTES,
+        largest_file_bytes: int = LARGEST_FILE_BYTES,
+    ) -> None:
+        self.path = path
+        self._lock_file = lock
+        self._room = largest_queue_bytes
+        self._largest_file = largest_file_bytes
+        self._wake = threading.Condition()
+        self._pending: list[tuple[Batch, Future[None]]] = []
+        self._pending_bytes = 0
+        self._forget_through = 0
+        self._forget_quarantine_before = 0
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._write_all, name="inbox-writer", daemon=True)
+
+    @property
+    def name(self) -> str:
+        """What the watermark is kept under."""
+        return self.path.stem
+
+    def start(self) -> None:
+        """Prepare the file and start the writer."""
+        database = self._connect()
+        database.executescript(SCHEMA)
+        database.close()
+        sync_directory(self.path.parent)
+        self._thread.start()
+
+    def submit(self, batch: Batch) -> Future[None]:
+        """Queue a batch; the future is done once it is durable. Raises InboxFull or InboxClosed at once."""
+        size = len(batch.good) + 512 * (1 + len(batch.refused))
+        future: Future[None] = Future()
+        with self._wake:
+            if self._is_closing:
+                raise InboxClosed
+            if self._pending_bytes + size > self._room:
+                raise InboxFull
+            self._pending.append((batch, future))
+            self._pending_bytes += size
+            self._wake.notify()
+        return future
+
+    def forget(self, *, through: int, quarantine_before: datetime) -> None:
+        """Let the writer delete what the store holds, and quarantined events that are too old."""
+        with self._wake:
+            self._forget_through = max(self._forget_through, through)
+            self._forget_quarantine_before = microseconds(quarantine_before)
+            self._wake.notify()
+
+    def close(self) -> None:
+        """Write what is pending, then stop and release the file."""
+        with self._wake:
+            self._is_closing = True
+            self._wake.notify()
+        self._thread.join()
+        os.close(self._lock_file)
+
+    def _take(self) -> tuple[list[tuple[Batch, Future[None]]], int, int, bool]:
+        """Everything pending, what to forget, and whether this was the last time."""
+        with self._wake:
+            while not (
+                self._pending or self._is_closing or self._forget_through or self._forget_quarantine_before
+            ):
+                self._wake.wait()
+            group, self._pending, self._pending_bytes = self._pending, [], 0
+            through, self._forget_through = self._forget_through, 0
+            before, self._forget_quarantine_before = self._forget_quarantine_before, 0
+            return group, through, before, self._is_closing
+
+    def _write_all(self) -> None:
+        database = self._connect()
+        is_last = False
+        while not is_last:
+            group, through, before, is_last = self._take()
+            failure = _attempt(database, partial(_commit, database, group)) if group else None
+            _answer(group, failure)
+            if failure is None and (through or before):
+                failure = _attempt(database, partial(self._forget, database, through, before))
+            if failure is not None:
+                database.close()
+                database = self._connect()
+        database.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        """Open the file so that a commit means fsync; transactions are opened by hand."""
+        database = sqlite3.connect(self.path, isolation_level=None, timeout=30, check_same_thread=False)
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=FULL")
+        database.execute(f"PRAGMA max_page_count={self._largest_file // _PAGE_BYTES}")
+        return database
+
+    def _forget(self, database: sqlite3.Connection, through: int, before: int) -> None:
+        """Delete one bite, so that waiting batches are not held up; the rest is for the next round."""
+        database.execute(_FORGET_QUARANTINE, (before,))
+        if database.execute(_FORGET, (through, DELETED_AT_ONCE)).rowcount == DELETED_AT_ONCE:
+            self._again(through)
+
+    def _again(self, through: int) -> None:
+        with self._wake:
+            self._forget_through = max(self._forget_through, through)
+
+
+def claim(directory: Path, *, new_name: Callable[[], str]) -> Inbox:
+    """An inbox file that no living process holds, else a fresh one. The lock dies with the process."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for path in files(directory):
+        lock = _lock(path)
+        if lock is not None:
+            return Inbox(path, lock)
+    path = directory / f"{new_name()}.sqlite3"
+    lock = _lock(path)
+    assert lock is not None, "a fresh name is free"
+    return Inbox(path, lock)
+
+
+def files(directory: Path) -> tuple[Path, ...]:
+    """Every inbox file, in a stable order."""
+    return tuple(sorted(directory.glob("*.sqlite3")))
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in a directory durable."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _lock(path: Path) -> int | None:
+    handle = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        return None
+    return handle
+
+
+def _commit(database: sqlite3.Connection, group: Sequence[tuple[Batch, Future[None]]]) -> None:
+    database.execute("BEGIN IMMEDIATE")
+    database.executemany(_ADD_BATCH, (_batch_row(batch) for batch, _ in group))
+    database.executemany(_ADD_REFUSED, _refused_rows(batch for batch, _ in group))
+    database.execute("COMMIT")
+
+
+def _attempt(database: sqlite3.Connection, write: Callable[[], None]) -> StorageFailed | None:
+    try:
+        write()
+    except sqlite3.Error as fault:
+        is_full = getattr(fault, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        if database.in_transaction:
+            database.rollback()
+        return StorageFailed(str(fault), is_full=is_full)
+    return None
+
+
+def _answer(group: Sequence[tuple[Batch, Future[None]]], failure: StorageFailed | None) -> None:
+    for _, future in group:
+        if not future.set_running_or_notify_cancel():
+            continue
+        if failure is None:
+            future.set_result(None)
+        else:
+            future.set_exception(failure)
+
+
+def _batch_row(batch: Batch) -> tuple[object, ...]:
+    return (
+        batch.environment_id.hex, microseconds(batch.received_at), microseconds(batch.sent_at),
+        int(batch.is_trusted), batch.good_count, len(batch.refused), batch.good,
+    )  # fmt: skip
+
+
+def _refused_rows(batches: Iterator[Batch]) -> Iterator[tuple[object, ...]]:
+    for batch in batches:
+        received_at = microseconds(batch.received_at)
+        for refused in batch.refused:
+            problems = json.dumps(refused.verdict.problems)
+            yield batch.environment_id.hex, received_at, problems, refused.redacted

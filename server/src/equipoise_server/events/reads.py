@@ -1,0 +1,63 @@
+"""Questions about events: which files to read, and six numbers that add up."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from equipoise_server.events import backlog, places
+from equipoise_server.events.compaction import watermarks
+from equipoise_server.events.models import ConflictingEvent, EventCounter, StoreFile, StoreHead
+from equipoise_server.events.values import DataQuality, EventKind, PinnedFiles, RefusedEvent
+
+
+def pinned_files(environment_id: UUID, kind: EventKind, *, since: datetime, until: datetime) -> PinnedFiles:
+    """The files that may hold events derived in [since, until); they stay for 10 minutes at least."""
+    rows = StoreFile.objects.filter(
+        environment_id=environment_id, kind=kind, retired_at=None, latest__gte=since, earliest__lt=until
+    ).order_by("day", "created_at", "id")
+    directory = places.store_directory()
+    return PinnedFiles(kind, tuple(directory / path for path in rows.values_list("path", flat=True)))
+
+
+def data_quality(environment_id: UUID) -> DataQuality:
+    """received = stored + duplicates + conflicting + quarantined + waiting, at one instant."""
+    while True:
+        version = _version()
+        counted = EventCounter.objects.filter(environment_id=environment_id).first() or EventCounter()
+        good, refused = backlog.waiting(places.inbox_directory(), watermarks(), environment_id)
+        # A compaction in between would move events from waiting to stored behind our back: read again.
+        if version == _version():
+            return _quality(counted, good, refused)
+
+
+def _version() -> int:
+    return StoreHead.objects.filter(pk=1).values_list("version", flat=True).first() or 0
+
+
+def _quality(counted: EventCounter, waiting: int, waiting_refused: int) -> DataQuality:
+    quarantined = counted.quarantined + waiting_refused
+    in_store = counted.stored + counted.duplicates + counted.conflicting
+    return DataQuality(
+        received=in_store + quarantined + waiting,
+        stored=counted.stored,
+        duplicates=counted.duplicates,
+        conflicting=counted.conflicting,
+        quarantined=quarantined,
+        waiting=waiting,
+        late=counted.late,
+        early=counted.early,
+    )
+
+
+def refused_events(environment_id: UUID, *, most: int = 50) -> tuple[RefusedEvent, ...]:
+    """The newest refused events, newest first: those that failed validation and those in conflict."""
+    failed = backlog.refused_events(places.inbox_directory(), environment_id, most=most)
+    conflicts = tuple(
+        RefusedEvent(row.received_at, ("id: stored before with other content",), row.event)
+        for row in ConflictingEvent.objects.filter(environment_id=environment_id).order_by("-received_at")[
+            :most
+        ]
+    )
+    newest = sorted(failed + conflicts, key=lambda event: event.received_at, reverse=True)
+    return tuple(newest[:most])

@@ -1,0 +1,118 @@
+"""Parquet files: how events become columns, and how a file becomes durable before it is named.
+
+Knows DuckDB and the file system. Refuses to know the manifest.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import duckdb
+
+from equipoise_server.events.inbox import sync_directory
+from equipoise_server.events.values import EventKind
+
+ROW_COLUMNS = {
+    "id": "UUID", "content": "UBIGINT", "kind": "VARCHAR", "happened_at": "BIGINT", "derived_at": "BIGINT",
+    "sent_at": "BIGINT", "received_at": "BIGINT", "is_late": "BOOLEAN", "is_early": "BOOLEAN",
+    "units": "MAP(VARCHAR, VARCHAR)", "experiment": "VARCHAR", "iteration": "INTEGER", "flag": "VARCHAR",
+    "variant": "VARCHAR", "revision": "BIGINT", "differs": "BOOLEAN", "name": "VARCHAR", "value": "DOUBLE",
+    "properties": "VARCHAR", "place": "BIGINT",
+}  # fmt: skip
+"""One incoming event as compaction hands it over; `place` is its order of arrival."""
+
+LOAD_INCOMING = """
+CREATE OR REPLACE TEMP TABLE incoming AS SELECT incoming_rows.* FROM read_json($path,
+  format = 'newline_delimited', columns = $columns, maximum_object_size = 4000000) AS incoming_rows
+"""
+NO_HELD = "CREATE OR REPLACE TEMP TABLE held (id UUID, content UBIGINT)"
+LOAD_HELD = """
+CREATE OR REPLACE TEMP TABLE held AS SELECT DISTINCT stored.id, stored.content
+FROM read_parquet($paths) AS stored SEMI JOIN incoming ON incoming.id = stored.id
+"""
+# An id is first seen in the store, else at its first arrival; whatever differs from that is a conflict.
+JUDGE_INCOMING = """
+CREATE OR REPLACE TEMP TABLE judged AS
+WITH ranked AS (
+  SELECT incoming.*, held.content AS held_content,
+    FIRST_VALUE(incoming.content) OVER by_arrival AS first_content,
+    ROW_NUMBER() OVER by_arrival AS arrival
+  FROM incoming LEFT JOIN held ON held.id = incoming.id
+  WINDOW by_arrival AS (PARTITION BY incoming.id ORDER BY incoming.place)
+)
+SELECT ranked.*, CASE
+  WHEN COALESCE(ranked.held_content, ranked.first_content) <> ranked.content THEN 'conflicting'
+  WHEN ranked.held_content IS NULL AND ranked.arrival = 1 THEN 'stored'
+  ELSE 'duplicate' END AS verdict
+FROM ranked
+"""
+COUNT_JUDGED = """
+SELECT judged.verdict, COUNT(*), COUNT_IF(judged.is_late), COUNT_IF(judged.is_early)
+FROM judged GROUP BY judged.verdict
+"""
+CONFLICTS = """
+SELECT judged.id, judged.received_at, judged.place FROM judged
+WHERE judged.verdict = 'conflicting' ORDER BY judged.place LIMIT $most
+"""
+LOAD_FRESH = """
+CREATE OR REPLACE TEMP TABLE fresh AS SELECT
+  one.kind, one.id, one.content, make_timestamp(one.happened_at) AS happened_at,
+  make_timestamp(one.derived_at) AS derived_at, make_timestamp(one.sent_at) AS sent_at,
+  make_timestamp(one.received_at) AS received_at, one.is_late, one.is_early,
+  one.entry.key AS unit_type, one.entry.value AS unit, one.experiment, one.iteration, one.flag, one.variant,
+  one.revision, one.differs, one.name, one.value, one.properties
+FROM (SELECT judged.*, UNNEST(map_entries(judged.units)) AS entry FROM judged
+  WHERE judged.verdict = 'stored') AS one
+"""
+WRITE_FRESH = {
+    EventKind.EXPOSURE: """
+COPY (SELECT fresh.* EXCLUDE (kind, name, value) FROM fresh WHERE fresh.kind = 'exposure'
+ORDER BY fresh.unit_type, fresh.unit, fresh.derived_at, fresh.id)
+TO $target (FORMAT PARQUET, COMPRESSION ZSTD)
+""",
+    EventKind.TRACK: """
+COPY (SELECT fresh.* EXCLUDE (kind, experiment, iteration, flag, variant, revision, differs) FROM fresh
+WHERE fresh.kind = 'track' ORDER BY fresh.unit_type, fresh.unit, fresh.derived_at, fresh.id)
+TO $target (FORMAT PARQUET, COMPRESSION ZSTD)
+""",
+}
+WRITE_MERGED = """
+COPY (SELECT merged.* FROM read_parquet($paths) AS merged
+ORDER BY merged.unit_type, merged.unit, merged.derived_at, merged.id)
+TO $target (FORMAT PARQUET, COMPRESSION ZSTD)
+"""
+DESCRIBE = """
+SELECT COUNT(*), MIN(written.derived_at), MAX(written.derived_at) FROM read_parquet($path) AS written
+"""
+
+
+def open_database(directory: Path) -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB that spills into a directory of ours."""
+    directory.mkdir(parents=True, exist_ok=True)
+    database = duckdb.connect(":memory:", config={"threads": 2, "temp_directory": str(directory)})
+    database.execute("SET TimeZone = 'UTC'")
+    return database
+
+
+def write_durably(database: duckdb.DuckDBPyConnection, copy: str, path: Path, **given: object) -> None:
+    """Run a COPY into a temporary name, fsync, rename, fsync the directory: a named file is whole."""
+    _make_directory(path.parent)
+    unfinished = path.with_suffix(".unfinished")
+    database.execute(copy, {**given, "target": str(unfinished)}).fetchall()
+    handle = os.open(unfinished, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    unfinished.rename(path)
+    sync_directory(path.parent)
+
+
+def _make_directory(directory: Path) -> None:
+    """Create a directory so that its name is durable, too."""
+    if directory.exists():
+        return
+    _make_directory(directory.parent)
+    directory.mkdir(exist_ok=True)
+    sync_directory(directory.parent)

@@ -1,0 +1,250 @@
+"""Which events are good: decoding, limits and a verdict per event.
+
+Pure. Knows the wire format (docs/reference/events.md); refuses to know who sent it or where it is kept.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+
+from equipoise_server.events.values import QuarantinedEvent
+
+LARGEST_BODY = 1_000_000
+MOST_EVENTS = 1_000
+DEEPEST = 32
+LONGEST_UNIT_BYTES = 256
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+_LONGEST_REDACTED = 2_000
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+Unit = str | int
+
+
+class Exposure(msgspec.Struct, gc=False, tag_field="kind", tag="exposure"):
+    """The unit met the variant."""
+
+    id: UUID
+    at: Instant
+    experiment: Name
+    iteration: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+    flag: Name
+    variant: Name
+    unit_type: Name
+    unit: Unit
+    revision: Annotated[int, msgspec.Meta(ge=0, le=2**62)] = 0
+    differs: bool | None = None
+    attributes: dict[str, object] | None = None
+
+
+class Track(msgspec.Struct, gc=False, tag_field="kind", tag="track"):
+    """Something happened to the units."""
+
+    id: UUID
+    at: Instant
+    name: Name
+    units: Annotated[dict[Name, Unit], msgspec.Meta(min_length=1, max_length=16)]
+    value: float | None = None
+    properties: dict[str, object] | None = None
+
+
+Event = Exposure | Track
+
+
+class _Envelope(msgspec.Struct):
+    sent_at: Instant
+    events: msgspec.Raw
+
+
+class MalformedBody(ValueError):
+    """The body as a whole cannot be read; the sentence says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A refused event, its faults, and what may be kept of it."""
+
+    verdict: QuarantinedEvent
+    redacted: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A body read: the good events as one JSON array of the bytes received, and the refused ones."""
+
+    sent_at: datetime
+    good: bytes
+    good_count: int
+    refused: tuple[Refused, ...]
+
+
+_envelope = msgspec.json.Decoder(_Envelope)
+_events = msgspec.json.Decoder(list[Event])
+_raw_events = msgspec.json.Decoder(list[msgspec.Raw])
+_event = msgspec.json.Decoder(Event)
+# json.JSONDecodeError is a ValueError, as are msgspec's errors and UnicodeDecodeError.
+_UNREADABLE = (ValueError, RecursionError)
+
+
+def judge(body: bytes) -> Judged:
+    """Read a body and give each event its verdict. Raises MalformedBody when there is nothing to judge."""
+    if len(body) > LARGEST_BODY:
+        raise MalformedBody(f"The body has {len(body)} bytes; send at most {LARGEST_BODY} at once.")
+    try:
+        envelope = _read(body)
+        raws = _raw_events.decode(envelope.events)
+    except _UNREADABLE as fault:
+        raise MalformedBody(
+            f"The body is not {{sent_at, events: […]}}: {_sentence(fault)}. See docs/reference/events.md."
+        ) from fault
+    if len(raws) > MOST_EVENTS:
+        raise MalformedBody(f"The body has {len(raws)} events; send at most {MOST_EVENTS} at once.")
+    if not EARLIEST <= envelope.sent_at < LATEST:
+        raise MalformedBody("sent_at must lie between the years 2000 and 2100.")
+    if _all_good(envelope.events):
+        return Judged(envelope.sent_at, bytes(envelope.events), len(raws), ())
+    return _judge_each(envelope.sent_at, raws)
+
+
+def decode_good(body: bytes) -> list[Event]:
+    """The events of a body that was judged good."""
+    return _events.decode(body)
+
+
+def canonical_unit(unit: Unit) -> str:
+    """A unit id as it is kept: integers become their decimals."""
+    return unit if isinstance(unit, str) else str(unit)
+
+
+def faults(event: Event) -> Iterator[str]:
+    """What the type alone cannot say about an event, one sentence each."""
+    if not EARLIEST <= event.at < LATEST:
+        yield "at: must lie between the years 2000 and 2100"
+    if isinstance(event, Exposure):
+        yield from _unit_faults("unit", event.unit)
+        yield from _depth_faults("attributes", event.attributes)
+        return
+    for unit_type, unit in event.units.items():
+        yield from _unit_faults(f"units.{unit_type}", unit)
+    yield from _depth_faults("properties", event.properties)
+
+
+def redacted(raw: bytes) -> str:
+    """What may be kept of a refused event: its shape and names, no value of a unit or property."""
+    try:
+        shape = _redacted(msgspec.json.decode(raw), depth=0)
+    except _UNREADABLE:
+        return "(not JSON)"
+    return json.dumps(shape)[:_LONGEST_REDACTED]
+
+
+def _read(body: bytes) -> _Envelope:
+    """Decode the envelope; text that is no Unicode (a lone surrogate) spoils its own event only."""
+    try:
+        return _envelope.decode(body)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        lenient = json.loads(body, parse_constant=_refuse_constant)
+        if not isinstance(lenient, dict) or not isinstance(lenient.get("events"), list):
+            raise
+        texts = [json.dumps(event, ensure_ascii=False) for event in lenient["events"]]
+        readable = [text if _is_unicode(text) else '"(not Unicode)"' for text in texts]
+        sent_at = json.dumps(lenient.get("sent_at"))
+        return _envelope.decode(f'{{"sent_at":{sent_at},"events":[{",".join(readable)}]}}'.encode())
+
+
+def _refuse_constant(name: str) -> object:
+    raise msgspec.DecodeError(f"{name} is not JSON")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _all_good(raw: msgspec.Raw) -> bool:
+    try:
+        events = _events.decode(raw)
+    except _UNREADABLE:
+        return False
+    return not any(fault for event in events for fault in faults(event))
+
+
+def _judge_each(sent_at: datetime, raws: list[msgspec.Raw]) -> Judged:
+    good: list[bytes] = []
+    refused: list[Refused] = []
+    for index, raw in enumerate(raws):
+        problems = _problems(raw)
+        if not problems:
+            good.append(bytes(raw))
+            continue
+        verdict = QuarantinedEvent(index, _readable_id(raw), problems)
+        refused.append(Refused(verdict, redacted(bytes(raw))))
+    return Judged(sent_at, b"[" + b",".join(good) + b"]", len(good), tuple(refused))
+
+
+def _problems(raw: msgspec.Raw) -> tuple[str, ...]:
+    try:
+        event = _event.decode(raw)
+    except _UNREADABLE as fault:
+        return (_sentence(fault),)
+    return tuple(faults(event))
+
+
+def _sentence(fault: Exception) -> str:
+    if isinstance(fault, msgspec.ValidationError):
+        return str(fault)
+    return "nested too deeply" if isinstance(fault, RecursionError) else "not valid JSON"
+
+
+def _readable_id(raw: msgspec.Raw) -> str | None:
+    try:
+        found = msgspec.json.decode(raw, type=dict[str, object]).get("id")
+    except _UNREADABLE:
+        return None
+    return found[:64] if isinstance(found, str) else None
+
+
+def _unit_faults(field: str, unit: Unit) -> Iterator[str]:
+    text = canonical_unit(unit)
+    if not text:
+        yield f"{field}: must not be empty"
+    elif len(text) * 4 > LONGEST_UNIT_BYTES and len(text.encode()) > LONGEST_UNIT_BYTES:
+        yield f"{field}: has more than {LONGEST_UNIT_BYTES} bytes"
+
+
+def _depth_faults(field: str, properties: dict[str, object] | None) -> Iterator[str]:
+    if properties is not None and _is_deeper(properties, DEEPEST - 2):
+        yield f"{field}: nested deeper than {DEEPEST} levels"
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    if isinstance(value, dict):
+        return levels == 0 or any(_is_deeper(inner, levels - 1) for inner in value.values())
+    if isinstance(value, list):
+        return levels == 0 or any(_is_deeper(inner, levels - 1) for inner in value)
+    return False
+
+
+_KEPT = frozenset({"kind", "id", "at", "experiment", "iteration", "flag", "variant", "unit_type", "name"})
+
+
+def _redacted(value: object, *, depth: int) -> object:
+    if isinstance(value, dict) and depth < 2:  # noqa: PLR2004 - the event and one level of its members
+        return {
+            key[:64]: inner if depth == 0 and key in _KEPT and not isinstance(inner, dict | list)
+            else _redacted(inner, depth=depth + 1)
+            for key, inner in value.items()
+        }  # fmt: skip
+    return f"({type(value).__name__})"

@@ -1,0 +1,105 @@
+"""The inbox: an answer means the batch is on disk; a full disk or queue is said, never hidden."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from wire import NOON, SHOP, a_body, a_track
+
+from equipoise_server.events.inbox import Batch, Inbox, InboxClosed, InboxFull, StorageFailed, claim
+from equipoise_server.events.validation import judge
+
+
+def a_batch(events: int = 1) -> Batch:
+    judged = judge(a_body(*[a_track() for _ in range(events)], {"not": "an event"}))
+    return Batch(SHOP, NOON, NOON, False, judged.good, judged.good_count, judged.refused)
+
+
+def an_inbox(directory: Path, name: str = "first") -> Inbox:
+    inbox = claim(directory, new_name=lambda: name)
+    inbox.start()
+    return inbox
+
+
+def a_handle() -> int:
+    return os.open(os.devnull, os.O_RDONLY)
+
+
+def rows(inbox: Inbox, query: str = "SELECT good, refused FROM batches ORDER BY id") -> list[tuple[int, ...]]:
+    database = sqlite3.connect(inbox.path)
+    found = database.execute(query).fetchall()
+    database.close()
+    return found
+
+
+def test_a_done_future_means_that_the_batch_is_in_the_file(tmp_path: Path) -> None:
+    inbox = an_inbox(tmp_path)
+    inbox.submit(a_batch(3)).result(5)
+    assert rows(inbox) == [(3, 1)]
+    assert rows(inbox, "SELECT COUNT(*) FROM quarantine") == [(1,)]
+    inbox.close()
+
+
+def test_closing_writes_what_is_pending_and_takes_nothing_more(tmp_path: Path) -> None:
+    inbox = an_inbox(tmp_path)
+    futures = [inbox.submit(a_batch()) for _ in range(50)]
+    inbox.close()
+    assert all(future.done() and future.exception() is None for future in futures)
+    assert len(rows(inbox)) == 50
+    with pytest.raises(InboxClosed):
+        inbox.submit(a_batch())
+
+
+def test_a_full_queue_refuses_at_once(tmp_path: Path) -> None:
+    inbox = Inbox(tmp_path / "small.sqlite3", a_handle(), largest_queue_bytes=100)
+    inbox.start()
+    with pytest.raises(InboxFull):
+        inbox.submit(a_batch())
+    inbox.close()
+
+
+def test_a_full_disk_is_answered_and_the_inbox_recovers(tmp_path: Path) -> None:
+    inbox = Inbox(tmp_path / "small.sqlite3", a_handle(), largest_file_bytes=12 * 4096)
+    inbox.start()
+    with pytest.raises(StorageFailed) as failed:
+        inbox.submit(a_batch(900)).result(5)
+    assert failed.value.is_full
+    inbox.submit(a_batch(1)).result(5)
+    inbox.close()
+    assert rows(inbox) == [(1, 1)]
+
+
+def test_a_file_belongs_to_one_process_and_is_taken_over_when_that_is_gone(tmp_path: Path) -> None:
+    first = an_inbox(tmp_path, "first")
+    second = an_inbox(tmp_path, "second")
+    assert (first.name, second.name) == ("first", "second")
+    first.close()
+    third = an_inbox(tmp_path, "third")
+    assert third.name == "first"
+    second.close()
+    third.close()
+
+
+def test_only_what_the_store_holds_is_forgotten(tmp_path: Path) -> None:
+    inbox = an_inbox(tmp_path)
+    for _ in range(5):
+        inbox.submit(a_batch()).result(5)
+    inbox.forget(through=3, quarantine_before=NOON - timedelta(days=30))
+    inbox.close()
+    assert rows(inbox, "SELECT id FROM batches ORDER BY id") == [(4,), (5,)]
+    assert rows(inbox, "SELECT COUNT(*) FROM quarantine") == [(5,)]
+
+
+def test_numbers_of_forgotten_batches_are_never_used_again(tmp_path: Path) -> None:
+    inbox = an_inbox(tmp_path)
+    inbox.submit(a_batch()).result(5)
+    inbox.forget(through=1, quarantine_before=NOON)
+    inbox.close()
+    again = an_inbox(tmp_path)
+    again.submit(a_batch()).result(5)
+    again.close()
+    assert rows(again, "SELECT id FROM batches") == [(2,)]
