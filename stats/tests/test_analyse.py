@@ -7,7 +7,9 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from experiments import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from judged_experiments import (
     CLICKS,
     COLUMNS,
     CONVERSION,
@@ -21,8 +23,6 @@ from experiments import (
     with_counts,
     withheld,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from equipoise_stats import (
     Alarm,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from experiments import number, rate
+from judged_experiments import number, rate
 
 from equipoise_stats import (
     Alarm,

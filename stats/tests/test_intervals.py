@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from experiments import number, rate
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from judged_experiments import number, rate
 from scipy import stats as reference
 from statsmodels.stats.proportion import confint_proportions_2indep
 

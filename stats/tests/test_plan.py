@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from experiments import CONVERSION, CRASHES, a_design, evidence, moments
+from judged_experiments import CONVERSION, CRASHES, a_design, evidence, moments
 
 from equipoise_stats import (
     Design,
