@@ -220,11 +220,6 @@ def srm_sequential(i: Inputs) -> Answer:
     if "counts" in i:
         log_e = srm_log_e_value(i["counts"], i["weights"], [i["concentration"]])
         return {"log_e": log_e, "p_this_look": float(p_value_of(log_e))}
-    if "one_hot" in i:
-        sofar = np.cumsum(i["one_hot"], axis=0)
-        # Dirichlet(1, 1, 1) has no concentration times the null; the null terms are the same.
-        null = [float(n @ np.log(i["null"])) for n in sofar]
-        return {"log_m0": null}
     units = np.random.RandomState(1).multinomial(1, [0.1, 0.3, 0.6], size=i["n_max"])
     by_unit = [srm_log_e_value(n, i["null"], [i["concentration"]]) for n in np.cumsum(units, 0)]
     p = running_p_values([float(p_value_of(log_e)) for log_e in by_unit])

@@ -32,7 +32,8 @@ def agrees(found: Any, expected: Any, tolerance: Mapping[str, Any], name: str) -
 
 
 # c35 is the exact one-sided boundary; ours is the closed form just above it, tested below.
-ELSEWHERE = frozenset({"c35"})
+# e09 has a flat prior, not one proportional to the null as ours are.
+ELSEWHERE = frozenset({"c35", "e09"})
 
 
 def cases() -> list[Any]:
