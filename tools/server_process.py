@@ -1,0 +1,126 @@
+"""A real Equipoise on a data directory of its own: `serve` and `worker` as processes, for tests.
+
+Starts, kills and restarts them, and lets a test set the scene by real actions in a process of its own.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+COMMAND = [sys.executable, "-m", "equipoise_server.commands.main"]
+WITHIN_SECONDS = 60.0
+ASK_EVERY_SECONDS = 0.05
+HEALTHY = 200
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass(slots=True)
+class ServerProcess:
+    """One installation. `settings` are environment variables on top of the usual ones."""
+
+    data: Path
+    port: int = field(default_factory=free_port)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """Where the server is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment that every process of this installation has."""
+        inherited = {key: value for key, value in os.environ.items() if key != "DATABASE_URL"}
+        return {**inherited, "EQUIPOISE_DATA": str(self.data), **self.settings}
+
+    def migrate(self) -> None:
+        """Make the tables."""
+        self._run([*COMMAND, "migrate"])
+
+    def set_the_scene(self, script: Path, *arguments: str) -> dict[str, str]:
+        """Run a script of real actions on this installation; what it prints as JSON is the answer."""
+        answer: dict[str, str] = json.loads(self._run([sys.executable, str(script), *arguments]))
+        return answer
+
+    def serve(self) -> None:
+        """Start the server and wait until it is well."""
+        self._start("serve", "--port", str(self.port))
+        pause = Event()
+        for _ in range(int(WITHIN_SECONDS / ASK_EVERY_SECONDS)):
+            if self._is_healthy():
+                return
+            if self._running["serve"].poll() is not None:
+                break
+            pause.wait(ASK_EVERY_SECONDS)
+        raise RuntimeError(f"serve did not become healthy:\n{self.log('serve')}")
+
+    def work(self) -> None:
+        """Start the worker."""
+        self._start("worker")
+
+    def kill(self, name: str) -> None:
+        """End a process as a power cut would."""
+        process = self._running.pop(name)
+        process.kill()
+        process.wait()
+
+    def stop(self) -> None:
+        """End every process in good order."""
+        for process in self._running.values():
+            process.terminate()
+        for process in self._running.values():
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._running.clear()
+
+    def log(self, name: str) -> str:
+        """What a process has said so far."""
+        path = self.data / f"{name}.log"
+        return path.read_text() if path.exists() else ""
+
+    def _start(self, name: str, *arguments: str) -> None:
+        self.data.mkdir(parents=True, exist_ok=True)
+        with (self.data / f"{name}.log").open("ab") as log:
+            self._running[name] = subprocess.Popen(
+                [*COMMAND, name, *arguments],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def _run(self, command: list[str]) -> str:
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def _is_healthy(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        try:
+            connection.request("GET", "/v1/health")
+            return connection.getresponse().status == HEALTHY
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
