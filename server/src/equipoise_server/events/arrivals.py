@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from equipoise_server.events.inbox import microseconds
-from equipoise_server.events.validation import Event, Exposure, Track, canonical_unit, decode_good
+from equipoise_server.events.validation import Event, Exposure, canonical_unit, decode_good
 from equipoise_server.events.values import EventKind
 
 LATE_AFTER = timedelta(days=7) // timedelta(microseconds=1)
@@ -37,7 +37,6 @@ class Row(msgspec.Struct, gc=False):
     """One event in the columns of the store (see store.ROW_COLUMNS)."""
 
     id: UUID
-    content: int
     kind: EventKind
     happened_at: int
     derived_at: int
@@ -47,6 +46,7 @@ class Row(msgspec.Struct, gc=False):
     is_early: bool
     units: dict[str, str]
     place: int
+    content: int = 0
     experiment: str | None = None
     iteration: int | None = None
     flag: str | None = None
@@ -75,10 +75,10 @@ def rows(batch: StoredBatch, *, first_place: int) -> Iterator[tuple[date, Row]]:
 def _row(event: Event, batch: StoredBatch, place: int) -> Row:
     happened_at = microseconds(event.at)
     derived = derived_at(happened_at, batch)
-    described = _exposure_columns(event) if isinstance(event, Exposure) else _track_columns(event)
-    return Row(
+    row = Row(
         id=event.id,
-        content=_content(happened_at, described),
+        kind=EventKind.EXPOSURE if isinstance(event, Exposure) else EventKind.TRACK,
+        units=_units(event),
         happened_at=happened_at,
         derived_at=derived,
         sent_at=batch.sent_at,
@@ -86,42 +86,33 @@ def _row(event: Event, batch: StoredBatch, place: int) -> Row:
         is_late=not batch.is_trusted and derived < batch.received_at - LATE_AFTER,
         is_early=not batch.is_trusted and derived > batch.received_at + EARLY_AFTER,
         place=place,
-        **described,
     )
+    if isinstance(event, Exposure):
+        row.experiment, row.iteration, row.flag = event.experiment, event.iteration, event.flag
+        row.variant, row.revision, row.differs = event.variant, event.revision, event.differs
+        row.properties = _canonical(event.attributes)
+    else:
+        row.name, row.value, row.properties = event.name, event.value, _canonical(event.properties)
+    row.content = _content(row)
+    return row
 
 
-def _exposure_columns(event: Exposure) -> dict[str, object]:
-    return {
-        "kind": EventKind.EXPOSURE,
-        "units": {event.unit_type: canonical_unit(event.unit)},
-        "experiment": event.experiment,
-        "iteration": event.iteration,
-        "flag": event.flag,
-        "variant": event.variant,
-        "revision": event.revision,
-        "differs": event.differs,
-        "properties": _canonical(event.attributes),
-    }
-
-
-def _track_columns(event: Track) -> dict[str, object]:
-    return {
-        "kind": EventKind.TRACK,
-        "units": {unit_type: canonical_unit(unit) for unit_type, unit in event.units.items()},
-        "name": event.name,
-        "value": event.value,
-        "properties": _canonical(event.properties),
-    }
+def _units(event: Event) -> dict[str, str]:
+    units = {event.unit_type: event.unit} if isinstance(event, Exposure) else event.units
+    return {unit_type: canonical_unit(unit) for unit_type, unit in units.items()}
 
 
 def _canonical(properties: dict[str, object] | None) -> str | None:
     return None if properties is None else msgspec.json.encode(properties, order="sorted").decode()
 
 
-def _content(happened_at: int, described: dict[str, object]) -> int:
+def _content(row: Row) -> int:
     """64 bits of what the event says, whoever sent it and when."""
-    said = msgspec.json.encode((happened_at, described), order="sorted")
-    return int.from_bytes(blake2b(said, digest_size=8).digest())
+    said = (
+        row.kind, row.happened_at, row.units, row.experiment, row.iteration, row.flag, row.variant,
+        row.revision, row.differs, row.name, row.value, row.properties,
+    )  # fmt: skip
+    return int.from_bytes(blake2b(msgspec.json.encode(said, order="sorted"), digest_size=8).digest())
 
 
 def instant(at: int) -> datetime:

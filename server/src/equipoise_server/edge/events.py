@@ -1,0 +1,167 @@
+"""POST /v1/events: takes batches from SDKs and answers after they are durable. Touches no database."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import zlib
+from collections.abc import Callable
+from datetime import datetime
+
+from django.db import close_old_connections, connection
+from starlette.types import Receive, Scope, Send
+
+from equipoise_server.access.values import KeyKind, SdkKey
+from equipoise_server.edge.answers import Refused, answer_json, answer_refused
+from equipoise_server.edge.keys import authenticate, header
+from equipoise_server.edge.state import EdgeState
+from equipoise_server.events import actions
+from equipoise_server.events.inbox import Inbox, InboxClosed, InboxFull, StorageFailed
+from equipoise_server.events.validation import LARGEST_BODY, MalformedBody
+from equipoise_server.events.values import Acceptance
+
+LONGEST_WRITE_SECONDS = 10.0
+FORGET_EVERY_SECONDS = 5.0
+_GZIP = 16 + zlib.MAX_WBITS
+
+_log = logging.getLogger(__name__)
+
+
+class EventsDoor:
+    """Takes events for the environment of the key, client keys included."""
+
+    def __init__(
+        self, state: EdgeState, inbox: Inbox, *, clock: Callable[[], datetime], allows_backfill: bool = False
+    ) -> None:
+        self._state = state
+        self._inbox = inbox
+        self._clock = clock
+        self._allows_backfill = allows_backfill
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        try:
+            key = authenticate(scope, self._state)
+            is_trusted = self._is_trusted(scope, key)
+            body = await _body(receive, header(scope, b"content-encoding"))
+            acceptance = await self._take(key, body, is_trusted=is_trusted)
+        except Refused as refused:
+            await answer_refused(send, refused)
+        else:
+            await answer_json(send, 200, _answer(acceptance))
+
+    def _is_trusted(self, scope: Scope, key: SdkKey) -> bool:
+        """Whether the events' `at` is taken as given: past events loaded by the operator's own programs."""
+        if header(scope, b"equipoise-backfill") != "1":
+            return False
+        if self._allows_backfill and key.kind is KeyKind.SERVER:
+            return True
+        told = (
+            "Past events are taken from server keys alone, and only while EQUIPOISE_ALLOW_BACKFILL=1. "
+            "Leave out the header Equipoise-Backfill."
+        )
+        raise Refused(403, "No backfill here", told)
+
+    async def _take(self, key: SdkKey, body: bytes, *, is_trusted: bool) -> Acceptance:
+        try:
+            acceptance, written = actions.accept(
+                self._inbox, key.environment_id, body, received_at=self._clock(), is_trusted=is_trusted
+            )
+            await asyncio.wait_for(asyncio.wrap_future(written), LONGEST_WRITE_SECONDS)
+        except MalformedBody as fault:
+            raise Refused(400, "Not a batch of events", str(fault)) from fault
+        except (InboxFull, InboxClosed, TimeoutError) as fault:
+            raise _try_later(503, "Busy", 1) from fault
+        except StorageFailed as fault:
+            _log.error("events could not be stored: %s", fault)  # the cause is in the message
+            raise _try_later(507 if fault.is_full else 503, "Events cannot be stored", 10) from fault
+        return acceptance
+
+
+class Upkeep:
+    """Lets an inbox forget what the store holds. One thread, which outlives the database's troubles."""
+
+    def __init__(
+        self, inbox: Inbox, *, clock: Callable[[], datetime], every_seconds: float = FORGET_EVERY_SECONDS
+    ) -> None:
+        self._inbox = inbox
+        self._clock = clock
+        self._every_seconds = every_seconds
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="inbox-upkeep", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop and wait for the round under way."""
+        self._stop.set()
+        self._thread.join(timeout=5)
+
+    def tick(self) -> None:
+        """One round; never raises."""
+        try:
+            close_old_connections()
+            actions.forget_stored(self._inbox, now=self._clock())
+        except Exception:  # noqa: BLE001  # recorded; what is stored twice on disk is no harm until then
+            _log.warning("the inbox could not be tidied; trying again", exc_info=True)
+            connection.close()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._every_seconds):
+            self.tick()
+        connection.close()
+
+
+async def _body(receive: Receive, encoding: str) -> bytes:
+    """The body, inflated, never holding more than the limit."""
+    coding = encoding.strip().lower() or "identity"
+    if coding not in {"identity", "gzip"}:
+        told = f"Content-Encoding “{coding}” is not understood; send gzip or none."
+        raise Refused(415, "Unknown encoding", told)
+    received = bytearray()
+    is_more = True
+    while is_more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refused(400, "Not a batch of events", "The body ended early.")
+        received += message.get("body", b"")
+        is_more = message.get("more_body", False)
+        if len(received) > LARGEST_BODY:
+            raise _too_large()
+    return _inflated(bytes(received)) if coding == "gzip" else bytes(received)
+
+
+def _inflated(packed: bytes) -> bytes:
+    inflate = zlib.decompressobj(_GZIP)
+    try:
+        body = inflate.decompress(packed, LARGEST_BODY + 1)
+    except zlib.error as fault:
+        raise Refused(400, "Not a batch of events", "The body is not gzip, as its encoding says.") from fault
+    if len(body) > LARGEST_BODY:
+        raise _too_large()
+    if not inflate.eof:
+        raise Refused(400, "Not a batch of events", "The gzip body ended early.")
+    return body
+
+
+def _too_large() -> Refused:
+    told = f"A body may have {LARGEST_BODY} bytes, after inflating too. Send smaller batches."
+    return Refused(413, "Too large", told)
+
+
+def _try_later(status: int, title: str, seconds: int) -> Refused:
+    told = "Nothing of this batch was accepted. Keep its events and send them again later."
+    return Refused(status, title, told, headers={"retry-after": str(seconds)})
+
+
+def _answer(acceptance: Acceptance) -> dict[str, object]:
+    return {
+        "accepted": acceptance.accepted,
+        "quarantined": [
+            {"index": event.index, "id": event.id, "problems": event.problems}
+            for event in acceptance.quarantined
+        ],
+    }
