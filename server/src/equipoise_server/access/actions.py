@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -179,6 +180,11 @@ def revoke_sdk_key(actor: Actor, key_id: UUID, *, now: datetime) -> None:
         entry.before = {"revoked": key.revoked_at is not None}
         models.SdkKey.objects.filter(pk=key_id, revoked_at=None).update(revoked_at=now)
         entry.after = {"revoked": True}
+
+
+def record_key_uses(key_ids: Collection[UUID], *, now: datetime) -> None:
+    """Note that keys were used around now. An observation, not a change: it leaves no audit record."""
+    models.SdkKey.objects.filter(pk__in=key_ids).update(last_used_at=now)
 
 
 def issue_api_token(user_id: UUID, name: str, *, life: timedelta, now: datetime) -> str:

@@ -16,6 +16,7 @@ from equipoise_server.access.values import (
     Project,
     Role,
     SdkKey,
+    WorkingKey,
 )
 from equipoise_server.audit.values import Author
 from equipoise_server.foundation.refusals import NotFound, Problem
@@ -119,10 +120,15 @@ def sdk_keys(project_id: UUID) -> tuple[SdkKey, ...]:
     return tuple(_sdk_key(row) for row in rows)
 
 
-def working_sdk_keys() -> tuple[tuple[str, str, SdkKey], ...]:
-    """(prefix, SHA-256, key) of every key that is not revoked: what the SDKs' door keeps in memory."""
+def working_sdk_keys() -> dict[str, WorkingKey]:
+    """Every key that is not revoked, by prefix: what the SDKs' door keeps in memory."""
     rows = models.SdkKey.objects.filter(revoked_at=None)
-    return tuple((row.prefix, row.secret_sha256, _sdk_key(row)) for row in rows)
+    return {row.prefix: WorkingKey(_sdk_key(row), row.secret_sha256) for row in rows}
+
+
+def key_prefix(presented: str) -> str:
+    """The public part of a presented secret; "" when it has none."""
+    return secrets.prefix_of(presented)
 
 
 def _environment(row: models.Environment) -> Environment:

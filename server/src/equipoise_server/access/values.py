@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from equipoise_server.access.secrets import matches
 from equipoise_server.audit.values import Author
 from equipoise_server.foundation.refusals import Forbidden, Problem
 
@@ -109,6 +110,18 @@ class SdkKey:
     created_at: datetime
     last_used_at: datetime | None
     revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingKey:
+    """An SDK key that is not revoked, with what is needed to recognise its secret without a database."""
+
+    key: SdkKey
+    secret_sha256: str
+
+    def is_opened_by(self, presented: str) -> bool:
+        """Whether this is the key's secret, compared in constant time."""
+        return matches(presented, self.secret_sha256)
 
 
 @dataclass(frozen=True, slots=True)

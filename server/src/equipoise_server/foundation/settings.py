@@ -27,7 +27,8 @@ def _secret_key() -> str:
 
 def _database() -> dict[str, object]:
     url = os.environ.get("DATABASE_URL", "") or f"sqlite:///{DATA_DIRECTORY / 'equipoise.sqlite3'}"
-    database: dict[str, object] = dict(dj_database_url.parse(url, conn_max_age=60))
+    # Each request has its own thread under ASGI, so a connection kept open could never be used again.
+    database: dict[str, object] = dict(dj_database_url.parse(url, conn_max_age=0))
     if database["ENGINE"] == "django.db.backends.sqlite3":
         database["OPTIONS"] = {
             # A write transaction takes its lock at once, so two writers wait instead of failing midway.

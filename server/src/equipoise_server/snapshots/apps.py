@@ -7,3 +7,12 @@ class SnapshotsConfig(AppConfig):
     name = "equipoise_server.snapshots"
     label = "snapshots"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Vet and keep every payload from now on."""
+        from equipoise_server.foundation.revisions import (  # noqa: PLC0415  # models load after apps
+            fill_publisher_port,
+        )
+        from equipoise_server.snapshots.publishing import publish  # noqa: PLC0415  # models load after apps
+
+        fill_publisher_port(publish)

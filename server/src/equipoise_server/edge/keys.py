@@ -1,0 +1,55 @@
+"""Who knocks: finds the SDK key of a request in memory, before anything else of the request is read."""
+
+from __future__ import annotations
+
+from starlette.types import Scope
+
+from equipoise_server.access.reads import key_prefix
+from equipoise_server.access.values import KeyKind, SdkKey
+from equipoise_server.edge.answers import Refused
+from equipoise_server.edge.state import EdgeState, View
+
+_CHALLENGE = {"www-authenticate": 'Bearer realm="equipoise"'}
+
+
+def header(scope: Scope, name: bytes) -> str:
+    """A request header by its lower-case name; "" when absent, several joined by commas."""
+    return ", ".join(value.decode("latin-1") for key, value in scope["headers"] if key == name)
+
+
+def current_view(state: EdgeState) -> View:
+    """The view, or a refusal while there is none yet."""
+    if state.view is None:
+        raise Refused(
+            503,
+            "Not ready yet",
+            "The configuration has not been loaded yet. Try again in a second.",
+            headers={"retry-after": "1"},
+        )
+    return state.view
+
+
+def authenticate(scope: Scope, state: EdgeState) -> SdkKey:
+    """The working SDK key that the request presents, or a refusal."""
+    view = current_view(state)
+    scheme, _, presented = header(scope, b"authorization").partition(" ")
+    if scheme.lower() != "bearer" or not presented:
+        told = "Send an SDK key of the environment: “Authorization: Bearer eq_server_…”."
+        raise Refused(401, "An SDK key is needed", told, headers=_CHALLENGE)
+    presented = presented.strip()
+    working = view.keys.get(key_prefix(presented))
+    if working is None or not working.is_opened_by(presented):
+        told = "This SDK key is unknown or revoked. Ask an engineer of the project for a new one."
+        raise Refused(401, "The SDK key does not work", told, headers=_CHALLENGE)
+    state.used_keys.add(working.key.id)
+    return working.key
+
+
+def require_server_key(key: SdkKey) -> None:
+    """Refuse a client key: rules are for servers alone."""
+    if key.kind is not KeyKind.SERVER:
+        told = (
+            "This is a client key, and targeting rules never leave servers. "
+            "Use a server key from a backend; client keys may send events."
+        )
+        raise Refused(403, "A server key is needed", told)

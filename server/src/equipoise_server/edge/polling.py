@@ -1,0 +1,106 @@
+"""Keeps the door's memory fresh: one thread asks the database what changed, and outlives its troubles."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from uuid import UUID
+
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+
+from equipoise_server.access import reads as access
+from equipoise_server.access.actions import record_key_uses
+from equipoise_server.edge.state import EdgeState, Servable, View, servable
+from equipoise_server.foundation import revisions
+from equipoise_server.snapshots import reads as snapshots
+
+POLL_SECONDS = 0.25
+NOTE_USES_SECONDS = 30.0
+
+_log = logging.getLogger(__name__)
+
+
+def refresh(state: EdgeState) -> None:
+    """Swap in what the database says now; only changed environments are loaded again."""
+    heard_at = state.clock()
+    keys = access.working_sdk_keys()
+    held = {} if state.view is None else dict(state.view.snapshots)
+    for environment_id, revision in revisions.all_current().items():
+        known = held.get(environment_id)
+        if known is None or known.revision != revision:
+            _load(environment_id, held)
+    state.view = View(keys, held, heard_at)
+
+
+def _load(environment_id: UUID, held: dict[UUID, Servable]) -> None:
+    """Load one environment; when that fails the others go on, and this one keeps what it has."""
+    try:
+        held[environment_id] = servable(snapshots.current(environment_id))
+    except (DatabaseError, InterfaceError):
+        raise
+    except Exception:  # noqa: BLE001  # recorded; one environment must not hold up the others
+        _log.exception("the snapshot of environment %s cannot be loaded", environment_id)
+
+
+def note_uses(state: EdgeState) -> None:
+    """Write down which keys were used since the last time."""
+    used = state.take_used_keys()
+    if used:
+        record_key_uses(used, now=datetime.now(UTC))
+
+
+class Poller:
+    """The thread. `tick` is one round and never raises."""
+
+    def __init__(
+        self,
+        state: EdgeState,
+        *,
+        poll_seconds: float = POLL_SECONDS,
+        refresh: Callable[[EdgeState], None] = refresh,
+        note_uses: Callable[[EdgeState], None] = note_uses,
+    ) -> None:
+        self._state = state
+        self._poll_seconds = poll_seconds
+        self._refresh, self._note_uses = refresh, note_uses
+        self._noted_at = state.clock()
+        self._is_in_trouble = False
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="edge-poller", daemon=True)
+
+    def start(self) -> None:
+        """Begin polling; the first round starts at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop polling and wait for the round under way."""
+        self._stop.set()
+        self._thread.join(timeout=5)
+
+    def tick(self) -> None:
+        """One round: refresh, and now and then write down which keys were used."""
+        try:
+            close_old_connections()
+            self._refresh(self._state)
+            if self._state.clock() - self._noted_at >= NOTE_USES_SECONDS:
+                self._noted_at = self._state.clock()
+                self._note_uses(self._state)
+        except Exception as trouble:  # noqa: BLE001  # the loop must go on; what is served stays
+            self._record(trouble)
+        else:
+            self._is_in_trouble = False
+
+    def _record(self, trouble: Exception) -> None:
+        """Log the first failure of a row, and start over with a new connection."""
+        if not self._is_in_trouble:
+            _log.error("the database cannot be read; flags are served from memory", exc_info=trouble)
+        self._is_in_trouble = True
+        connection.close()
+
+    def _run(self) -> None:
+        self.tick()
+        while not self._stop.wait(self._poll_seconds):
+            self.tick()
+        connection.close()

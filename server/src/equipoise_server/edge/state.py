@@ -1,0 +1,59 @@
+"""What the SDKs' door keeps in memory: keys and snapshots, one immutable view, swapped as a whole."""
+
+from __future__ import annotations
+
+import gzip
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from equipoise_server.access.values import WorkingKey
+from equipoise_server.foundation.revisions import Revision
+from equipoise_server.snapshots.values import KeptSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Servable:
+    """One environment's snapshot, ready to be sent."""
+
+    revision: Revision
+    etag: str
+    body: bytes
+    gzipped: bytes
+
+
+def servable(kept: KeptSnapshot) -> Servable:
+    """Compress once what is sent often."""
+    return Servable(kept.revision, kept.etag, kept.body, gzip.compress(kept.body, 6, mtime=0))
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the database said when it was last heard."""
+
+    keys: Mapping[str, WorkingKey]
+    """By prefix."""
+    snapshots: Mapping[UUID, Servable]
+    """By environment."""
+    heard_at: float
+    """Monotonic seconds."""
+
+
+@dataclass(slots=True)
+class EdgeState:
+    """The current view, and which keys were used since that was last written down."""
+
+    clock: Callable[[], float] = time.monotonic
+    view: View | None = None
+    used_keys: set[UUID] = field(default_factory=set)
+
+    @property
+    def age_seconds(self) -> float | None:
+        """How old the view is; None before the first."""
+        return None if self.view is None else self.clock() - self.view.heard_at
+
+    def take_used_keys(self) -> set[UUID]:
+        """The keys used since the last call."""
+        taken, self.used_keys = self.used_keys, set()
+        return taken

@@ -1,0 +1,57 @@
+"""Questions about snapshots: what clients get now, what they got at a time, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from equipoise_engine import Decision, Snapshot, Step, compile_snapshot
+from equipoise_server.foundation.refusals import NotFound, Problem
+from equipoise_server.foundation.revisions import Revision
+from equipoise_server.snapshots import keeping, models
+from equipoise_server.snapshots.values import KeptSnapshot, Replay, ReplayQuestion
+
+
+def current(environment_id: UUID) -> KeptSnapshot:
+    """What clients of the environment get now."""
+    return keeping.kept(_found(environment_id))
+
+
+def snapshot_at(environment_id: UUID, at: datetime) -> KeptSnapshot:
+    """What clients of the environment got at a time."""
+    return keeping.kept(_found(environment_id, at=at))
+
+
+def preview(environment_id: UUID) -> Snapshot:
+    """The environment's current snapshot, ready to evaluate and to explain."""
+    return compile_snapshot(keeping.document_of(_found(environment_id)))
+
+
+def explain(
+    environment_id: UUID, flag_key: str, context: Mapping[str, object]
+) -> tuple[Decision, tuple[Step, ...]]:
+    """What a context gets of a flag now, and why, step by step."""
+    snapshot = preview(environment_id)
+    return snapshot.evaluate(flag_key, context, None), snapshot.explain(flag_key, context)
+
+
+def replay(environment_id: UUID, question: ReplayQuestion) -> Replay:
+    """What a unit got of a flag at a time, and why, step by step."""
+    row = _found(environment_id, at=question.at)
+    snapshot = compile_snapshot(keeping.document_of(row))
+    context = {"units": {question.unit_type: question.unit}, "attributes": dict(question.attributes)}
+    return Replay(
+        revision=Revision(row.epoch, row.number),
+        created_at=row.created_at,
+        hash=row.hash,
+        decision=snapshot.evaluate(question.flag_key, context, None),
+        steps=snapshot.explain(question.flag_key, context),
+    )
+
+
+def _found(environment_id: UUID, *, at: datetime | None = None) -> models.Snapshot:
+    row = keeping.newest(environment_id, at=at)
+    if row is None:
+        raise NotFound(Problem("at", "The environment had no configuration at that time."))
+    return row
