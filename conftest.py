@@ -1,4 +1,4 @@
-"""What this machine cannot run is left out and named, one line each, at the end; nothing is skipped in silence."""
+"""What this machine cannot run is left out and named at the end, one line each: no silent skips."""
 
 from __future__ import annotations
 

@@ -105,7 +105,9 @@ class Connection:
         try:
             response = self._http.send(request)
         except httpx.HTTPError as error:
-            raise Unreachable(f"{self._server} did not answer: {error or type(error).__name__}") from error
+            raise Unreachable(
+                f"{self._server} did not answer: {str(error) or type(error).__name__}"
+            ) from error
         body = _body(response)
         if REDIRECT_FROM <= response.status_code < SUCCESS_BELOW or body is None:
             raise Unreachable(

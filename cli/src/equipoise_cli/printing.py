@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Sequence
 
 import click
 
-Command = TypeVar("Command", bound=Callable[..., None])
 UNKNOWN = "–"
-
-
-def json_option(command: Command) -> Command:
-    """Give a command the switch that every command has."""
-    return click.option("--json", "as_json", is_flag=True, help="Print the API's answer as JSON.")(command)
 
 
 def print_json(answer: object) -> None:
@@ -23,7 +16,7 @@ def print_json(answer: object) -> None:
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under headings, as wide as their longest cell; numbers to the right."""
+    """Print rows under headings, as wide as their longest cell."""
     cells = [[_cell(value) for value in row] for row in rows]
     widths = [max(len(text) for text in column) for column in zip(headings, *cells, strict=True)]
     for line in ([heading.upper() for heading in headings], *cells):
