@@ -61,6 +61,19 @@ class VerdictState(StrEnum):
     INCONCLUSIVE = "inconclusive"
 
 
+class StopCause(StrEnum):
+    """Who or what ended an iteration."""
+
+    REQUEST = "request"
+    """Somebody stopped it."""
+    RESTART = "restart"
+    """A restart took its place."""
+    KILL = "kill"
+    """A flag that it sets, or its environment, was killed."""
+    GUARDRAIL = "guardrail"
+    """Automation, because a guardrail's alarm was breached."""
+
+
 @dataclass(frozen=True, slots=True)
 class Arm:
     """One variant of the experiment and the flag variants it sets (flag key → variant key)."""
@@ -134,6 +147,8 @@ class Iteration:
     stopped_at: datetime | None
     stop_reason: str
     is_imported: bool
+    stop_cause: StopCause | None = None
+    """None while it runs and when it was imported."""
 
     def is_over(self, now: datetime) -> bool:
         """Whether the planned end has come."""
@@ -195,6 +210,8 @@ class Check:
     message: str
     """What to do about it; "" when passed."""
     field: str = ""
+    advice: str = ""
+    """What would make it better although it passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,3 +226,12 @@ class LayerRoom:
     taken: tuple[tuple[int, int, str], ...]
     """(first slot, one past the last, experiment key), in order."""
     free_slots: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentsPayload:
+    """What the experiments of one environment put into its snapshot (spec/evaluation.md)."""
+
+    layers: Mapping[str, Mapping[str, object]]
+    experiments: Mapping[str, Mapping[str, object]]
+    """By experiment key, in the order they started."""

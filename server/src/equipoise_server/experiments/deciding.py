@@ -1,0 +1,95 @@
+"""Deciding: what people choose once an experiment is stopped, and what is served after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from equipoise_server.access.values import Actor
+from equipoise_server.audit.actions import change
+from equipoise_server.experiments import models, reads
+from equipoise_server.experiments.checks import faults_of
+from equipoise_server.experiments.evidence_json import decision_to_json
+from equipoise_server.experiments.launch_checks import flags_set
+from equipoise_server.experiments.locking import held_still, subject_of
+from equipoise_server.experiments.moves import DECIDE
+from equipoise_server.experiments.running import unpinning
+from equipoise_server.experiments.shipping_checks import SHIPPING_CHECKS
+from equipoise_server.experiments.starting import release_slots
+from equipoise_server.experiments.values import Decision, DecisionKind, Experiment, Iteration
+from equipoise_server.flags import reads as flags
+from equipoise_server.flags.actions import add_rollout_rule, unpin_flags
+from equipoise_server.flags.values import Rollout, Rule
+from equipoise_server.foundation.refusals import Conflict, Invalid, Problem, refuse_all
+from equipoise_server.foundation.texts import UNSTORABLE, is_storable
+
+
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """Ship one treatment, or none. `arm` is only read when shipping."""
+
+    experiment_id: UUID
+    kind: DecisionKind
+    arm: str = ""
+    reason: str = ""
+
+
+def decide(actor: Actor, command: Decide, *, now: datetime) -> Experiment:
+    """Close a stopped experiment. Shipping needs evidence that nothing blocks, and opens a rollout."""
+    held = reads.experiment(command.experiment_id)
+    actor.require(DECIDE.permission, held.project_id)
+    refuse_all(Invalid, _reason_problems(command))
+    environment_id = None if held.iteration is None else held.iteration.environment_id
+    subject = subject_of(held.id, held.key, held.project_id, environment_id)
+    with change(actor.author, "experiment.decide", subject, now=now, reason=command.reason) as entry:
+        held = held_still(held)
+        DECIDE.refuse_from(held.key, held.status)
+        if command.kind is DecisionKind.SHIP:
+            refuse_all(Conflict, faults_of(SHIPPING_CHECKS, reads.shipping_facts(held, command.arm)))
+        iteration = held.iteration
+        assert iteration is not None  # it was stopped, so it had started
+        decision = _decision(actor, command, iteration, now=now)
+        models.Experiment.objects.filter(pk=held.id).update(
+            status=DECIDE.target, decision=decision_to_json(decision), version=held.version + 1
+        )
+        entry.before = {"status": held.status}
+        entry.after = {"status": DECIDE.target, "decision": decision_to_json(decision)}
+        if not iteration.is_imported:
+            _let_go(actor, held, iteration, now=now)
+            entry.touches(iteration.environment_id, *flags_set(iteration.design))
+        if command.kind is DecisionKind.SHIP:
+            _open_rollouts(actor, iteration, command.arm, now=now)
+    return reads.experiment(held.id)
+
+
+def _reason_problems(command: Decide) -> list[Problem]:
+    if not command.reason.strip():
+        return [Problem("reason", "Say why: whoever reads this next year will want to know.")]
+    return [] if is_storable(command.reason) else [Problem("reason", UNSTORABLE)]
+
+
+def _decision(actor: Actor, command: Decide, iteration: Iteration, *, now: datetime) -> Decision:
+    arm = command.arm if command.kind is DecisionKind.SHIP else iteration.design.control
+    return Decision(command.kind, arm, command.reason, actor.author.name, now)
+
+
+def _let_go(actor: Actor, experiment: Experiment, iteration: Iteration, *, now: datetime) -> None:
+    unpin_flags(actor.author, unpinning(experiment, iteration), now=now)
+    release_slots(experiment)
+
+
+def _open_rollouts(actor: Actor, iteration: Iteration, arm_key: str, *, now: datetime) -> None:
+    """Roll the treatment out to those who may have met it; the gate's salt takes it away from nobody."""
+    design = iteration.design
+    arm = next(arm for arm in design.arms if arm.key == arm_key)
+    for flag_key, variant in sorted(arm.values.items()):
+        rollout = Rollout(variant, design.unit_type, iteration.gate_parts_per_million, iteration.gate_salt)
+        rule = Rule(
+            id="",
+            eligibility=design.eligibility,
+            rollout=rollout,
+            description=f"Shipped by the experiment “{iteration.experiment_key}”",
+        )
+        flag = flags.flag_by_key(iteration.project_id, flag_key)
+        add_rollout_rule(actor, flag.id, iteration.environment_id, rule, now=now)

@@ -1,0 +1,194 @@
+"""What must hold before an experiment starts in an environment: one table, all faults at once. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from equipoise_engine import validate_snapshot
+from equipoise_server.access.values import Environment
+from equipoise_server.experiments import design_checks as design
+from equipoise_server.experiments.allocation import wanted_slots
+from equipoise_server.experiments.checks import CheckRow
+from equipoise_server.experiments.design_checks import DesignFacts
+from equipoise_server.experiments.values import Design, Iteration, LayerRoom
+from equipoise_server.flags.values import Condition, Flag
+from equipoise_server.foundation.ids import KEY_RULE, is_key
+from equipoise_server.foundation.refusals import Problem
+from equipoise_server.metrics.values import Metric
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchFacts:
+    """Everything the checks look at. What the experiment itself holds counts as free."""
+
+    design: Design
+    experiment_key: str
+    environment: Environment
+    unit_types: tuple[str, ...]
+    metrics: Mapping[str, Metric]
+    flags: Mapping[str, Flag]
+    """By key, without the archived ones."""
+    segments: Mapping[str, Condition]
+    layers: Mapping[str, LayerRoom]
+    layer: LayerRoom | None
+    """The layer it will use; None when launching makes one."""
+    neighbours: tuple[Iteration, ...]
+    """What else runs in the environment."""
+    is_environment_killed: bool
+
+
+def flags_set(plan: Design) -> frozenset[str]:
+    """The keys of all flags that an experiment sets."""
+    return frozenset().union(*(arm.values for arm in plan.arms))
+
+
+def flags_faults(facts: LaunchFacts) -> Iterator[Problem]:
+    """Every arm gives every flag of the experiment one of the flag's variants."""
+    keys = sorted(flags_set(facts.design))
+    if not keys:
+        yield Problem("arms", "Choose a flag and say which of its variants each arm serves.")
+    for key in keys:
+        flag = facts.flags.get(key)
+        if flag is None:
+            yield Problem("arms", f"There is no flag “{key}” in this project, or it is archived.")
+        else:
+            yield from _values_faults(facts.design, flag)
+
+
+def _values_faults(plan: Design, flag: Flag) -> Iterator[Problem]:
+    known = {variant.key for variant in flag.variants}
+    for index, arm in enumerate(plan.arms):
+        value, field = arm.values.get(flag.key), f"arms.{index}.values.{flag.key}"
+        if value is None:
+            yield Problem(
+                field, f"The arm “{arm.key}” does not say what “{flag.key}” serves; every arm must."
+            )
+        elif value not in known:
+            has = ", ".join(sorted(known))
+            yield Problem(field, f"The flag “{flag.key}” has no variant “{value}”; it has: {has}.")
+
+
+def kill_faults(facts: LaunchFacts) -> Iterator[Problem]:
+    """Nothing that the experiment needs is switched off."""
+    where = facts.environment.key
+    if facts.is_environment_killed:
+        yield Problem("arms", f"The environment “{where}” is killed; take the kill back first.")
+    for key in sorted(flags_set(facts.design) & set(facts.flags)):
+        settings = facts.flags[key].settings.get(where)
+        if settings is None:
+            yield Problem("arms", f"The flag “{key}” is not served in “{where}”; add it there first.")
+        elif settings.is_killed:
+            yield Problem("arms", f"The flag “{key}” is killed in “{where}”; take the kill back first.")
+
+
+def rival_faults(facts: LaunchFacts) -> Iterator[Problem]:
+    """Experiments on one flag share one layer, so that no unit is in two of them."""
+    own = flags_set(facts.design)
+    for rival in facts.neighbours:
+        shared = own & flags_set(rival.design)
+        if shared and (facts.layer is None or rival.layer_key != facts.layer.key):
+            names = ", ".join(f"“{key}”" for key in sorted(shared))
+            yield Problem(
+                "layer",
+                f"“{rival.experiment_key}” runs on {names} already. Choose its layer “{rival.layer_key}”, "
+                "or wait until it is stopped.",
+            )
+
+
+def layer_faults(facts: LaunchFacts) -> Iterator[Problem]:
+    """The layer exists and has room."""
+    plan = facts.design
+    if not 0 < plan.slot_share <= 1:
+        yield Problem("slot_share", "Ask for a share of the layer above 0 and at most 1.")
+        return
+    if plan.layer and not is_key(plan.layer):
+        yield Problem("layer", f"The layer “{plan.layer}” cannot be used: {KEY_RULE}.")
+    if facts.layer is not None and facts.layer.free_slots < wanted_slots(plan.slot_share):
+        yield Problem(
+            "slot_share",
+            f"The layer “{facts.layer.key}” has {facts.layer.free_slots / 100:g} % left, not "
+            f"{plan.slot_share * 100:g} %. Ask for less, or choose another layer.",
+        )
+
+
+def layer_advice(facts: LaunchFacts) -> str:
+    """A layer that is misspelt would be a new one."""
+    if facts.layer is not None or not facts.design.layer:
+        return ""
+    known = ", ".join(f"“{key}”" for key in sorted(facts.layers)) or "none yet"
+    return f"The layer “{facts.design.layer}” is new here and will be made at launch; there are: {known}."
+
+
+def unit_type_faults(facts: LaunchFacts) -> Iterator[Problem]:
+    """The project declares the unit type, and the layer randomises it."""
+    unit_type = facts.design.unit_type
+    if unit_type not in facts.unit_types:
+        known = ", ".join(facts.unit_types)
+        yield Problem("unit_type", f"The project has no unit type “{unit_type}”; it has: {known}.")
+    elif facts.layer is not None and facts.layer.unit_type != unit_type:
+        yield Problem(
+            "unit_type",
+            f"The layer “{facts.layer.key}” randomises {facts.layer.unit_type}s; choose another layer or "
+            "that unit type.",
+        )
+
+
+def eligibility_faults(facts: LaunchFacts) -> Iterator[Problem]:
+    """The engine can evaluate who takes part: it is asked, because SDKs will ask it."""
+    if facts.design.eligibility is None:
+        return
+    rule = {"id": "probe", "eligibility": facts.design.eligibility, "serve": "on"}
+    document = {
+        "format": 1, "project": "probe", "environment": "probe", "epoch": 1, "revision": 1,
+        "default_unit_type": "unit", "unit_types": ["unit"], "segments": dict(facts.segments),
+        "flags": {
+            "probe": {
+                "type": "boolean", "variants": {"on": True}, "off": "on", "default": "on", "rules": [rule],
+            }
+        },
+    }  # fmt: skip
+    own = "/flags/probe/rules/0/eligibility"
+    for fault in validate_snapshot(document):
+        if fault.path.startswith(own) or not fault.path:
+            path = fault.path.removeprefix(own).replace("/", ".")
+            yield Problem(f"eligibility{path}", f"The audience's condition {fault.message}.")
+
+
+def _of_design(
+    faults: Callable[[DesignFacts], Iterable[Problem]],
+) -> Callable[[LaunchFacts], Iterable[Problem]]:
+    """Let a check of the design alone stand in the launch table."""
+    return lambda facts: faults(DesignFacts(facts.design, facts.metrics))
+
+
+def _advice(advise: Callable[[DesignFacts], str]) -> Callable[[LaunchFacts], str]:
+    return lambda facts: advise(DesignFacts(facts.design, facts.metrics))
+
+
+LAUNCH_CHECKS: tuple[CheckRow[LaunchFacts], ...] = (
+    CheckRow("hypothesis", "The hypothesis is written down", _of_design(design.hypothesis_faults)),
+    CheckRow("arms", "There are at least two variants", _of_design(design.arms_faults)),
+    CheckRow("control", "The control is one of them", _of_design(design.control_faults)),
+    CheckRow("arm_keys", "Each variant has a key of its own", _of_design(design.arm_keys_faults)),
+    CheckRow("weights", "The weights are whole numbers", _of_design(design.weights_faults)),
+    CheckRow("flags", "Every variant says what each flag serves", flags_faults),
+    CheckRow("kills", "Nothing it needs is killed", kill_faults),
+    CheckRow("unit_type", "The layer randomises the unit type", unit_type_faults),
+    CheckRow("eligibility", "The audience can be evaluated", eligibility_faults),
+    CheckRow("audience", "Somebody takes part", _of_design(design.audience_faults)),
+    CheckRow("layer", "The layer has room", layer_faults, layer_advice),
+    CheckRow("rivals", "Experiments on the same flag share its layer", rival_faults),
+    CheckRow("oec", "Exactly one metric decides", _of_design(design.oec_faults)),
+    CheckRow("metrics", "Every metric is in the catalogue", _of_design(design.metrics_faults)),
+    CheckRow(
+        "guardrails", "Every guardrail has a margin", _of_design(design.guardrail_faults),
+        _advice(design.guardrail_advice),
+    ),
+    CheckRow("alpha", "The confidence is between 80 % and 100 %", _of_design(design.alpha_faults)),
+    CheckRow("mde", "The smallest lift worth finding is given", _of_design(design.mde_faults)),
+    CheckRow(
+        "power", "The planned end follows from numbers", _of_design(design.power_faults),
+        _advice(design.power_advice),
+    ),
+)  # fmt: skip

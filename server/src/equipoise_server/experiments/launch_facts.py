@@ -1,0 +1,58 @@
+"""Gathers what the launch checks look at. Decides nothing."""
+
+from __future__ import annotations
+
+from equipoise_server.access import reads as access
+from equipoise_server.access.values import Environment
+from equipoise_server.experiments import models
+from equipoise_server.experiments.launch_checks import LaunchFacts
+from equipoise_server.experiments.rows import iteration_value, layer_room
+from equipoise_server.experiments.values import Design, Experiment, Iteration, LayerRoom, Status
+from equipoise_server.flags import reads as flags
+from equipoise_server.metrics import reads as metrics
+
+
+def launch_facts(experiment: Experiment, environment: Environment, design: Design) -> LaunchFacts:
+    """The facts for starting this design of an experiment in an environment."""
+    project_id = experiment.project_id
+    rooms = rooms_without(experiment, environment)
+    row = layer_row(experiment, environment, design)
+    return LaunchFacts(
+        design=design,
+        experiment_key=experiment.key,
+        environment=environment,
+        unit_types=access.project(project_id).unit_types,
+        metrics={metric.key: metric for metric in metrics.metrics_of(project_id, archived=True)},
+        flags={flag.key: flag for flag in flags.flags_of(project_id)},
+        segments={segment.key: segment.condition for segment in flags.segments_of(project_id)},
+        layers=rooms,
+        layer=None if row is None else rooms[row.key],
+        neighbours=_neighbours(experiment, environment),
+        is_environment_killed=flags.environment_kill(environment.id) is not None,
+    )
+
+
+def layer_row(experiment: Experiment, environment: Environment, design: Design) -> models.Layer | None:
+    """The layer that a design will use; None when launching makes one."""
+    here = models.Layer.objects.filter(environment_id=environment.id)
+    chosen = here.filter(key=design.layer) if design.layer else here.filter(own_of_id=experiment.id)
+    return chosen.first()
+
+
+def rooms_without(experiment: Experiment, environment: Environment) -> dict[str, LayerRoom]:
+    """The environment's layers by key, as if the experiment held nothing."""
+    held = models.SlotRange.objects.filter(layer__environment_id=environment.id)
+    others = held.exclude(iteration__experiment_id=experiment.id).select_related("iteration__experiment")
+    by_layer: dict[object, list[models.SlotRange]] = {}
+    for one in others:
+        by_layer.setdefault(one.layer_id, []).append(one)
+    rows = models.Layer.objects.filter(environment_id=environment.id)
+    return {row.key: layer_room(row, by_layer.get(row.pk, ())) for row in rows}
+
+
+def _neighbours(experiment: Experiment, environment: Environment) -> tuple[Iteration, ...]:
+    rows = models.Iteration.objects.filter(
+        environment_id=environment.id, stopped_at=None, experiment__status=Status.RUNNING
+    )
+    others = rows.exclude(experiment_id=experiment.id).select_related("experiment", "layer")
+    return tuple(iteration_value(row, row.experiment) for row in others.order_by("started_at"))

@@ -1,0 +1,69 @@
+"""Turns rows of experiments and layers into the frozen values that other rooms see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from equipoise_server.experiments import models
+from equipoise_server.experiments.allocation import SLOT_COUNT, slot_count
+from equipoise_server.experiments.design_json import design_from_json
+from equipoise_server.experiments.evidence_json import decision_from_json, verdict_from_json
+from equipoise_server.experiments.values import Experiment, Iteration, LayerRoom, Status, StopCause
+
+
+def experiment_value(row: models.Experiment) -> Experiment:
+    """An experiment; its iterations and their layers are prefetched."""
+    iterations = sorted(row.iterations.all(), key=lambda iteration: iteration.number)
+    return Experiment(
+        id=row.pk,
+        project_id=row.project_id,
+        key=row.key,
+        name=row.name,
+        owner=row.owner,
+        status=Status(row.status),
+        design=design_from_json(row.design),
+        iterations=tuple(iteration_value(iteration, row) for iteration in iterations),
+        verdict=verdict_from_json(iterations[-1].verdict) if iterations else None,
+        decision=decision_from_json(row.decision),
+        created_at=row.created_at,
+        version=row.version,
+    )
+
+
+def iteration_value(row: models.Iteration, experiment: models.Experiment) -> Iteration:
+    """An iteration; an imported one has no layer."""
+    return Iteration(
+        id=row.pk,
+        experiment_id=experiment.pk,
+        experiment_key=experiment.key,
+        project_id=experiment.project_id,
+        environment_id=row.environment_id,
+        number=row.number,
+        design=design_from_json(row.design),
+        salt=row.salt,
+        gate_salt=row.gate_salt,
+        layer_key="" if row.layer is None else row.layer.key,
+        layer_salt="" if row.layer is None else row.layer.salt,
+        slots=tuple((first, end) for first, end in row.slots),
+        gate_parts_per_million=row.gate_parts_per_million,
+        started_at=row.started_at,
+        planned_end_at=row.planned_end_at,
+        stopped_at=row.stopped_at,
+        stop_reason=row.stop_reason,
+        is_imported=row.is_imported,
+        stop_cause=None if row.stop_cause is None else StopCause(row.stop_cause),
+    )
+
+
+def layer_room(row: models.Layer, held: Iterable[models.SlotRange]) -> LayerRoom:
+    """A layer with the slots that are held; their iterations and experiments are joined."""
+    taken = sorted((one.first, one.end, one.iteration.experiment.key) for one in held)
+    return LayerRoom(
+        id=row.pk,
+        key=row.key,
+        name=row.name,
+        unit_type=row.unit_type,
+        environment_id=row.environment_id,
+        taken=tuple(taken),
+        free_slots=SLOT_COUNT - slot_count((first, end) for first, end, _ in taken),
+    )
