@@ -68,6 +68,8 @@ class Poller:
         self._noted_at = state.clock()
         self._is_in_trouble = False
         self._stop = threading.Event()
+        self.has_ticked = threading.Event()
+        """Set after the first round."""
         self._thread = threading.Thread(target=self._run, name="edge-poller", daemon=True)
 
     def start(self) -> None:
@@ -91,6 +93,7 @@ class Poller:
             self._record(trouble)
         else:
             self._is_in_trouble = False
+        self.has_ticked.set()
 
     def _record(self, trouble: Exception) -> None:
         """Log the first failure of a row, and start over with a new connection."""

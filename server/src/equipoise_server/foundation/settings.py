@@ -10,6 +10,8 @@ import dj_database_url
 
 DATA_DIRECTORY = Path(os.environ.get("EQUIPOISE_DATA", "data")).resolve()
 DEBUG = os.environ.get("EQUIPOISE_DEBUG", "") == "1"
+# Whether server keys may send events of the past, whose `at` is then taken as given.
+ALLOW_BACKFILL = os.environ.get("EQUIPOISE_ALLOW_BACKFILL", "") == "1"
 
 
 def _secret_key() -> str:

@@ -1,0 +1,111 @@
+"""All doors of `serve` as one ASGI app: /v1/ for SDKs, /static/ for files, everything else for Django.
+
+What the SDKs' door needs (memory, inbox, threads) begins and ends with the app's lifespan.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import MutableMapping
+from contextlib import AsyncExitStack
+from typing import Any
+from uuid import uuid4
+
+from django.conf import settings
+from django.utils import timezone
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from equipoise_server.edge.app import build
+from equipoise_server.edge.events import EventsDoor, Upkeep
+from equipoise_server.edge.polling import Poller
+from equipoise_server.edge.state import EdgeState
+from equipoise_server.events.inbox import claim
+from equipoise_server.events.places import inbox_directory
+
+FIRST_ROUND_SECONDS = 2.0
+
+
+class Doors:
+    """The app. Nothing is opened before its lifespan starts."""
+
+    def __init__(self, django: ASGIApp) -> None:
+        self._django = django
+        self._static = _static_files()
+        self._edge: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one connection on to its door."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._door(scope["path"])(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    def _door(self, path: str) -> ASGIApp:
+        if path.startswith("/v1/") and self._edge is not None:
+            return self._edge
+        return self._static if path.startswith("/static/") else self._django
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Hold open what the SDKs' door needs, from start-up to shutdown."""
+        await receive()
+        async with AsyncExitStack() as stack:
+            try:
+                self._edge = await _open_edge(stack)
+            except Exception as failure:  # noqa: BLE001  # the server prints it and ends
+                await send({"type": "lifespan.startup.failed", "message": str(failure)})
+                return
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _open_edge(stack: AsyncExitStack) -> ASGIApp:
+    """Start the threads behind the SDKs' door; the stack ends them in reverse."""
+    state = EdgeState()
+    inbox = claim(inbox_directory(), new_name=lambda: uuid4().hex)
+    inbox.start()
+    stack.push_async_callback(asyncio.to_thread, inbox.close)
+    upkeep = Upkeep(inbox, clock=timezone.now)
+    upkeep.start()
+    stack.push_async_callback(asyncio.to_thread, upkeep.stop)
+    poller = Poller(state)
+    poller.start()
+    stack.push_async_callback(asyncio.to_thread, poller.stop)
+    await asyncio.to_thread(poller.has_ticked.wait, FIRST_ROUND_SECONDS)
+    # What is loaded now lives as long as the process: the collector need not look at it again.
+    gc.freeze()
+    events = EventsDoor(state, inbox, clock=timezone.now, allows_backfill=settings.ALLOW_BACKFILL)
+    return build(state, [Route("/v1/events", events, methods=["POST"])])
+
+
+def _static_files() -> ASGIApp:
+    """The pages' files. Browsers ask each time whether they changed, so that an update shows at once."""
+    packages: list[str | tuple[str, str]] = [
+        ("equipoise_server.dashboard", "static"),
+        ("django_htmx", "static"),
+    ]
+    files = Starlette(routes=[Mount("/static", StaticFiles(packages=packages))])
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            await send(_with_headers(message))
+
+        await files(scope, receive, send_with_headers)
+
+    return serve
+
+
+def _with_headers(message: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # ASGI's own type
+    if message["type"] == "http.response.start":
+        message["headers"] = [
+            *message["headers"],
+            (b"cache-control", b"no-cache"),
+            (b"x-content-type-options", b"nosniff"),
+        ]
+    return message
