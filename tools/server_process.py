@@ -11,12 +11,20 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 COMMAND = [sys.executable, "-m", "equipoise_server.commands.main"]
+# Makes Django ready before a script is read, so that it can import models like any other module.
+WITH_DJANGO = """
+import runpy, sys, django
+django.setup()
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 WITHIN_SECONDS = 60.0
 ASK_EVERY_SECONDS = 0.05
 HEALTHY = 200
@@ -48,16 +56,19 @@ class ServerProcess:
     def environment(self) -> dict[str, str]:
         """The environment that every process of this installation has."""
         inherited = {key: value for key, value in os.environ.items() if key != "DATABASE_URL"}
-        return {**inherited, "EQUIPOISE_DATA": str(self.data), **self.settings}
+        own = {
+            "EQUIPOISE_DATA": str(self.data),
+            "DJANGO_SETTINGS_MODULE": "equipoise_server.foundation.settings",
+        }
+        return {**inherited, **own, **self.settings}
 
     def migrate(self) -> None:
         """Make the tables."""
         self._run([*COMMAND, "migrate"])
 
-    def set_the_scene(self, script: Path, *arguments: str) -> dict[str, str]:
+    def run_script(self, script: Path, *arguments: str) -> Any:
         """Run a script of real actions on this installation; what it prints as JSON is the answer."""
-        answer: dict[str, str] = json.loads(self._run([sys.executable, str(script), *arguments]))
-        return answer
+        return json.loads(self._run([sys.executable, "-c", WITH_DJANGO, str(script), *arguments]))
 
     def serve(self) -> None:
         """Start the server and wait until it is well."""
@@ -124,3 +135,20 @@ class ServerProcess:
             return False
         finally:
             connection.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A running installation and what its scene has prepared."""
+
+    server: ServerProcess
+    sdk_key: str
+    token: str
+
+
+def eventually(is_so: Callable[[], bool], *, within_seconds: float = 30.0) -> bool:
+    """Wait for something that another process does; False when it has not come about."""
+    pause = Event()
+    return any(
+        is_so() or pause.wait(ASK_EVERY_SECONDS) for _ in range(int(within_seconds / ASK_EVERY_SECONDS))
+    )
