@@ -14,7 +14,7 @@ from uuid import UUID
 
 import msgspec
 
-from equipoise_server.events.values import QuarantinedEvent
+from equipoise_server.events.values import LARGEST_VALUE, QuarantinedEvent
 
 LARGEST_BODY = 1_000_000
 MOST_EVENTS = 1_000
@@ -133,6 +133,8 @@ def faults(event: Event) -> Iterator[str]:
         return
     for unit_type, unit in event.units.items():
         yield from _unit_faults(f"units.{unit_type}", unit)
+    if event.value is not None and abs(event.value) > LARGEST_VALUE:
+        yield f"value: must lie within ±{LARGEST_VALUE:g}"
     yield from _depth_faults("properties", event.properties)
 
 

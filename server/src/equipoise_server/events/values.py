@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 from uuid import UUID
+
+
+LARGEST_VALUE = 1e15
+"""A number beyond this is no measurement: its square would swallow all others."""
 
 
 class EventKind(StrEnum):
@@ -86,6 +89,3 @@ class Partition:
     environment_id: UUID
     kind: EventKind
     day: date
-
-
-Properties = Mapping[str, object]

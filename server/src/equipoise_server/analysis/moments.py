@@ -1,0 +1,135 @@
+"""Runs the plan's statement on in-memory DuckDB over pinned files and hands out moments per arm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import combinations_with_replacement
+from pathlib import Path
+
+import duckdb
+import equipoise_stats as stats
+import numpy as np
+from sqlglot import exp
+
+from equipoise_server.analysis import query
+from equipoise_server.analysis.plan import Plan, Span
+
+PIVOT_WHEN_MEAN_EXCEEDS_DEVIATIONS = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The pinned files that one refresh reads."""
+
+    exposures: tuple[Path, ...]
+    tracks: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ArmMoments:
+    """One arm's units: moments of all columns and the largest unit's number in each."""
+
+    moments: stats.Moments
+    crossed: int
+    largest: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class DayCount:
+    """Units of one arm whose first exposure fell on one day."""
+
+    day: date
+    arm: str
+    units: int
+    crossed: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnjoinableEvents:
+    """Events of one name, and how many carry no id of the experiment's unit type."""
+
+    event: str
+    events: int
+    without_unit: int
+
+
+class Warehouse:
+    """An in-memory DuckDB over pinned files; the only place of this room that executes a query."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._database = duckdb.connect(":memory:", config={"threads": 2})
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._database.close()
+
+    def moments(self, plan: Plan, span: Span, pivots: Mapping[str, float]) -> dict[str, ArmMoments]:
+        """Moments per arm that has units."""
+        if not self._files.exposures:
+            return {}
+        statement = query.moments_query(
+            plan, span, exposures=self._files.exposures, tracks=self._files.tracks, pivots=pivots
+        )
+        return {row[0]: _arm(plan, pivots, row) for row in self._run(statement)}
+
+    def counts(self, plan: Plan, span: Span) -> tuple[DayCount, ...]:
+        """Units by arm and day of first exposure, in order of days."""
+        if not self._files.exposures:
+            return ()
+        rows = self._run(query.counts_query(plan, span, exposures=self._files.exposures))
+        return tuple(DayCount(_date(day), arm, units, int(crossed)) for arm, day, units, crossed in rows)
+
+    def strangers(self, plan: Plan, span: Span) -> dict[str, int]:
+        """Units exposed to variants that the design does not have, by variant."""
+        if not self._files.exposures:
+            return {}
+        return dict(self._run(query.strangers_query(plan, span, exposures=self._files.exposures)))
+
+    def unjoinable(self, plan: Plan, span: Span) -> tuple[UnjoinableEvents, ...]:
+        """By event name, what cannot be joined to units of the experiment's type."""
+        if not self._files.tracks or not plan.events:
+            return ()
+        rows = self._run(query.unjoinable_query(plan, span, tracks=self._files.tracks))
+        return tuple(UnjoinableEvents(event, events, events - ours) for event, events, ours in rows)
+
+    def _run(self, statement: exp.Select) -> list[tuple]:  # type: ignore[type-arg]  # columns differ by query
+        rows: list[tuple] = self._database.execute(statement.sql(dialect="duckdb")).fetchall()  # type: ignore[type-arg]  # as above
+        return rows
+
+
+def pivots_for(plan: Plan, arms: Mapping[str, ArmMoments]) -> dict[str, float]:
+    """A constant near the mean for columns whose mean is so far from 0 that squares would lose digits."""
+    pivots: dict[str, float] = {}
+    for place, column in enumerate(plan.columns):
+        for arm in arms.values():
+            mean, n = float(arm.moments.means[place]), arm.moments.n
+            deviation = float(np.sqrt(arm.moments.comoments[place, place] / n)) if n else 0.0
+            if abs(mean) > PIVOT_WHEN_MEAN_EXCEEDS_DEVIATIONS * deviation and mean != 0:
+                pivots[column.name] = float(round(mean))
+    return pivots
+
+
+def day_end(day: date) -> datetime:
+    """The instant at which a UTC day is closed."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
+
+
+def _date(day: date | datetime) -> date:
+    return day.date() if isinstance(day, datetime) else day
+
+
+def _arm(plan: Plan, pivots: Mapping[str, float], row: Sequence[float]) -> ArmMoments:
+    names = tuple(column.name for column in plan.columns)
+    k = len(names)
+    n, crossed, numbers = int(row[1]), int(row[2]), row[3:]
+    products = np.zeros((k, k))
+    for value, (one, other) in zip(
+        numbers[k : k + k * (k + 1) // 2], combinations_with_replacement(range(k), 2), strict=True
+    ):
+        products[one, other] = products[other, one] = value
+    shift = [pivots.get(name, 0.0) for name in names]
+    moments = stats.Moments.from_shifted_sums(names, n, shift=shift, sums=numbers[:k], products=products)
+    return ArmMoments(moments, crossed, dict(zip(names, map(float, numbers[-k:]), strict=True)))
