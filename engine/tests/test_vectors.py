@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from authoring import write
+
 from equipoise_engine import compile_snapshot, hash_unit, pick, slot
 
 SPEC = Path(__file__).parents[2] / "spec"

@@ -169,7 +169,7 @@ def vectors() -> Iterator[Json]:
     for operator, constant, attribute, holds in CLAUSES:
         attributes = {} if attribute is ABSENT else {"a": attribute}
         shown = "absent" if attribute is ABSENT else ascii(attribute)
-        name = f"{shown} {operator} {ascii(constant)} is {str(holds).lower()}"
+        name = f"{shown} {operator} {constant!a} is {str(holds).lower()}"
         yield _case(name, clause(operator, constant), attributes, holds)
     for name, condition, attributes, holds in TREES:
         yield _case(name, condition, attributes, holds)

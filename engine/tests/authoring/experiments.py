@@ -47,7 +47,7 @@ def _splits() -> Iterator[Json]:
     for unit in ("u1", "u2", "u3", "u4", "日本語", "5bc8fbbc-bde5-4099-8164-d8399f767c45"):
         index = murmur.arm(murmur.share("splitsalt", unit), [1, 1])
         answer = split(("control", "treatment")[index], unit)
-        yield vector(f"split 1:1 of {ascii(unit)}", trial(), user(unit), answer)
+        yield vector(f"split 1:1 of {unit!a}", trial(), user(unit), answer)
     arms = [
         {"key": "control", "weight": 0, "values": {"button": "grey"}},
         {"key": "treatment", "weight": 3, "values": {"button": "green"}},
@@ -90,7 +90,7 @@ def _name(unit: str) -> str:
 def _slots_and_gates() -> Iterator[Json]:
     for unit in ("u1", "u2", "ü"):
         slot = murmur.slot("layersalt", unit)
-        inside, name = split(_name(unit), unit), f"{ascii(unit)} in slot {slot}"
+        inside, name = split(_name(unit), unit), f"{unit!a} in slot {slot}"
         forms = [
             ([[slot, slot + 1]], inside),
             ([[0, slot], [slot + 1, 10000]], DEFAULT),
@@ -104,7 +104,7 @@ def _slots_and_gates() -> Iterator[Json]:
         part = int(murmur.share("gatesalt", unit) * 1_000_000)
         for parts, answer in [(part, DEFAULT), (part + 1, inside), (0, DEFAULT), (1_000_000, inside)]:
             gate = {"salt": "gatesalt", "parts_per_million": parts}
-            yield vector(f"gate of {parts}: {ascii(unit)} at {part}", trial(gate=gate), user(unit), answer)
+            yield vector(f"gate of {parts}: {unit!a} at {part}", trial(gate=gate), user(unit), answer)
     document = trial(button(experiments=["trial"], rules=[serve("blue")]), slots=[])
     blue = expected("#00a", "blue", "TARGETING_MATCH")
     yield vector("outside an experiment rules decide", document, user("u1"), blue)

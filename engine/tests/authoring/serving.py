@@ -119,7 +119,7 @@ def rollouts() -> Iterator[Json]:
         part = int(murmur.share("rollsalt", unit) * 1_000_000)
         for parts, answer in [(part, grey), (part + 1, green)]:
             document = snapshot(flags={"button": button(rules=[rollout("green", parts)])})
-            yield vector(f"rollout {parts} parts: {ascii(unit)} at part {part}", document, user(unit), answer)
+            yield vector(f"rollout {parts} parts: {unit!a} at part {part}", document, user(unit), answer)
     rules = [rollout("green", 100_000), serve("blue", rule="r2")]
     document = snapshot(flags={"button": button(rules=rules)})
     blue = expected("#00a", "blue", "TARGETING_MATCH", metadata={"rule": "r2"})

@@ -1,0 +1,53 @@
+"""Ties a client to its server: disk, transport and loops, from start through forks to the end."""
+
+from __future__ import annotations
+
+import time
+
+from equipoise_sdk.disk import DiskCache
+from equipoise_sdk.keeper import Keeper
+from equipoise_sdk.loops import Loops, Poller, Sender
+from equipoise_sdk.outbox import Outbox
+from equipoise_sdk.settings import Settings
+from equipoise_sdk.transport import HttpTransport
+
+LONGEST_CLOSE_SECONDS = 0.9
+
+
+class Connection:
+    """The background work of one client."""
+
+    def __init__(self, settings: Settings, keeper: Keeper, outbox: Outbox) -> None:
+        outside = settings.outside
+        self._transport = HttpTransport(settings)
+        disk = DiskCache(settings.cache_directory, settings.server_url, settings.key)
+        self._poller = Poller(self._transport, keeper, disk, outside)
+        self._sender = Sender(self._transport, outbox, outside)
+        self._loops = Loops(self._poller, self._sender, interval_seconds=settings.poll_interval_seconds)
+
+    @property
+    def last_error(self) -> str | None:
+        """Return the last trouble with snapshots, or else with events."""
+        return self._poller.troubles.last or self._sender.troubles.last
+
+    def open(self, timeout_seconds: float) -> None:
+        """Load from disk, start both loops, and wait for the first answer."""
+        self._poller.load()
+        self._loops.start()
+        self._loops.wait_for_first_poll(timeout_seconds)
+
+    def after_fork(self) -> None:
+        """Begin again in the child, with connections of its own."""
+        if not self._loops.is_stopping:
+            self._transport.reconnect()
+            self._loops.restart()
+
+    def close(self, outbox: Outbox) -> None:
+        """Let the outbox empty itself, then stop; what is left is dropped and counted."""
+        if self._loops.is_stopping:
+            return
+        deadline = time.monotonic() + LONGEST_CLOSE_SECONDS
+        outbox.drained(LONGEST_CLOSE_SECONDS / 2)
+        self._loops.stop(max(0.0, deadline - time.monotonic()))
+        outbox.abandon()
+        self._transport.close()
