@@ -1,18 +1,63 @@
-"""Who may open a page: everything but the sign-in page needs a signed-in person."""
+"""Who may open a page, and what a page may load: strangers sign in first, and nothing foreign runs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
+from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, load_backend
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.crypto import constant_time_compare
+
+from equipoise_server.access import reads as access
+from equipoise_server.access.values import Actor
+from equipoise_server.dashboard.visits import SignedInRequest
+
+SIGN_IN = "/sign-in"
+_OPEN_TO_ALL = frozenset({SIGN_IN, "/theme"})
+_OTHER_DOORS = ("/api/", "/v1/", "/static/")
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
 
 
 class SignedInMiddleware:
-    """Sends strangers to the sign-in page."""
+    """Sends strangers to the sign-in page and sets the policy of every page."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Pass the request on."""
-        return self.get_response(request)
+        """Let signed-in people through; other doors look after themselves."""
+        if request.path.startswith(_OTHER_DOORS):
+            return self.get_response(request)
+        actor = signed_in(request)
+        if actor is not None:
+            cast(SignedInRequest, request).actor = actor
+        elif request.path not in _OPEN_TO_ALL:
+            return _to_sign_in(request)
+        answer = self.get_response(request)
+        answer.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        return answer
+
+
+def signed_in(request: HttpRequest) -> Actor | None:
+    """The session's person, unless the account was closed or its password changed since."""
+    user_id, backend = request.session.get(SESSION_KEY), request.session.get(BACKEND_SESSION_KEY)
+    if user_id is None or backend is None:
+        return None
+    user = load_backend(backend).get_user(user_id)
+    kept = request.session.get(HASH_SESSION_KEY, "")
+    if user is None or not constant_time_compare(kept, user.get_session_auth_hash()):
+        request.session.flush()
+        return None
+    return access.actor_of_user(user.pk)
+
+
+def _to_sign_in(request: HttpRequest) -> HttpResponse:
+    back = urlencode({"next": request.get_full_path() if request.method == "GET" else "/"})
+    if request.headers.get("HX-Request") == "true":
+        return HttpResponse(status=401, headers={"HX-Redirect": f"{SIGN_IN}?{back}"})
+    return HttpResponseRedirect(f"{SIGN_IN}?{back}")

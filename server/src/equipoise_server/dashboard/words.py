@@ -23,12 +23,12 @@ def counted(count: int, noun: str, plural: str = "") -> str:
     return f"{count:,}{NBSP}{word}"
 
 
-def plain(value: float) -> str:
-    """A number with about four significant digits and thousands separators."""
+def plain(value: float, digits: int = 4) -> str:
+    """A number with so many significant digits and thousands separators."""
     if value == 0:
         return "0"
     magnitude = math.floor(math.log10(abs(value)))
-    decimals = min(max(0, 3 - magnitude), 6)
+    decimals = min(max(0, digits - 1 - magnitude), 8)
     text = f"{abs(value):,.{decimals}f}"
     if "." in text:
         text = text.rstrip("0").rstrip(".")
@@ -44,6 +44,8 @@ def lift(share: float | None) -> str:
     """+6.1 % of a lift 0.061; small lifts get a second decimal."""
     if share is None:
         return UNKNOWN
+    if share == 0:
+        return f"0{NBSP}%"
     return _with_sign(share * 100, _lift_decimals(share), plus=True) + f"{NBSP}%"
 
 
@@ -76,8 +78,11 @@ def difference(value: float | None, display: str) -> str:
         return UNKNOWN
     plus = "+" if value > 0 else ""
     if display == "percent":
-        return f"{plus}{plain(value * 100)}{NBSP}pp"
-    return plus + measure(value, display)
+        return f"{plus}{plain(value * 100, 3)}{NBSP}pp"
+    if display in _CURRENCIES:
+        return plus + measure(value, display)
+    unit = "" if display in {"number", ""} else f"{NBSP}{display}"
+    return f"{plus}{plain(value, 3)}{unit}"
 
 
 def difference_range(low: float | None, high: float | None, display: str) -> str:

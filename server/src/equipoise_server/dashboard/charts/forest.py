@@ -55,7 +55,7 @@ def _stripes(count: int, height: int, width: int) -> Markup:
 
 
 def _axis(scale: Scale, bottom: float) -> Iterator[Markup]:
-    for value in ticks(scale.low, scale.high):
+    for value in ticks(scale.low, scale.high, 4 if scale.start < _LABEL_WIDTH else 6):
         x = scale.at(value)
         yield element("line", x1=x, x2=x, y1=0, y2=bottom + 5, cls="grid")
         yield element("text", words.lift(value), x=x, y=bottom + 20, cls="middle")

@@ -30,7 +30,8 @@ def curves_over_time(
     parts = [*_value_axis(y, canvas, wording, left), *_day_axis(days, x, canvas)]
     parts.append(element("line", x1=left, x2=canvas.width - _RIGHT, y1=y.at(0), y2=y.at(0), cls="zero"))
     parts += [_band(curve, days, x, y) for curve in curves if curve.marks[0].low is not None]
-    for curve in curves:
+    # Control last: its dashes let a treatment that runs along it shine through.
+    for curve in sorted(curves, key=lambda each: -each.index):
         points = [(x.at(days.index(mark.day)), y.at(mark.value)) for mark in curve.marks]
         parts.append(element("path", d=path(points), cls=f"curve arm-{curve.index % 5} dash-{curve.index}"))
         parts.append(marker(curve.index, *points[-1], f"point fill-{curve.index % 5}"))

@@ -1,0 +1,1 @@
+"""Pages: a frozen dataclass each, made from other rooms' values by pure functions."""

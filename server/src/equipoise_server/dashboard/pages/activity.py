@@ -1,0 +1,153 @@
+"""The audit trail as people read it: who did what, when, why, and what was before and after."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from equipoise_server.audit.values import AuditedChange, AuditEntry
+
+_VERBS = {
+    "user.create": "created the account",
+    "project.create": "created the project",
+    "member.grant": "gave a role in",
+    "sdk_key.issue": "issued the SDK key",
+    "sdk_key.revoke": "revoked the SDK key",
+    "api_token.issue": "issued an API token",
+    "flag.create": "created the flag",
+    "flag.update": "edited the flag",
+    "flag.update_settings": "changed the rules of",
+    "flag.add_rollout": "added a rollout to",
+    "flag.set_rollout_share": "changed the rollout share of",
+    "flag.kill": "killed",
+    "flag.unkill": "turned back on",
+    "flag.archive": "archived the flag",
+    "flag.pin": "pinned",
+    "flag.unpin": "released",
+    "environment.kill": "killed everything in",
+    "environment.unkill": "turned back on everything in",
+    "segment.create": "created the segment",
+    "segment.update": "changed the segment",
+    "metric.create": "created the metric",
+    "metric.revise": "revised the metric",
+    "metric.archive": "archived the metric",
+    "experiment.create": "drafted",
+    "experiment.edit": "edited the design of",
+    "experiment.launch": "launched",
+    "experiment.widen": "widened the audience of",
+    "experiment.stop": "stopped",
+    "experiment.restart": "restarted",
+    "experiment.decide": "decided",
+    "experiment.archive": "archived",
+    "experiment.import": "imported",
+    "experiment.verdict": "judged",
+}
+_ICONS = {
+    "kill": "power", "unkill": "power", "launch": "next", "stop": "stop", "restart": "restart",
+    "decide": "ship", "create": "plus", "import": "upload", "archive": "flat", "issue": "key",
+    "revoke": "key", "grant": "person",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One fact before and after; "" where there was none."""
+
+    name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeLine:
+    """One change inside a record."""
+
+    verb: str
+    subject: str
+    environment: str
+    differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityLine:
+    """One audit record."""
+
+    number: int
+    at: datetime
+    author: str
+    is_automatic: bool
+    verb: str
+    subject: str
+    environment: str
+    icon: str
+    is_kill: bool
+    reason: str
+    changes: tuple[ChangeLine, ...]
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityPage:
+    """A project's newest records; `older` is the cursor of the next page."""
+
+    lines: tuple[ActivityLine, ...]
+    older: int | None
+    is_first: bool
+
+
+def activity_lines(
+    entries: Sequence[AuditEntry], environments: Mapping[str, str]
+) -> tuple[ActivityLine, ...]:
+    """The records as lines; `environments` names environments by id."""
+    return tuple(_line(entry, environments) for entry in entries)
+
+
+def _line(entry: AuditEntry, environments: Mapping[str, str]) -> ActivityLine:
+    main = next((change for change in entry.changes if change.action == entry.action), entry.changes[0])
+    word = entry.action.rpartition(".")[2]
+    return ActivityLine(
+        number=entry.number,
+        at=entry.at,
+        author=entry.author.name,
+        is_automatic=entry.author.kind != "person",
+        verb=_verb(entry.action),
+        subject=main.subject.key,
+        environment=environments.get(str(main.subject.environment_id), ""),
+        icon=_ICONS.get(word, "activity"),
+        is_kill=word == "kill",
+        reason=entry.reason,
+        changes=tuple(_change(change, environments) for change in entry.changes),
+        hash=entry.hash,
+    )
+
+
+def _change(change: AuditedChange, environments: Mapping[str, str]) -> ChangeLine:
+    return ChangeLine(
+        verb=_verb(change.action),
+        subject=change.subject.key,
+        environment=environments.get(str(change.subject.environment_id), ""),
+        differences=_differences(change.before or {}, change.after or {}),
+    )
+
+
+def _differences(before: Mapping[str, object], after: Mapping[str, object]) -> tuple[Difference, ...]:
+    names = list(dict.fromkeys([*before, *after]))
+    return tuple(
+        Difference(name.replace("_", " "), _text(before.get(name)), _text(after.get(name)))
+        for name in names
+        if before.get(name) != after.get(name)
+    )
+
+
+def _verb(action: str) -> str:
+    return _VERBS.get(action, action.rpartition(".")[2].replace("_", " "))
+
+
+def _text(fact: object) -> str:
+    if fact is None or fact == "":
+        return ""
+    if isinstance(fact, str):
+        return fact
+    return json.dumps(fact, indent=2, sort_keys=True, ensure_ascii=False, default=str)

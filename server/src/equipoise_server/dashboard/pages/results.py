@@ -1,0 +1,210 @@
+"""The Results tab: what the last look found, in blocks by role; or why there is nothing to see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from equipoise_server.analysis.values import (
+    ComparisonRow,
+    Conclusion,
+    Guardrail,
+    GuardrailState,
+    Method,
+    Report,
+    Results,
+    Withheld,
+)
+from equipoise_server.dashboard import words
+from equipoise_server.dashboard.charts import ForestRow
+from equipoise_server.dashboard.charts.values import Tone
+from equipoise_server.dashboard.pages.figures import (
+    ArmNames,
+    Figure,
+    exposures_figure,
+    forest_figure,
+    lift_figure,
+)
+from equipoise_server.experiments.values import MetricRole, VerdictState
+from equipoise_server.metrics.values import Direction
+
+
+class ResultsState(StrEnum):
+    """Which of the five faces the tab shows."""
+
+    NOT_STARTED = "not_started"
+    COMPUTING = "computing"
+    LOCKED = "locked"
+    WAITING = "waiting"
+    """No result for a harmless reason: no data yet."""
+    SHOWN = "shown"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricLine:
+    """One metric for one treatment, ready to be read; every number is already text."""
+
+    metric: str
+    name: str
+    arm: str
+    arm_index: int
+    role: MetricRole
+    says: str
+    tone: Tone
+    lift: str
+    lift_range: str
+    effect: str
+    effect_range: str
+    control_value: str
+    treatment_value: str
+    control_units: int
+    treatment_units: int
+    p_value: str
+    adjusted_p_value: str
+    mde_reached: str
+    reason: str
+    wants: str
+    margin: str
+
+
+@dataclass(frozen=True, slots=True)
+class MetricBlock:
+    """The metrics of one role."""
+
+    role: MetricRole
+    lines: tuple[MetricLine, ...]
+    forest: Figure | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsTab:
+    """Everything the tab shows. With `withheld` there is no metric number anywhere in it."""
+
+    state: ResultsState
+    sentence: str
+    computed_at: datetime | None
+    withheld: Withheld | None = None
+    looked_at: datetime | None = None
+    is_final: bool = False
+    blocks: tuple[MetricBlock, ...] = ()
+    lift: Figure | None = None
+    exposures: Figure | None = None
+
+    @property
+    def oec(self) -> tuple[MetricLine, ...]:
+        """The lines the decision hangs on."""
+        return next((block.lines for block in self.blocks if block.role is MetricRole.OEC), ())
+
+
+_CONCLUSIONS = {
+    Conclusion.BETTER: ("Better", Tone.GOOD),
+    Conclusion.WORSE: ("Worse", Tone.BAD),
+    Conclusion.UNCLEAR: ("No clear difference", Tone.QUIET),
+    Conclusion.TOO_EARLY: ("Too early", Tone.QUIET),
+    Conclusion.NOT_READ: ("Not judged yet", Tone.QUIET),
+    Conclusion.UNKNOWN: ("Cannot be computed", Tone.QUIET),
+}
+_GUARDRAILS = {
+    GuardrailState.PASS: ("Within the margin", Tone.GOOD),
+    GuardrailState.FAIL: ("Worse than allowed", Tone.BAD),
+    GuardrailState.UNCLEAR: ("Not yet proven safe", Tone.QUIET),
+}
+
+
+def results_tab(report: Report | None, arms: ArmNames, *, has_started: bool) -> ResultsTab:
+    """The tab of an iteration's report; without one it is being computed, or nothing has started."""
+    if report is None:
+        state = ResultsState.COMPUTING if has_started else ResultsState.NOT_STARTED
+        return ResultsTab(state, "", None)
+    if report.results is None:
+        is_locked = report.verdict is VerdictState.WITHHELD_SRM
+        state = ResultsState.LOCKED if is_locked else ResultsState.WAITING
+        return ResultsTab(state, report.sentence, report.computed_at, report.withheld)
+    return _shown(report, report.results, arms)
+
+
+def _shown(report: Report, results: Results, arms: ArmNames) -> ResultsTab:
+    oec = next((row.name for row in results.rows if row.role is MetricRole.OEC), "the OEC")
+    return ResultsTab(
+        state=ResultsState.SHOWN,
+        sentence=report.sentence,
+        computed_at=report.computed_at,
+        looked_at=results.looked_at,
+        is_final=results.method is Method.FIXED,
+        blocks=tuple(_block(role, results.rows, arms) for role in MetricRole if _of(role, results.rows)),
+        lift=lift_figure(results.lift_over_time, arms, oec),
+        exposures=exposures_figure(report.exposures_over_time, arms),
+    )
+
+
+def _of(role: MetricRole, rows: Sequence[ComparisonRow]) -> list[ComparisonRow]:
+    return [row for row in rows if row.role is role]
+
+
+def _block(role: MetricRole, rows: Sequence[ComparisonRow], arms: ArmNames) -> MetricBlock:
+    mine = _of(role, rows)
+    has_several_arms = len({row.arm for row in mine}) > 1
+    lines = tuple(_line(row, arms) for row in mine)
+    marks = [
+        _forest_row(row, line, named_arm=has_several_arms) for row, line in zip(mine, lines, strict=True)
+    ]
+    return MetricBlock(role, lines, forest_figure(marks, "Lift against control, with its interval"))
+
+
+def _line(row: ComparisonRow, arms: ArmNames) -> MetricLine:
+    says, tone = _says(row)
+    lift, effect = row.lift_interval, row.effect_interval
+    return MetricLine(
+        metric=row.metric,
+        name=row.name,
+        arm=arms.name(row.arm),
+        arm_index=arms.index(row.arm),
+        role=row.role,
+        says=says,
+        tone=tone,
+        lift=words.lift(row.lift) if row.lift is not None else "",
+        lift_range=words.lift_range(lift.low, lift.high) if lift else "",
+        effect=words.difference(row.effect, row.display) if row.effect is not None else "",
+        effect_range=words.difference_range(effect.low, effect.high, row.display) if effect else "",
+        control_value=words.measure(row.control_value, row.display),
+        treatment_value=words.measure(row.treatment_value, row.display),
+        control_units=row.control_units,
+        treatment_units=row.treatment_units,
+        p_value=words.p_value(row.p_value),
+        adjusted_p_value="" if row.adjusted_p_value is None else words.p_value(row.adjusted_p_value),
+        mde_reached=words.percent(row.mde_reached) if row.mde_reached is not None else words.UNKNOWN,
+        reason=row.reason,
+        wants="higher is better" if row.direction is Direction.INCREASE else "lower is better",
+        margin=row.guardrail.margin_text if row.guardrail else "",
+    )
+
+
+def _says(row: ComparisonRow) -> tuple[str, Tone]:
+    if row.guardrail is None:
+        return _CONCLUSIONS[row.conclusion]
+    return _guardrail_says(row.guardrail, row.conclusion)
+
+
+def _guardrail_says(guardrail: Guardrail, conclusion: Conclusion) -> tuple[str, Tone]:
+    if guardrail.is_breached:
+        return "Breached", Tone.BAD
+    if conclusion is Conclusion.TOO_EARLY:
+        return _CONCLUSIONS[conclusion]
+    return _GUARDRAILS[guardrail.state]
+
+
+def _forest_row(row: ComparisonRow, line: MetricLine, *, named_arm: bool) -> ForestRow:
+    interval = row.lift_interval
+    return ForestRow(
+        label=f"{line.name} · {line.arm}" if named_arm else line.name,
+        arm_index=line.arm_index,
+        estimate=row.lift if interval else None,
+        low=interval.low if interval else None,
+        high=interval.high if interval else None,
+        text=line.lift_range or line.says,
+        tone=line.tone,
+        margin=row.guardrail.margin_lift if row.guardrail else None,
+        higher_is_better=row.direction is Direction.INCREASE,
+    )
