@@ -29,6 +29,7 @@ def connect(  # noqa: PLR0913 - each is one setting; a settings object would onl
     cache_directory: Path | str | None = PER_USER,
     exposure_attributes: tuple[str, ...] = (),
     queue_size: int = 10_000,
+    headers: Mapping[str, str] | None = None,
     outside: Outside | None = None,
 ) -> Client:
     """Return a client of a server, within `start_timeout_seconds` whatever the network does.
@@ -42,6 +43,7 @@ def connect(  # noqa: PLR0913 - each is one setting; a settings object would onl
         cache_directory: where the last good snapshot is kept; None keeps none.
         exposure_attributes: names of the attributes that exposures may carry.
         queue_size: how many events may wait.
+        headers: sent with every request, for a proxy, or to back-fill past events.
         outside: time, ids and randomness, for tests.
 
     Raises:
@@ -56,6 +58,7 @@ def connect(  # noqa: PLR0913 - each is one setting; a settings object would onl
         cache_directory=chosen_directory(cache_directory),
         exposure_attributes=exposure_attributes,
         queue_size=queue_size,
+        headers=dict(headers or {}),
         outside=outside or Outside(),
     )
     keeper, outbox = Keeper(), Outbox(settings.queue_size)

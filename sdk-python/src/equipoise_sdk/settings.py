@@ -6,7 +6,7 @@ import os
 import random
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,6 +52,7 @@ class Settings:
     exposure_attributes: tuple[str, ...]
     queue_size: int
     outside: Outside
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse bad arguments, all at once."""
@@ -67,6 +68,8 @@ class Settings:
             problems.append("key must be a key of the environment: printable ASCII, not empty")
         if not _are_names(self.exposure_attributes):
             problems.append("exposure_attributes must be a tuple of attribute names")
+        if not all(isinstance(text, str) for header in self.headers.items() for text in header):
+            problems.append("headers must be texts by name")
         return problems
 
     def _number_problems(self) -> list[str]:

@@ -32,7 +32,8 @@ class HttpTransport:
 
     def __init__(self, settings: Settings) -> None:
         self._address = settings.server_url.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {settings.key}", "User-Agent": "equipoise-python"}
+        own = {"Authorization": f"Bearer {settings.key}", "User-Agent": "equipoise-python"}
+        self._headers = {**settings.headers, **own}
         self._timeout = settings.request_timeout_seconds
         self._outside: Outside = settings.outside
         self._pool = self._connections()
