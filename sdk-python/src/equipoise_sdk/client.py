@@ -111,7 +111,7 @@ class Client:
             message = "no snapshot has been received yet"
             code = ErrorCode.PROVIDER_NOT_READY
             decision = Decision(
-                key if isinstance(key, str) else "", default, None, Reason.ERROR, code, message, {}, None
+                key, default, None, Reason.ERROR, code, message, {}, None
             )
         else:
             decision = snapshot.evaluate(key, context, default)

@@ -1,0 +1,180 @@
+/** Compiles conditions into predicates over attributes: two-valued, strictly typed (spec/evaluation.md). */
+import { milliseconds } from "./instants.mjs";
+import { GENERAL, PARSE_ERROR, Reader, isObject, own } from "./reading.mjs";
+import { compareVersions, version } from "./versions.mjs";
+
+const LARGEST_DEPTH = 16;
+const FORMS = ["all", "any", "not", "segment", "attribute"];
+const CLAUSE = ["attribute", "operator", "value", "values"];
+
+/** The named conditions of a snapshot; an entry is {test, depth}, or null when it is faulty. */
+export class Segments {
+  constructor(definitions) {
+    this.definitions = definitions;
+    this.compiled = new Map();
+    for (const name of innerFirst(definitions)) {
+      this.compiled.set(name, compileCondition(definitions[name], `/segments/${name}`, this, []));
+    }
+  }
+
+  condition(name, reader) {
+    if (name === "") return null;
+    if (!Object.hasOwn(this.definitions, name)) reader.senseless("segment", `there is no segment "${name}"`);
+    else if (!this.compiled.get(name)) reader.senseless("segment", `segment "${name}" is faulty`);
+    return this.compiled.get(name) ?? null;
+  }
+}
+
+/** Every segment after those it names; those in or behind a cycle are left out (Kahn's algorithm). */
+function innerFirst(definitions) {
+  const waiting = new Map();
+  const users = new Map();
+  for (const [name, node] of Object.entries(definitions)) {
+    const inner = [...named(node)].filter((other) => Object.hasOwn(definitions, other));
+    waiting.set(name, inner.length);
+    for (const other of inner) users.set(other, [...(users.get(other) ?? []), name]);
+  }
+  const ready = [...waiting.keys()].filter((name) => waiting.get(name) === 0);
+  for (const name of ready) {
+    for (const user of users.get(name) ?? []) {
+      waiting.set(user, waiting.get(user) - 1);
+      if (waiting.get(user) === 0) ready.push(user);
+    }
+  }
+  return ready;
+}
+
+function named(node) {
+  const names = new Set();
+  const pending = [node];
+  while (pending.length > 0) {
+    const part = pending.pop();
+    if (typeof part !== "object" || part === null) continue;
+    if (isObject(part) && typeof own(part, "segment") === "string") names.add(part.segment);
+    pending.push(...Object.values(part));
+  }
+  return names;
+}
+
+/** @returns {{test: (attributes: object) => boolean, depth: number} | null} null after noting a fault */
+export function compileCondition(node, path, segments, problems, level = 1) {
+  if (level > LARGEST_DEPTH) {
+    problems.push({ path, message: `nests deeper than ${LARGEST_DEPTH} levels`, code: GENERAL });
+    return null;
+  }
+  const forms = isObject(node) ? FORMS.filter((form) => Object.hasOwn(node, form)) : [];
+  if (forms.length !== 1) {
+    problems.push({ path, message: `must have exactly one of ${FORMS.join(", ")}`, code: PARSE_ERROR });
+    return null;
+  }
+  const [form] = forms;
+  if (form === "attribute") return clause(new Reader(node, path, problems, CLAUSE));
+  const reader = new Reader(node, path, problems, [form]);
+  if (form === "segment") {
+    const inner = segments.condition(reader.text("segment"), reader);
+    return inner && nested(inner.test, [inner], level, reader);
+  }
+  const parts = form === "not" ? [node.not] : reader.array(form);
+  const compiled = parts.map((part, index) =>
+    compileCondition(part, `${path}/${form}/${index}`, segments, problems, level + 1),
+  );
+  if (compiled.includes(null)) return null;
+  return nested(COMBINATIONS[form](compiled.map((part) => part.test)), compiled, level, reader);
+}
+
+function nested(test, inner, level, reader) {
+  const depth = 1 + Math.max(0, ...inner.map((part) => part.depth));
+  if (level - 1 + depth <= LARGEST_DEPTH) return { test, depth };
+  reader.senseless(null, `nests deeper than ${LARGEST_DEPTH} levels, segments included`);
+  return null;
+}
+
+const COMBINATIONS = {
+  all: (tests) => (attributes) => tests.every((test) => test(attributes)),
+  any: (tests) => (attributes) => tests.some((test) => test(attributes)),
+  not: ([test]) => (attributes) => !test(attributes),
+};
+
+function clause(reader) {
+  const faults = reader.problems.length;
+  const attribute = reader.text("attribute");
+  const operator = reader.text("operator");
+  const build = own(OPERATORS, operator);
+  if (operator !== "" && !build) reader.senseless("operator", `"${operator}" is no operator`);
+  const holds = build?.(reader);
+  if (!holds || reader.problems.length > faults) return null;
+  return { test: (attributes) => holds(own(attributes, attribute)), depth: 1 };
+}
+
+const isExact = (value) => typeof value === "number" && Math.abs(value) <= Number.MAX_SAFE_INTEGER;
+
+/** Take the constant of an operator; `wanted` says what it must be. */
+function constant(reader, member, fits, wanted) {
+  const other = member === "value" ? "values" : "value";
+  if (Object.hasOwn(reader.members, other)) reader.senseless(other, "does not belong to this operator");
+  const value = reader.get(member);
+  if (!fits(value)) reader.senseless(member, `must be ${wanted}`);
+  return value;
+}
+
+function equals(reader) {
+  const fits = (value) => ["string", "boolean"].includes(typeof value) || isExact(value);
+  const wanted = constant(reader, "value", fits, "a string, a boolean or an exact number");
+  return (value) => value === wanted;
+}
+
+function among(reader) {
+  const ofStrings = (values) => values.every((value) => typeof value === "string");
+  const fits = (values) => Array.isArray(values) && (ofStrings(values) || values.every(isExact));
+  const wanted = new Set(constant(reader, "values", fits, "all strings, or all exact numbers") ?? []);
+  return (value) => wanted.has(value);
+}
+
+const number = (compare) => (reader) => {
+  const limit = constant(reader, "value", isExact, "an exact number");
+  return (value) => typeof value === "number" && compare(value, limit);
+};
+
+const text = (matches) => (reader) => {
+  const fits = (values) => Array.isArray(values) && values.every((value) => typeof value === "string");
+  const parts = constant(reader, "values", fits, "an array of strings") ?? [];
+  return (value) => typeof value === "string" && parts.some((part) => matches(value, part));
+};
+
+/** Order what both sides parse to; `compare` gives a number below, at or above zero. */
+const parsed = (parse, compare, wanted) => (accepts) => (reader) => {
+  const read = (value) => (typeof value === "string" ? parse(value) : null);
+  const limit = read(constant(reader, "value", (value) => read(value) !== null, wanted));
+  return (value) => {
+    const own = parse(value);
+    return own !== null && accepts(compare(own, limit));
+  };
+};
+
+const semver = parsed(version, compareVersions, "a version such as 1.4.0");
+const instant = parsed(milliseconds, (one, other) => one - other, "an RFC 3339 date");
+
+function isSet(reader) {
+  constant(reader, "value", (value) => value === undefined, "absent");
+  return (value) => value !== undefined && value !== null;
+}
+
+const OPERATORS = {
+  equals,
+  in: among,
+  greater: number((value, limit) => value > limit),
+  greater_or_equal: number((value, limit) => value >= limit),
+  less: number((value, limit) => value < limit),
+  less_or_equal: number((value, limit) => value <= limit),
+  starts_with: text((value, part) => value.startsWith(part)),
+  ends_with: text((value, part) => value.endsWith(part)),
+  contains: text((value, part) => value.includes(part)),
+  semver_equals: semver((order) => order === 0),
+  semver_greater: semver((order) => order > 0),
+  semver_greater_or_equal: semver((order) => order >= 0),
+  semver_less: semver((order) => order < 0),
+  semver_less_or_equal: semver((order) => order <= 0),
+  before: instant((order) => order < 0),
+  after: instant((order) => order > 0),
+  is_set: isSet,
+};

@@ -1,0 +1,32 @@
+/** The golden vectors of spec/vectors hold in JavaScript. */
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
+import { test } from "node:test";
+
+import { compileSnapshot, hashUnit, pick, slot } from "../src/index.mjs";
+
+const vectors = new URL("../../spec/vectors/", import.meta.url);
+const read = (name) => JSON.parse(readFileSync(new URL(name, vectors), "utf8"));
+
+test("hashes and slots", () => {
+  for (const { salt, unit, hash, slot: place } of read("hashing.json")) {
+    assert.deepEqual([hashUnit(salt, unit), slot(salt, unit)], [hash, place], `${salt}:${unit}`);
+  }
+});
+
+test("picks", () => {
+  for (const { hash, weights, index } of read("pick.json")) assert.equal(pick(hash, weights), index);
+});
+
+for (const file of readdirSync(new URL("evaluation/", vectors))) {
+  for (const { name, snapshot, flag, context, code_default, expected } of read(`evaluation/${file}`)) {
+    test(`${file}: ${name}`, () => {
+      const decision = compileSnapshot(snapshot).evaluate(flag, context, code_default);
+      const { metadata = {}, absent = [], ...answer } = expected;
+      const { value, variant, reason, errorCode, enrolment } = decision;
+      assert.deepEqual({ value, variant, reason, error_code: errorCode, enrolment }, answer);
+      for (const [member, wanted] of Object.entries(metadata)) assert.equal(decision.metadata[member], wanted, member);
+      for (const member of absent) assert.ok(!(member in decision.metadata), member);
+    });
+  }
+}
