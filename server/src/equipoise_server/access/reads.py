@@ -5,6 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.base import SessionBase
+from django.utils.crypto import constant_time_compare
+
 from equipoise_server.access import models, secrets
 from equipoise_server.access.permissions import AUTOMATION_PERMISSIONS, ROLE_PERMISSIONS
 from equipoise_server.access.values import (
@@ -45,6 +49,15 @@ def actor_of_token(token: str, *, now: datetime) -> Actor | None:
         return None
     user = models.User.objects.filter(pk=row.user_id, is_active=True).first()
     return None if user is None else actor_of_user(user.pk)
+
+
+def actor_of_session(session: SessionBase) -> Actor | None:
+    """The person who signed in to a session, unless the account was closed or its password changed since."""
+    user_id, kept = session.get(SESSION_KEY), session.get(HASH_SESSION_KEY, "")
+    user = None if user_id is None else models.User.objects.filter(pk=user_id, is_active=True).first()
+    if user is None or not constant_time_compare(kept, user.get_session_auth_hash()):
+        return None
+    return actor_of_user(user.pk)
 
 
 def automation_actor(name: str) -> Actor:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from equipoise_server.api.app import addresses, unknown_address
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("api/v1/", include((addresses(), "api"))),
+    path("api/<path:rest>", unknown_address),
+]

@@ -36,3 +36,18 @@ class DueWork(models.Model):
             )
         ]
         indexes = [models.Index(fields=["finished_at", "due_at"], name="due_work_open")]
+
+
+class RememberedAnswer(models.Model):
+    """The answer to a request that its client may repeat under the same key."""
+
+    owner = models.CharField(max_length=64)
+    key = models.CharField(max_length=200)
+    request_sha256 = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(default=0)
+    body = models.TextField(null=True)  # None: shown once, not kept
+    etag = models.CharField(max_length=80, default="", blank=True)
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["owner", "key"], name="one_answer_per_key")]

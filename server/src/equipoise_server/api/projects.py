@@ -1,0 +1,145 @@
+"""Projects, environments, members and SDK keys."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpRequest
+from django.utils import timezone
+from ninja import Query, Router
+
+from equipoise_server.access import actions
+from equipoise_server.access import reads as access
+from equipoise_server.access.values import IssuedKey, KeyKind, Member, Project, Role, SdkKey
+from equipoise_server.api.authentication import actor_of
+from equipoise_server.api.reading import Page, PageQuery, Strict, environment_of, page_of, project_of
+from equipoise_server.api.repeating import shows_a_secret
+from equipoise_server.api.shapes import (
+    EnvironmentShape,
+    IssuedKeyShape,
+    MemberShape,
+    ProjectShape,
+    SdkKeyShape,
+)
+from equipoise_server.flags.actions import KillEnvironment, kill_environment, unkill_environment
+from equipoise_server.foundation.refusals import NotFound, Problem
+
+router = Router(tags=["projects"])
+
+
+class NewProject(Strict):
+    """A project to create."""
+
+    key: str
+    name: str
+    unit_types: list[str] = ["user"]
+    default_unit_type: str = "user"
+
+
+class Grant(Strict):
+    """A role to give."""
+
+    email: str
+    role: Role
+
+
+class NewKey(Strict):
+    """An SDK key to issue."""
+
+    environment: str
+    kind: KeyKind
+    name: str
+
+
+class Reason(Strict):
+    """Why; it is kept in the audit record."""
+
+    reason: str = ""
+
+
+@router.get("/projects", response=Page[ProjectShape])
+def list_projects(request: HttpRequest, page: Query[PageQuery]) -> dict[str, object]:
+    """The projects that you can see."""
+    return page_of(access.projects_of(actor_of(request)), page, lambda project: project.key)
+
+
+@router.post("/projects", response={201: ProjectShape})
+def create_project(request: HttpRequest, body: NewProject) -> tuple[int, Project]:
+    """Create a project with the environments development and production; you become its admin."""
+    command = actions.CreateProject(body.key, body.name, tuple(body.unit_types), body.default_unit_type)
+    return 201, actions.create_project(actor_of(request), command, now=timezone.now())
+
+
+@router.get("/projects/{project}", response=ProjectShape)
+def get_project(request: HttpRequest, project: str) -> Project:
+    """One project."""
+    return project_of(request, project)
+
+
+@router.get("/projects/{project}/environments", response=Page[EnvironmentShape])
+def list_environments(request: HttpRequest, project: str, page: Query[PageQuery]) -> dict[str, object]:
+    """The project's environments."""
+    return page_of(project_of(request, project).environments, page, lambda environment: environment.key)
+
+
+@router.post("/projects/{project}/environments/{environment}/kill", response={204: None})
+def kill_whole_environment(
+    request: HttpRequest, project: str, environment: str, body: Reason
+) -> tuple[int, None]:
+    """Serve the off variant of every flag at once. Needs no approval."""
+    place = environment_of(project_of(request, project), environment)
+    kill_environment(actor_of(request), KillEnvironment(place.id, body.reason), now=timezone.now())
+    return 204, None
+
+
+@router.post("/projects/{project}/environments/{environment}/unkill", response={204: None})
+def unkill_whole_environment(
+    request: HttpRequest, project: str, environment: str, body: Reason
+) -> tuple[int, None]:
+    """Serve by the flags' own settings again."""
+    place = environment_of(project_of(request, project), environment)
+    unkill_environment(actor_of(request), KillEnvironment(place.id, body.reason), now=timezone.now())
+    return 204, None
+
+
+@router.get("/projects/{project}/members", response=Page[MemberShape])
+def list_members(request: HttpRequest, project: str, page: Query[PageQuery]) -> dict[str, object]:
+    """Who has a role in the project."""
+    return page_of(access.members(project_of(request, project).id), page, lambda member: member.email)
+
+
+@router.put("/projects/{project}/members", response=MemberShape)
+def grant_role(request: HttpRequest, project: str, body: Grant) -> Member:
+    """Give a person a role, instead of any earlier one."""
+    place = project_of(request, project)
+    actions.grant_role(
+        actor_of(request), actions.GrantRole(place.id, body.email, body.role), now=timezone.now()
+    )
+    granted = body.email.casefold()
+    return next(member for member in access.members(place.id) if member.email.casefold() == granted)
+
+
+@router.get("/projects/{project}/sdk-keys", response=Page[SdkKeyShape])
+def list_sdk_keys(request: HttpRequest, project: str, page: Query[PageQuery]) -> dict[str, object]:
+    """The project's SDK keys, oldest first, revoked ones too; never a secret."""
+    keys = access.sdk_keys(project_of(request, project).id)
+    return page_of(keys, page, lambda key: f"{key.created_at.isoformat()} {key.id}")
+
+
+@router.post("/projects/{project}/sdk-keys", response={201: IssuedKeyShape})
+def issue_sdk_key(request: HttpRequest, project: str, body: NewKey) -> tuple[int, IssuedKey]:
+    """Issue an SDK key; its secret is in this answer and nowhere else."""
+    place = environment_of(project_of(request, project), body.environment)
+    shows_a_secret(request)
+    command = actions.IssueSdkKey(place.id, body.kind, body.name)
+    return 201, actions.issue_sdk_key(actor_of(request), command, now=timezone.now())
+
+
+@router.post("/projects/{project}/sdk-keys/{key}/revoke", response=SdkKeyShape)
+def revoke_sdk_key(request: HttpRequest, project: str, key: UUID) -> SdkKey:
+    """Revoke an SDK key; within a second it opens nothing."""
+    place = project_of(request, project)
+    if all(found.id != key for found in access.sdk_keys(place.id)):
+        raise NotFound(Problem("key", "The project has no such key."))
+    actions.revoke_sdk_key(actor_of(request), key, now=timezone.now())
+    return access.sdk_key(key)

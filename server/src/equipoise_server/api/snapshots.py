@@ -1,0 +1,141 @@
+"""What clients get: an environment's snapshot, why a unit gets what it gets, and what it got at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Field, Query, Router, Schema
+from pydantic import AwareDatetime
+
+from equipoise_engine import Decision, Step
+from equipoise_server.access.values import Environment
+from equipoise_server.api.reading import Strict, environment_of, project_of
+from equipoise_server.api.shapes import Json, Value
+from equipoise_server.flags import reads as flags
+from equipoise_server.foundation.refusals import Invalid, Problem
+from equipoise_server.snapshots import reads as snapshots
+from equipoise_server.snapshots.values import ReplayQuestion
+
+router = Router(tags=["snapshots"])
+ENVIRONMENT = "/projects/{project}/environments/{environment}"
+
+
+class ContextBody(Strict):
+    """Unit ids by type, and attributes."""
+
+    units: dict[str, str | int] = {}
+    attributes: Json = {}
+
+
+class Explain(Strict):
+    """Which flag for whom."""
+
+    flag: str
+    context: ContextBody = ContextBody()
+
+
+class ReplayQuery(Schema):
+    """Which unit got what of which flag, and when."""
+
+    flag: str
+    unit_type: str
+    unit: str
+    at: AwareDatetime = Field(description="RFC 3339 with an offset.")
+    attributes: str = Field("{}", description="The unit's attributes then, as one JSON object.")
+
+
+class DecisionShape(Schema):
+    """What a context gets (spec/evaluation.md)."""
+
+    value: Value | None
+    variant: str | None
+    reason: str
+    error_code: str | None
+    error_message: str | None
+    metadata: Json
+
+
+class StepShape(Schema):
+    """One step of the evaluation."""
+
+    kind: str
+    key: str | None
+    finding: str
+    detail: Json
+
+
+class ExplanationShape(Schema):
+    """The decision, and how it came about."""
+
+    decision: DecisionShape
+    steps: list[StepShape]
+
+
+class ReplayShape(ExplanationShape):
+    """The same for a time in the past, with the snapshot that held then."""
+
+    revision: str
+    snapshot_hash: str
+    snapshot_created_at: AwareDatetime
+
+
+@router.get(ENVIRONMENT + "/snapshot", response=Json)
+def preview_snapshot(request: HttpRequest, project: str, environment: str) -> HttpResponse:
+    """The snapshot that server keys of the environment get now (spec/schemas/snapshot.schema.json)."""
+    kept = snapshots.current(_place(request, project, environment).id)
+    return HttpResponse(kept.body, content_type="application/json", headers={"ETag": kept.etag})
+
+
+@router.post(ENVIRONMENT + "/explain", response=ExplanationShape)
+def explain(request: HttpRequest, project: str, environment: str, body: Explain) -> dict[str, object]:
+    """What a context gets of a flag now, and why, step by step. Changes nothing, exposes nobody."""
+    place = _place(request, project, environment)
+    flags.flag_by_key(place.project_id, body.flag)
+    decision, steps = snapshots.explain(place.id, body.flag, body.context.model_dump())
+    return _explanation(decision, steps)
+
+
+@router.get(ENVIRONMENT + "/replay", response=ReplayShape)
+def replay(
+    request: HttpRequest, project: str, environment: str, asked: Query[ReplayQuery]
+) -> dict[str, object]:
+    """What a unit got of a flag at a time, and why, from the snapshot that held then."""
+    place = _place(request, project, environment)
+    flags.flag_by_key(place.project_id, asked.flag)
+    question = ReplayQuestion(
+        asked.flag, asked.unit_type, asked.unit, asked.at, _attributes(asked.attributes)
+    )
+    found = snapshots.replay(place.id, question)
+    return {
+        **_explanation(found.decision, found.steps),
+        "revision": f"{found.revision.epoch}.{found.revision.number}",
+        "snapshot_hash": found.hash,
+        "snapshot_created_at": found.created_at,
+    }
+
+
+def _place(request: HttpRequest, project: str, environment: str) -> Environment:
+    return environment_of(project_of(request, project), environment)
+
+
+def _attributes(text: str) -> dict[str, object]:
+    try:
+        attributes = json.loads(text)
+    except ValueError:
+        attributes = None
+    if not isinstance(attributes, dict):
+        raise Invalid(Problem("attributes", "Write the attributes as one JSON object."))
+    return attributes
+
+
+def _explanation(decision: Decision, steps: Sequence[Step]) -> dict[str, object]:
+    """Plain members, because metadata are read-only mappings."""
+    return {
+        "decision": decision._asdict() | {"metadata": dict(decision.metadata)},
+        "steps": [
+            {"kind": step.kind, "key": step.key, "finding": step.finding, "detail": dict(step.detail)}
+            for step in steps
+        ],
+    }
