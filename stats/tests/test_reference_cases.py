@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reference_methods import METHODS, mixture_boundary
+from reference_estimators import ESTIMATORS
+from reference_methods import METHODS as METHODS_OF_TIME
+from reference_methods import mixture_boundary
 
 from equipoise_stats import one_sided_multiplier
 from equipoise_stats.intervals import t_critical, t_p_value
 
+METHODS = METHODS_OF_TIME | ESTIMATORS
 DOCUMENT = json.loads((Path(__file__).parent / "data" / "stats-cases.json").read_text())
 # Methods of other chapters: group-sequential, covariates, Bayes, clusters, switchbacks and so on.
 NOT_YET = frozenset({case["method"] for case in DOCUMENT["cases"]} - set(METHODS))
@@ -44,7 +47,7 @@ def cases() -> list[Any]:
 
 @pytest.mark.parametrize("case", cases())
 def test_the_reference_case_is_reproduced(case: Mapping[str, Any]) -> None:
-    found = METHODS[case["method"]](case["inputs"])
+    found = METHODS[case["method"]]({"recipe": case.get("recipe"), **case["inputs"]})
     compared = [name for name in case["expected"] if name in found]
     assert compared
     for name in compared:

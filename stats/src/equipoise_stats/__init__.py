@@ -1,6 +1,15 @@
 """Pure inference on moments: trustworthy results for online experiments."""
 
 from equipoise_stats.analyse import analyse, estimate
+from equipoise_stats.covariates import (
+    Adjustment,
+    Slopes,
+    adjust,
+    adjust_within,
+    comparable_strata,
+    fill_missing,
+    merge_sparse_strata,
+)
 from equipoise_stats.estimates import (
     Estimate,
     Status,
@@ -10,6 +19,16 @@ from equipoise_stats.estimates import (
     ratio_estimate,
 )
 from equipoise_stats.families import benjamini_hochberg, benjamini_yekutieli, bonferroni, holm
+from equipoise_stats.faults import InputError, require
+from equipoise_stats.group_sequential import (
+    Bounds,
+    equal_looks,
+    exit_probabilities,
+    group_sequential_bounds,
+    obrien_fleming_constant,
+    overall_error,
+    pocock_constant,
+)
 from equipoise_stats.guardrails import (
     Alarm,
     AlarmMethod,
@@ -31,7 +50,9 @@ from equipoise_stats.intervals import (
     welch,
     wilson,
 )
+from equipoise_stats.looks import Dependence, Ledger, Look, LookRule, LookState
 from equipoise_stats.moments import Moments, MomentsError, merge_all
+from equipoise_stats.open_ended import correlated_bounds, look_correlation, union_bounds
 from equipoise_stats.plan import (
     Design,
     DesignError,
@@ -63,6 +84,7 @@ from equipoise_stats.power import (
     units_per_arm_of_t_test,
 )
 from equipoise_stats.quality import CheckName, Outcome, QualityCheck
+from equipoise_stats.quantities import Quantity, estimate_of
 from equipoise_stats.results import (
     Analysis,
     ArmCount,
@@ -83,16 +105,31 @@ from equipoise_stats.sequences import (
     running_p_values,
     two_sided_multiplier,
 )
+from equipoise_stats.sequential_power import (
+    SequencePowerRow,
+    SequentialPower,
+    inflation_of_bounds,
+    power_of_bounds,
+    sequence_bounds,
+    sequence_inflation,
+    sequence_power,
+    sequence_power_table,
+    sequential_inflation,
+)
+from equipoise_stats.spending import LookPlan, Spending
 from equipoise_stats.srm import Srm, SrmMethod, SrmVerdict, judge_srm, srm_log_e_value
 
 __all__ = [
+    "Adjustment",
     "Alarm",
     "AlarmMethod",
     "AlarmRule",
     "Analysis",
     "ArmCount",
     "Baseline",
+    "Bounds",
     "CheckName",
+    "Dependence",
     "Design",
     "DesignError",
     "DetectableChange",
@@ -102,7 +139,13 @@ __all__ = [
     "Evidence",
     "Guardrail",
     "GuardrailVerdict",
+    "InputError",
     "Interval",
+    "Ledger",
+    "Look",
+    "LookPlan",
+    "LookRule",
+    "LookState",
     "Margin",
     "MarginKind",
     "Method",
@@ -115,8 +158,13 @@ __all__ = [
     "Outcome",
     "PowerTarget",
     "QualityCheck",
+    "Quantity",
     "Results",
+    "SequencePowerRow",
+    "SequentialPower",
     "Significance",
+    "Slopes",
+    "Spending",
     "Srm",
     "SrmMethod",
     "SrmVerdict",
@@ -129,39 +177,62 @@ __all__ = [
     "WeekRow",
     "Withheld",
     "WithheldReason",
+    "adjust",
+    "adjust_within",
     "alarm",
     "analyse",
     "benjamini_hochberg",
     "benjamini_yekutieli",
     "bonferroni",
+    "comparable_strata",
     "confidence_sequence",
     "contrast",
+    "correlated_bounds",
     "design_problems",
     "detectable_by_week",
     "detectable_effect",
     "detectable_lift_of_rate",
     "duration",
+    "equal_looks",
     "estimate",
+    "estimate_of",
+    "exit_probabilities",
     "fieller_bounds",
     "fieller_lift",
+    "fill_missing",
+    "group_sequential_bounds",
     "holm",
+    "inflation_of_bounds",
     "judge_srm",
     "log_e_value",
+    "look_correlation",
     "mean_estimate",
     "merge_all",
+    "merge_sparse_strata",
     "non_inferiority",
+    "obrien_fleming_constant",
     "one_sided_multiplier",
+    "overall_error",
     "p_value_of",
+    "pocock_constant",
+    "power_of_bounds",
     "power_of_effect",
     "power_of_rates",
     "power_of_t_test",
     "proportion_estimate",
     "rate_alarm",
     "ratio_estimate",
+    "require",
     "running_p_values",
+    "sequence_bounds",
+    "sequence_inflation",
+    "sequence_power",
+    "sequence_power_table",
+    "sequential_inflation",
     "srm_log_e_value",
     "two_proportions",
     "two_sided_multiplier",
+    "union_bounds",
     "units_per_arm",
     "units_per_arm_of_guardrail",
     "units_per_arm_of_rates",

@@ -33,6 +33,10 @@ class Status(StrEnum):
     NEGATIVE_CONTROL = "negative_control"
     NOISY_CONTROL = "noisy_control"
     NO_EXPECTED_UNITS = "no_expected_units"
+    TOO_FEW_EVENTS = "too_few_events"
+    TOO_FEW_CLUSTERS = "too_few_clusters"
+    TOO_FEW_EXPERIMENTS = "too_few_experiments"
+    NOT_IDENTIFIABLE = "not_identifiable"
 
 
 @dataclass(frozen=True, slots=True)
