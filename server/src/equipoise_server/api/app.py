@@ -21,6 +21,7 @@ from equipoise_server.api.problems import plain_problem, translate_exceptions
 from equipoise_server.api.reading import PlainJson
 from equipoise_server.api.repeating import repeatable
 
+PREFIX = "/api/v1/"
 LARGEST_JSON_BODY = 10_000_000
 ROUTERS = (projects.router, flags.router, segments.router, snapshots.router, audit.router)
 
@@ -38,7 +39,7 @@ class ManagementApi(NinjaAPI):
         self, *, path_prefix: str | None = None, path_params: DictStrAny | None = None
     ) -> OpenAPISchema:
         """The description, with problems and idempotency keys where they apply."""
-        schema = super().get_openapi_schema(path_prefix=path_prefix, path_params=path_params)
+        schema = super().get_openapi_schema(path_prefix=path_prefix or PREFIX, path_params=path_params)
         schema["components"].setdefault("schemas", {})["Problem"] = _PROBLEM
         for methods in schema["paths"].values():
             for method, operation in methods.items():
@@ -75,7 +76,7 @@ def addresses() -> list[URLPattern | URLResolver]:
 
 
 @csrf_exempt
-def unknown_address(request: HttpRequest) -> HttpResponse:
+def unknown_address(request: HttpRequest, rest: str = "") -> HttpResponse:  # noqa: ARG001  # Django passes it
     """What is at no address."""
     return plain_problem(
         404, f"There is nothing at {request.path}; /api/v1/openapi.json lists what there is."

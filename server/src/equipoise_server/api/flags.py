@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from ninja import Field, Query, Router
+from ninja import Field, Query, Router, Status
 
 from equipoise_server.api.authentication import actor_of
 from equipoise_server.api.projects import Reason
@@ -140,9 +140,7 @@ def list_flags(
 
 
 @router.post("/projects/{project}/flags", response={201: FlagShape})
-def create_flag(
-    request: HttpRequest, response: HttpResponse, project: str, body: NewFlag
-) -> tuple[int, Flag]:
+def create_flag(request: HttpRequest, response: HttpResponse, project: str, body: NewFlag) -> Status[Flag]:
     """Create a flag in every environment of the project."""
     command = actions.CreateFlag(
         project_of(request, project).id, body.key, body.name, body.type,
@@ -151,7 +149,7 @@ def create_flag(
     )  # fmt: skip
     made = actions.create_flag(actor_of(request), command, now=timezone.now())
     response["ETag"] = etag(made.version)
-    return 201, made
+    return Status(201, made)
 
 
 @router.get(FLAG, response=FlagShape)

@@ -117,5 +117,5 @@ def _database_trouble(_request: HttpRequest, failure: OperationalError) -> HttpR
 
 def _unexpected(request: HttpRequest, failure: Exception) -> HttpResponse:
     _log.error("%s %s failed", request.method, request.path, exc_info=failure)
-    told = "The server failed on this request; its log says why. Nothing was changed."
+    told = "The server failed on this request; its log says why. Look before you repeat it."
     return problem_response(500, "failed", "Something went wrong here", [Problem("", told)])

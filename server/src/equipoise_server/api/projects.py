@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.utils import timezone
-from ninja import Query, Router
+from ninja import Query, Router, Status
 
 from equipoise_server.access import actions
 from equipoise_server.access import reads as access
@@ -64,10 +64,10 @@ def list_projects(request: HttpRequest, page: Query[PageQuery]) -> dict[str, obj
 
 
 @router.post("/projects", response={201: ProjectShape})
-def create_project(request: HttpRequest, body: NewProject) -> tuple[int, Project]:
+def create_project(request: HttpRequest, body: NewProject) -> Status[Project]:
     """Create a project with the environments development and production; you become its admin."""
     command = actions.CreateProject(body.key, body.name, tuple(body.unit_types), body.default_unit_type)
-    return 201, actions.create_project(actor_of(request), command, now=timezone.now())
+    return Status(201, actions.create_project(actor_of(request), command, now=timezone.now()))
 
 
 @router.get("/projects/{project}", response=ProjectShape)
@@ -85,21 +85,21 @@ def list_environments(request: HttpRequest, project: str, page: Query[PageQuery]
 @router.post("/projects/{project}/environments/{environment}/kill", response={204: None})
 def kill_whole_environment(
     request: HttpRequest, project: str, environment: str, body: Reason
-) -> tuple[int, None]:
+) -> Status[None]:
     """Serve the off variant of every flag at once. Needs no approval."""
     place = environment_of(project_of(request, project), environment)
     kill_environment(actor_of(request), KillEnvironment(place.id, body.reason), now=timezone.now())
-    return 204, None
+    return Status(204, None)
 
 
 @router.post("/projects/{project}/environments/{environment}/unkill", response={204: None})
 def unkill_whole_environment(
     request: HttpRequest, project: str, environment: str, body: Reason
-) -> tuple[int, None]:
+) -> Status[None]:
     """Serve by the flags' own settings again."""
     place = environment_of(project_of(request, project), environment)
     unkill_environment(actor_of(request), KillEnvironment(place.id, body.reason), now=timezone.now())
-    return 204, None
+    return Status(204, None)
 
 
 @router.get("/projects/{project}/members", response=Page[MemberShape])
@@ -127,12 +127,12 @@ def list_sdk_keys(request: HttpRequest, project: str, page: Query[PageQuery]) ->
 
 
 @router.post("/projects/{project}/sdk-keys", response={201: IssuedKeyShape})
-def issue_sdk_key(request: HttpRequest, project: str, body: NewKey) -> tuple[int, IssuedKey]:
+def issue_sdk_key(request: HttpRequest, project: str, body: NewKey) -> Status[IssuedKey]:
     """Issue an SDK key; its secret is in this answer and nowhere else."""
     place = environment_of(project_of(request, project), body.environment)
     shows_a_secret(request)
     command = actions.IssueSdkKey(place.id, body.kind, body.name)
-    return 201, actions.issue_sdk_key(actor_of(request), command, now=timezone.now())
+    return Status(201, actions.issue_sdk_key(actor_of(request), command, now=timezone.now()))
 
 
 @router.post("/projects/{project}/sdk-keys/{key}/revoke", response=SdkKeyShape)

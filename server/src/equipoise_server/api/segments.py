@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from ninja import Field, Query, Router
+from ninja import Field, Query, Router, Status
 
 from equipoise_server.api.authentication import actor_of
 from equipoise_server.api.reading import (
@@ -53,14 +53,14 @@ def list_segments(request: HttpRequest, project: str, page: Query[PageQuery]) ->
 @router.post("/projects/{project}/segments", response={201: SegmentShape})
 def create_segment(
     request: HttpRequest, response: HttpResponse, project: str, body: NewSegment
-) -> tuple[int, Segment]:
+) -> Status[Segment]:
     """Create a segment."""
     command = actions.CreateSegment(
         project_of(request, project).id, body.key, body.name, body.condition, body.confirms_growth
     )
     made = actions.create_segment(actor_of(request), command, now=timezone.now())
     response["ETag"] = etag(made.version)
-    return 201, made
+    return Status(201, made)
 
 
 @router.get("/projects/{project}/segments/{segment}", response=SegmentShape)
