@@ -1,0 +1,16 @@
+"""Due work that follows a kill."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from equipoise_server.automation.actions import stop_after_kill
+from equipoise_server.foundation.due_work import handles
+
+
+@handles("flag.killed")
+def stop_what_ran(payload: Mapping[str, str], now: datetime) -> None:
+    """Stop the running experiments that set the killed flag in its environment."""
+    stop_after_kill(UUID(payload["flag_id"]), UUID(payload["environment_id"]), now=now)
