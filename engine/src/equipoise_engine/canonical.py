@@ -19,8 +19,8 @@ def canonical_json(document: object) -> bytes:
     """Return the canonical UTF-8 JSON of a document: sorted keys, no spaces, ECMAScript numbers.
 
     Raises:
-        ValueError: for NaN, infinities, integers beyond ±(2**53 - 1), lone surrogates, keys that are
-            not text, and anything that is not JSON.
+        ValueError: for numbers that are not finite as doubles, lone surrogates, keys that are not
+            text, and anything that is not JSON.
     """
     if _is_plain(document):
         text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -77,18 +77,21 @@ def _written(node: object) -> str:
 
 
 def _number(value: float) -> str:
-    """Write a number as ECMAScript does (RFC 8785, section 3.2.2.3)."""
-    if isinstance(value, int) and abs(value) >= _EXACT:
-        raise ValueError(f"{value} is beyond ±(2**53 - 1) and not exact in every language")
-    if not math.isfinite(value):
-        raise ValueError(f"{value} has no JSON form")
-    if abs(value) < 1e21 and value == int(value):  # noqa: PLR2004 - ECMAScript's own bound
-        return str(int(value))
-    scientific = _NUMBER.fullmatch(repr(value))
+    """Write a number as ECMAScript does: the shortest digits of a double (RFC 8785, section 3.2.2.3)."""
+    try:
+        double = float(value)
+    except OverflowError:
+        double = math.inf
+    if not math.isfinite(double):
+        raise ValueError("a number that is not finite as a double has no JSON form")
+    scientific = _NUMBER.fullmatch(repr(double))
     if scientific is None:
-        return repr(value)
-    sign, first, rest, exponent = scientific.groups(default="")
-    if -7 < int(exponent) < 0:  # noqa: PLR2004 - ECMAScript's own bound
-        return f"{sign}0.{'0' * (-int(exponent) - 1)}{first}{rest}"
+        return repr(double).removesuffix(".0") if double else "0"
+    sign, first, rest, exponent_text = scientific.groups(default="")
+    exponent, digits = int(exponent_text), first + rest
+    if 0 < exponent < 21:  # noqa: PLR2004 - ECMAScript's own bound
+        return sign + digits.ljust(exponent + 1, "0")
+    if -7 < exponent < 0:  # noqa: PLR2004 - ECMAScript's own bound
+        return f"{sign}0.{'0' * (-exponent - 1)}{digits}"
     fraction = f".{rest}" if rest else ""
-    return f"{sign}{first}{fraction}e{int(exponent):+d}"
+    return f"{sign}{first}{fraction}e{exponent:+d}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
@@ -13,7 +14,7 @@ Json = dict[str, Any]
 
 def snapshot(**members: object) -> Json:
     """A document with the given members, and the flags given as "flags"."""
-    return {
+    document = {
         "format": 1,
         "project": "shop",
         "environment": "test",
@@ -23,6 +24,7 @@ def snapshot(**members: object) -> Json:
         "unit_types": ["user", "account"],
         **members,
     }
+    return copy.deepcopy(document)
 
 
 def switch(**members: object) -> Json:
