@@ -9,10 +9,10 @@ from itertools import combinations_with_replacement
 from pathlib import Path
 
 import duckdb
-import equipoise_stats as stats
 import numpy as np
 from sqlglot import exp
 
+import equipoise_stats as stats
 from equipoise_server.analysis import query
 from equipoise_server.analysis.plan import Plan, Span
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import equipoise_stats as stats
-
 from equipoise_server.experiments.values import Iteration, MetricRole, PlannedMetric
 from equipoise_server.metrics.values import Aggregate, Definition, Fact, Metric, MetricKind
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from equipoise_server.experiments.values import MetricRole, VerdictState
-from equipoise_server.metrics.values import Direction
+from equipoise_server.metrics.values import Direction, MetricKind
 
 
 class SrmState(StrEnum):
@@ -198,3 +198,42 @@ class Report:
     notes: tuple[QualityNote, ...]
     results: Results | None
     withheld: Withheld | None
+
+
+@dataclass(frozen=True, slots=True)
+class PowerQuestion:
+    """What the wizard asks. Shares and relative effects lie in 0..1; deviation is per unit."""
+
+    kind: MetricKind
+    baseline: float | None
+    deviation: float | None
+    mde_relative: float | None
+    alpha: float
+    power: float
+    weights: tuple[int, ...]
+    """Of all arms, control first."""
+    daily_units: int | None
+    """New units a day that the experiment would get."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeekMde:
+    """The smallest relative change that so many weeks can find; None when none can be told."""
+
+    week: int
+    units: int
+    mde_relative: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PowerAnswer:
+    """The answer; what cannot be told is None and `missing` says what to give."""
+
+    units_per_arm: int | None
+    """Of control; treatments get theirs by weight."""
+    total_units: int | None
+    days: int | None
+    recommended_days: int | None
+    """Whole weeks, at least one."""
+    by_week: tuple[WeekMde, ...]
+    missing: tuple[str, ...]

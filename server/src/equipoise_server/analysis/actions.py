@@ -1,0 +1,46 @@
+"""What makes reports: refresh, and a fresh start of the ledger after events were back-filled."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from equipoise_server.analysis import models
+from equipoise_server.analysis.codec import to_json
+from equipoise_server.analysis.refreshing import build_report, forget_looks
+from equipoise_server.analysis.reporting import verdict_of
+from equipoise_server.analysis.rows import blocks
+from equipoise_server.analysis.values import Report
+from equipoise_server.experiments.actions import record_verdict
+
+
+def refresh(iteration_id: UUID, now: datetime) -> Report:
+    """Look if a look is due, renew what is live, keep the report and tell the experiment its verdict."""
+    report = build_report(iteration_id, now=now)
+    blocked = {} if report.results is None else _blocked(report)
+    with transaction.atomic():
+        models.StoredReport.objects.update_or_create(
+            iteration_id=iteration_id,
+            defaults={"computed_at": now, "is_final": _is_final(iteration_id), "report": to_json(report)},
+        )
+        record_verdict(iteration_id, verdict_of(report, blocked), now=now)
+    return report
+
+
+def rebuild(iteration_id: UUID, now: datetime) -> Report:
+    """Take all looks again: for iterations whose events were loaded after the fact."""
+    with transaction.atomic():
+        forget_looks(iteration_id)
+        models.FrozenFacts.objects.filter(iteration_id=iteration_id).delete()
+    return refresh(iteration_id, now)
+
+
+def _is_final(iteration_id: UUID) -> bool:
+    return models.Look.objects.filter(iteration_id=iteration_id, is_final=True).exists()
+
+
+def _blocked(report: Report) -> dict[str, tuple[str, ...]]:
+    assert report.results is not None
+    return blocks(report.results.rows, {arm.arm: arm.name for arm in report.arms})

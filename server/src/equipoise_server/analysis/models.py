@@ -1,0 +1,39 @@
+"""Columns of what analysis keeps: frozen facts of an iteration, its ledger of looks, its last report."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class FrozenFacts(models.Model):
+    """What the first build of an iteration fixes for good, and alarms that have sounded."""
+
+    iteration_id = models.UUIDField(primary_key=True)
+    pivots = models.JSONField()
+    expected_units = models.PositiveIntegerField()
+    breached = models.JSONField(default=list)
+
+
+class Look(models.Model):
+    """One look: decision numbers as of an instant. Written once; taken away while results are withheld."""
+
+    iteration_id = models.UUIDField()
+    number = models.PositiveIntegerField()
+    as_of = models.DateTimeField()
+    is_final = models.BooleanField()
+    found = models.JSONField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["iteration_id", "as_of"], name="one_look_at_an_instant"),
+            models.UniqueConstraint(fields=["iteration_id", "number"], name="looks_are_numbered"),
+        ]
+
+
+class StoredReport(models.Model):
+    """The last report of an iteration."""
+
+    iteration_id = models.UUIDField(primary_key=True)
+    computed_at = models.DateTimeField()
+    is_final = models.BooleanField(default=False)
+    report = models.JSONField()

@@ -1,0 +1,33 @@
+"""Questions to analysis: the last report of an iteration, and planning before there is any data."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from equipoise_server.analysis import models
+from equipoise_server.analysis.codec import from_json
+from equipoise_server.analysis.planning import power_plan
+from equipoise_server.analysis.values import Report
+
+__all__ = ["has_final_report", "power_plan", "report_of", "reports_of"]
+
+
+def report_of(iteration_id: UUID) -> Report | None:
+    """The last report, or None before the first refresh."""
+    return reports_of((iteration_id,)).get(iteration_id)
+
+
+def reports_of(iteration_ids: tuple[UUID, ...]) -> dict[UUID, Report]:
+    """The last reports of several iterations, in one query."""
+    rows = models.StoredReport.objects.filter(iteration_id__in=iteration_ids)
+    return {row.iteration_id: from_json(row.report, Report) for row in rows}
+
+
+def has_final_report(iteration_id: UUID, *, stopped_at: datetime | None) -> bool:
+    """Whether nothing can change any more: stopped, and the last look is in a report made since."""
+    if stopped_at is None:
+        return False
+    return models.StoredReport.objects.filter(
+        iteration_id=iteration_id, is_final=True, computed_at__gte=stopped_at
+    ).exists()

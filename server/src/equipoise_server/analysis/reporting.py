@@ -1,0 +1,133 @@
+"""Puts a report together from what is live and the ledger of looks. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import equipoise_stats as stats
+from equipoise_server.analysis import sentences
+from equipoise_server.analysis.looks import LookFound, look_day
+from equipoise_server.analysis.values import (
+    ArmCount,
+    ComparisonRow,
+    ExposurePoint,
+    LiftPoint,
+    QualityNote,
+    Report,
+    Results,
+    Srm,
+    SrmState,
+    Withheld,
+)
+from equipoise_server.experiments.values import Iteration, MetricRole, Verdict, VerdictState
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What every refresh renews. `breached`: (metric, treatment) whose alarm has sounded."""
+
+    iteration: Iteration
+    now: datetime
+    arms: tuple[ArmCount, ...]
+    exposures: tuple[ExposurePoint, ...]
+    srm: Srm
+    notes: tuple[QualityNote, ...]
+    breached: frozenset[tuple[str, str]]
+    withheld: stats.WithheldReason | None = None
+
+    @property
+    def arm_names(self) -> dict[str, str]:
+        """How arms are called in sentences."""
+        return {arm.key: arm.name for arm in self.iteration.design.arms}
+
+
+def report_of(live: Live, *, ledger: Sequence[LookFound]) -> Report:
+    """The report: results of the last look, or why there are none."""
+    withheld = _withheld(live)
+    if withheld is not None:
+        state, reason = withheld
+        return _report(live, state, sentences.withheld_sentence(reason), withheld=reason)
+    if not ledger:
+        units = sum(arm.exposed for arm in live.arms)
+        reason = sentences.before_first_look(units)
+        state = VerdictState.GUARDRAIL_BREACHED if live.breached else VerdictState.TOO_EARLY
+        return _report(live, state, _early_sentence(live, reason), withheld=reason)
+    return _with_results(live, ledger)
+
+
+def verdict_of(report: Report, blocked: Mapping[str, Sequence[str]]) -> Verdict:
+    """What the experiments room is told; the reasons of all treatments unless one is free of them."""
+    if report.withheld is not None:
+        return Verdict(report.verdict, report.sentence, report.computed_at, (report.withheld.title,))
+    is_free = any(not reasons for reasons in blocked.values())
+    told = () if is_free else tuple(reason for reasons in blocked.values() for reason in reasons)
+    return Verdict(report.verdict, report.sentence, report.computed_at, told)
+
+
+def _withheld(live: Live) -> tuple[VerdictState, Withheld] | None:
+    if not any(arm.exposed for arm in live.arms):
+        return VerdictState.NO_DATA, sentences.no_data()
+    if live.srm.state is SrmState.LOCKED or live.withheld is stats.WithheldReason.SRM:
+        return VerdictState.WITHHELD_SRM, sentences.mismatch(live.arms, live.srm)
+    if live.withheld is stats.WithheldReason.QUALITY:
+        return VerdictState.WITHHELD_SRM, sentences.crossed(live.arms)
+    if live.withheld is stats.WithheldReason.NO_DATA:
+        return VerdictState.NO_DATA, sentences.no_data()
+    return None
+
+
+def _with_results(live: Live, ledger: Sequence[LookFound]) -> Report:
+    last = ledger[-1]
+    rows = tuple(_alarmed(row, live.breached) for row in last.rows)
+    state = VerdictState.GUARDRAIL_BREACHED if live.breached else last.verdict
+    results = Results(last.method, last.as_of, rows, _lift_over_time(ledger))
+    sentence = sentences.conclusion_sentence(state, rows, live.arm_names)
+    report = _report(live, state, sentence, results=results)
+    return replace(report, notes=(*last.notes, *live.notes))
+
+
+def _report(
+    live: Live,
+    state: VerdictState,
+    sentence: str,
+    *,
+    results: Results | None = None,
+    withheld: Withheld | None = None,
+) -> Report:
+    return Report(
+        iteration_id=live.iteration.id,
+        computed_at=live.now,
+        verdict=state,
+        sentence=sentence,
+        arms=live.arms,
+        exposures_over_time=live.exposures,
+        srm=live.srm,
+        notes=live.notes,
+        results=results,
+        withheld=withheld,
+    )
+
+
+def _alarmed(row: ComparisonRow, breached: frozenset[tuple[str, str]]) -> ComparisonRow:
+    if row.guardrail is None or (row.metric, row.arm) not in breached:
+        return row
+    return replace(row, guardrail=replace(row.guardrail, is_breached=True))
+
+
+def _lift_over_time(ledger: Sequence[LookFound]) -> tuple[LiftPoint, ...]:
+    by_day = {look_day(look.as_of): look for look in ledger}
+    return tuple(
+        LiftPoint(day, row.arm, row.lift, row.lift_interval)
+        for day, look in sorted(by_day.items())
+        for row in look.rows
+        if row.role is MetricRole.OEC
+    )
+
+
+def _early_sentence(live: Live, reason: Withheld) -> str:
+    if not live.breached:
+        return sentences.withheld_sentence(reason)
+    names = ", ".join(sorted({metric for metric, _ in live.breached}))
+    return f"A guardrail is breached ({names}): the treatment does harm. {reason.explanation}"

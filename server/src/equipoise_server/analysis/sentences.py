@@ -1,0 +1,207 @@
+"""The words for product managers: one plain sentence for a verdict, notes and numbers. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import equipoise_stats as stats
+from equipoise_server.analysis.values import ArmCount, ComparisonRow, Conclusion, Interval, Srm, Withheld
+from equipoise_server.experiments.values import MetricRole, VerdictState
+from equipoise_server.metrics.values import Direction, Margin, MarginKind
+
+REASONS: Mapping[stats.Status, str] = {
+    stats.Status.OK: "",
+    stats.Status.NO_UNITS: "An arm has no units yet.",
+    stats.Status.TOO_FEW_UNITS: "An arm has fewer than 100 units: too few for an interval.",
+    stats.Status.TOO_EARLY: "Too early: each arm needs 100 units, and a rate 25 with and 25 without.",
+    stats.Status.ZERO_VARIANCE: "All units have the same value, so nothing can be compared.",
+    stats.Status.ZERO_DENOMINATOR: "What the ratio is divided by is zero.",
+    stats.Status.NOISY_DENOMINATOR: "What the ratio is divided by varies too much for so few units.",
+    stats.Status.NOT_A_PROPORTION: "A conversion had values other than 0 and 1; check the metric.",
+    stats.Status.ZERO_CONTROL: "Control is zero, so a relative change has no meaning.",
+    stats.Status.NEGATIVE_CONTROL: "Control is negative, so a relative change has no meaning.",
+    stats.Status.NOISY_CONTROL: "Control is too close to zero for a relative change.",
+    stats.Status.NO_EXPECTED_UNITS: "The design does not say how many units are expected.",
+}
+
+_Text = Callable[[float], str]
+
+CHECK_FOR_MISMATCH = (
+    "Is the exposure sent in every arm, at the same place and time? A redirect or a crash loses one arm's.",
+    "Was an arm's code slower, so that its visitors left before they were seen?",
+    "Did a bot filter or a cache treat the arms differently?",
+    "Were weights, eligibility or the flag's code changed after the launch?",
+)
+CHECK_FOR_CROSSED = (
+    "Is the unit id stable, or does it change at sign-in, so that one person is two units?",
+    "Do two systems use different ids for the same unit?",
+    "Did somebody change an override or a kill while it ran?",
+)
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share as percent: 0.0612 → 6.1 %."""
+    return f"{share * 100:.{digits}f} %".replace("-", "−")
+
+
+def amount(value: float, display: str) -> str:
+    """A metric's number in its unit."""
+    if display == "percent":
+        return percent(value, 2)
+    text = f"{value:,.4g}" if abs(value) < 1_000 else f"{value:,.0f}"  # noqa: PLR2004  # digits that matter
+    return (text if display == "number" else f"{text} {display}").replace("-", "−")
+
+
+def conclusion_sentence(
+    state: VerdictState, rows: Sequence[ComparisonRow], arm_names: Mapping[str, str]
+) -> str:
+    """What the last look says, OEC first, then what keeps it from shipping."""
+    oec = [row for row in rows if row.role is MetricRole.OEC]
+    said = " ".join(_about_oec(row, arm_names) for row in oec)
+    guards = _about_guardrails(rows, arm_names)
+    closing = {
+        VerdictState.RUNNING: "No decision yet; it keeps running.",
+        VerdictState.TOO_EARLY: "Too early to say anything.",
+    }.get(state, "")
+    return " ".join(part for part in (said, guards, closing) if part)
+
+
+def _about_oec(row: ComparisonRow, arm_names: Mapping[str, str]) -> str:
+    arm = arm_names[row.arm]
+    change = _change(row)
+    if change is None:
+        return f"{arm}: nothing can be said about {row.name}. {row.reason}"
+    verb, by = change
+    if row.conclusion in {Conclusion.BETTER, Conclusion.WORSE}:
+        ending = "" if row.conclusion is Conclusion.BETTER else " That is the wrong way."
+        return f"{arm} {verb} {row.name} by {by}.{ending}"
+    return f"{arm}: no clear effect on {row.name} ({_plain_change(row)})."
+
+
+def _change(row: ComparisonRow) -> tuple[str, str] | None:
+    """The verb, and how much with its interval, both turned so that the number is positive."""
+    shown = _shown(row)
+    if shown is None:
+        return None
+    value, interval, text = shown
+    if value >= 0:
+        return "raises", f"{text(value)} ({_range(interval, text)})"
+    turned = Interval(_minus(interval.high), _minus(interval.low))
+    return "lowers", f"{text(-value)} ({_range(turned, text)})"
+
+
+def _plain_change(row: ComparisonRow) -> str:
+    shown = _shown(row)
+    if shown is None:
+        return "no interval yet"
+    value, interval, text = shown
+    return f"{'+' if value >= 0 else ''}{text(value)}, {_range(interval, text)}"
+
+
+def _shown(row: ComparisonRow) -> tuple[float, Interval, _Text] | None:
+    """The lift where it is defined, else the effect."""
+    if row.lift is not None and row.lift_interval is not None:
+        return row.lift, row.lift_interval, percent
+    if row.effect is not None and row.effect_interval is not None:
+        return row.effect, row.effect_interval, partial(amount, display=row.display)
+    return None
+
+
+def _range(interval: Interval, text: _Text) -> str:
+    low = "unbounded" if interval.low is None else text(interval.low)
+    high = "unbounded" if interval.high is None else text(interval.high)
+    return f"{low} to {high}"
+
+
+def _minus(end: float | None) -> float | None:
+    return None if end is None else -end
+
+
+def _about_guardrails(rows: Sequence[ComparisonRow], arm_names: Mapping[str, str]) -> str:
+    guarded = [row for row in rows if row.guardrail is not None]
+    bad = [row for row in guarded if row.guardrail is not None and row.guardrail.state != "pass"]
+    if not guarded:
+        return ""
+    if not bad:
+        return "All guardrails hold." if len(guarded) > 1 else f"The guardrail {guarded[0].name} holds."
+    return " ".join(block_sentence(row, arm_names[row.arm]) for row in bad)
+
+
+def block_sentence(row: ComparisonRow, arm: str) -> str:
+    """Why a guardrail keeps an arm from shipping."""
+    assert row.guardrail is not None
+    if row.guardrail.is_breached:
+        return f"Guardrail {row.name} is breached by {arm}: it does harm."
+    if row.guardrail.state == "fail":
+        return (
+            f"Guardrail {row.name} fails for {arm}: it is worse than allowed ({row.guardrail.margin_text})."
+        )
+    return f"Guardrail {row.name} is not yet shown to hold for {arm} ({row.guardrail.margin_text})."
+
+
+def margin_text(margin: Margin, direction: Direction, display: str) -> str:
+    """A margin in words."""
+    way = "lower" if direction is Direction.INCREASE else "higher"
+    size = percent(margin.value) if margin.kind is MarginKind.RELATIVE else amount(margin.value, display)
+    return f"at most {size} {way} than control"
+
+
+def chance(p_value: float) -> str:
+    """A p-value as “1 in …”."""
+    if p_value <= 0 or not math.isfinite(1 / p_value):
+        return "less than 1 in a googol"
+    odds = 1 / p_value
+    if odds < 1_000_000:  # noqa: PLR2004  # longer numbers are powers of ten
+        return f"1 in {odds:,.0f}"
+    return f"1 in 10^{math.floor(math.log10(odds))}"
+
+
+def mismatch(arms: Sequence[ArmCount], srm: Srm) -> Withheld:
+    """Results withheld because the split is broken; says nothing of any metric."""
+    seen = " and ".join(f"{arm.exposed:,} ({arm.name})" for arm in arms)
+    planned = " : ".join(f"{arm.planned_share:.0%}" for arm in arms)
+    likely = "" if srm.p_value is None else f" By chance that happens {chance(srm.p_value)} times."
+    return Withheld(
+        "Results are withheld: the split of the units is broken",
+        f"{seen} units were seen where {planned} was planned.{likely}"
+        " Something lost or moved units, so any difference between the arms may come from that.",
+        CHECK_FOR_MISMATCH,
+    )
+
+
+def crossed(arms: Sequence[ArmCount]) -> Withheld:
+    """Results withheld because too many units met several arms."""
+    total = sum(arm.exposed for arm in arms)
+    several = sum(arm.crossed for arm in arms)
+    return Withheld(
+        "Results are withheld: units met several variants",
+        f"{several:,} of {total:,} units were seen in more than one variant, so the arms are not separate.",
+        CHECK_FOR_CROSSED,
+    )
+
+
+def no_data() -> Withheld:
+    """Nothing was seen."""
+    return Withheld(
+        "No data yet",
+        "No unit has met a variant yet.",
+        ("Is the flag evaluated in the code that runs in this environment?", "Does its SDK key work?"),
+    )
+
+
+def before_first_look(units: int) -> Withheld:
+    """Units came, but no day is closed."""
+    return Withheld(
+        "Too early for results",
+        f"{units:,} units have been seen. Decision numbers appear after the first full UTC day closes,"
+        " and move once a day.",
+        (),
+    )
+
+
+def withheld_sentence(withheld: Withheld) -> str:
+    """The report's sentence when there are no results."""
+    check = f" What to check: {withheld.what_to_check[0]}" if withheld.what_to_check else ""
+    return f"{withheld.title}. {withheld.explanation}{check}"
