@@ -32,3 +32,8 @@ def _cell(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return str(value)
+
+
+def text_of(value: object) -> str:
+    """A flag's value as JSON would write it, text without its quotes."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

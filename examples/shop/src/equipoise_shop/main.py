@@ -83,7 +83,7 @@ def _now() -> datetime:
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
+    sys.stdout.write(f"    {line}\n")
     sys.stdout.flush()
 
 

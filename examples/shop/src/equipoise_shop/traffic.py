@@ -12,6 +12,7 @@ from equipoise_shop.visitors import arrivals, visitor
 from equipoise_shop.visits import LONGEST_VISIT, Visit
 
 FLUSH_EVERY_VISITS = 500
+REPORT_EVERY_DAYS = 7
 FLUSH_TIMEOUT_SECONDS = 60.0
 
 
@@ -47,7 +48,8 @@ def backfill(client: Client, past: Past, *, report: Callable[[str], None]) -> No
             if number % FLUSH_EVERY_VISITS == FLUSH_EVERY_VISITS - 1:
                 _deliver(client)
         _deliver(client)
-        report(f"{begins:%d %b}: {past.visitors_per_day:,} visitors (day {day + 1} of {past.days})")
+        if (day + 1) % REPORT_EVERY_DAYS == 0 or day + 1 == past.days:
+            report(f"{(day + 1) * past.visitors_per_day:,} visitors, {day + 1} of {past.days} days")
 
 
 def _deliver(client: Client) -> None:

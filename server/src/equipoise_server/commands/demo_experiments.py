@@ -9,7 +9,7 @@ from enum import StrEnum
 from equipoise_server.experiments.values import Arm, Design, MetricRole, PlannedMetric
 from equipoise_server.metrics.values import Margin, MarginKind
 
-VISITORS_PER_DAY = 5_500
+VISITORS_PER_DAY = 7_500
 RUNNING_FOR = timedelta(days=14)
 PAST_VISITORS_PER_DAY = 900
 PAST_RAN_FOR = timedelta(days=14)
@@ -97,7 +97,7 @@ EXPERIMENTS = (
             metrics=(PURCHASE_OEC, REVENUE, FAST_PAGES),
             mde_relative=0.08,
             baseline=0.10,
-            daily_units=3_000,
+            daily_units=4_100,
             planned_days=21,
         ),
     ),
@@ -113,7 +113,7 @@ EXPERIMENTS = (
             metrics=(PURCHASE_OEC, REVENUE, BASKET, FAST_PAGES),
             mde_relative=0.08,
             baseline=0.10,
-            daily_units=3_300,
+            daily_units=4_500,
             planned_days=28,
         ),
     ),
@@ -130,7 +130,7 @@ EXPERIMENTS = (
             metrics=(PURCHASE_OEC, REVENUE, FEW_REFUNDS),
             mde_relative=0.06,
             baseline=0.28,
-            daily_units=1_700,
+            daily_units=2_400,
             planned_days=21,
         ),
     ),

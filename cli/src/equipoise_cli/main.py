@@ -1,0 +1,37 @@
+"""`equipoise`: the management API from a terminal or a pipeline. Composes the commands; knows no resource.
+
+Exit codes: 0 done, 1 the server refused, 2 the command line is wrong, 3 the server did not answer.
+"""
+
+from __future__ import annotations
+
+import click
+
+from equipoise_cli.configuration import Access, remember
+from equipoise_cli.connection import Connection
+from equipoise_cli.experiments import experiment
+from equipoise_cli.flags import explain, flag, flags
+from equipoise_cli.imports import import_file
+from equipoise_cli.projects import projects
+
+
+@click.group()
+@click.version_option(package_name="equipoise-cli")
+def main() -> None:
+    """Feature flags and experiments of an Equipoise server."""
+
+
+@main.command()
+@click.option("--server", required=True, help="Where the server is, for example http://127.0.0.1:8000.")
+@click.option("--token", required=True, help="A management token of yours.", prompt=True, hide_input=True)
+def login(server: str, token: str) -> None:
+    """Check a token and keep it for later commands, in a file that only you can read."""
+    access = Access(server.rstrip("/"), token)
+    with Connection(access) as connection:
+        keys = [str(project.get("key")) for project in connection.items("/projects")]
+    path = remember(access)
+    click.echo(f"Kept in {path}. You can see: {', '.join(keys) or 'no project yet'}.")
+
+
+for command in (projects, flags, flag, experiment, import_file, explain):
+    main.add_command(command)

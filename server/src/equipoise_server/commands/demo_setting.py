@@ -1,0 +1,114 @@
+"""The demo before anybody visits: people, project, catalogue and flags, made by everybody's actions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from equipoise_server.access.actions import (
+    CreateProject,
+    CreateUser,
+    GrantRole,
+    IssueSdkKey,
+    create_project,
+    create_user,
+    grant_role,
+    issue_sdk_key,
+)
+from equipoise_server.access.reads import actor_of_user
+from equipoise_server.access.values import Actor, Environment, KeyKind, Project, Role
+from equipoise_server.audit.values import Author
+from equipoise_server.commands.demo_catalogue import FLAGS, METRICS, PlannedFlag
+from equipoise_server.commands.demo_people import ACCOUNTS, ADA, GRACE, PASSWORD, PAT
+from equipoise_server.flags.actions import CreateFlag, UpdateFlagSettings, create_flag, update_flag_settings
+from equipoise_server.flags.values import FlagVariant
+from equipoise_server.metrics.actions import CreateMetric, create_metric
+
+OPERATOR = Author("machine", "demo", "Demo")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """The shop's project and the people who work in it."""
+
+    project: Project
+    production: Environment
+    sdk_key: str
+    admin: Actor
+    engineer: Actor
+    experimenter: Actor
+
+
+def set_up(*, now: datetime) -> Setting:
+    """Make everything that was there before the first experiment."""
+    people = {account: _hire(account.email, account.name, now=now) for account in ACCOUNTS}
+    founder = actor_of_user(people[ADA])
+    project = create_project(founder, CreateProject("shop", "Shop"), now=now)
+    admin = actor_of_user(people[ADA])
+    for account in ACCOUNTS:
+        grant_role(admin, GrantRole(project.id, account.email, Role(account.role)), now=now)
+    production = next(e for e in project.environments if e.key == "production")
+    issued = issue_sdk_key(admin, IssueSdkKey(production.id, KeyKind.SERVER, "Shop web server"), now=now)
+    setting = Setting(
+        project=project,
+        production=production,
+        sdk_key=issued.secret,
+        admin=admin,
+        engineer=actor_of_user(people[GRACE]),
+        experimenter=actor_of_user(people[PAT]),
+    )
+    _fill_catalogue(setting, now=now)
+    for planned in FLAGS:
+        _add_flag(setting, planned, now=now)
+    return setting
+
+
+def _hire(email: str, name: str, *, now: datetime) -> UUID:
+    may_create_projects = email == ADA.email
+    return create_user(OPERATOR, CreateUser(email, name, PASSWORD, may_create_projects), now=now)
+
+
+def _fill_catalogue(setting: Setting, *, now: datetime) -> None:
+    for planned in METRICS:
+        command = CreateMetric(
+            project_id=setting.project.id,
+            key=planned.key,
+            name=planned.name,
+            description=planned.description,
+            definition=planned.definition,
+            direction=planned.direction,
+            tier=planned.tier,
+            owner=PAT.name,
+            display=planned.display,
+            default_margin=planned.default_margin,
+        )
+        create_metric(setting.experimenter, command, now=now)
+
+
+def _add_flag(setting: Setting, planned: PlannedFlag, *, now: datetime) -> None:
+    command = CreateFlag(
+        project_id=setting.project.id,
+        key=planned.key,
+        name=planned.name,
+        description=planned.description,
+        type=planned.type,
+        kind=planned.kind,
+        owner=GRACE.name,
+        variants=tuple(FlagVariant(key, value) for key, value in planned.values.items()),
+        off=planned.off,
+        default=planned.default or planned.off,
+    )
+    flag = create_flag(setting.engineer, command, now=now)
+    if planned.rules:
+        held = flag.settings[setting.production.key]
+        settings = UpdateFlagSettings(
+            flag_id=flag.id,
+            environment_id=setting.production.id,
+            expected_version=held.version,
+            off=held.off,
+            default=held.default,
+            rules=planned.rules,
+            reason="Open it to the first customers.",
+        )
+        update_flag_settings(setting.engineer, settings, now=now)
