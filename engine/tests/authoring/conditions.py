@@ -144,6 +144,7 @@ def negated(condition: Json, times: int) -> Json:
 TREES: list[tuple[str, Json, Json, bool]] = [
     ("all of true and true", {"all": [DE, PRO]}, {"country": "DE", "plan": "pro"}, True),
     ("all of true and false", {"all": [DE, PRO]}, {"country": "DE"}, False),
+    ("all of one", {"all": [DE]}, {"country": "DE"}, True),
     ("all of nothing is true", {"all": []}, {}, True),
     ("any of false and true", {"any": [DE, PRO]}, {"plan": "pro"}, True),
     ("any of false and false", {"any": [DE, PRO]}, {}, False),

@@ -238,6 +238,12 @@ def _faulty_flags() -> Iterator[tuple[str, Json, str]]:
     yield "a faulty experiment", switch(experiments=["faulty"]), "GENERAL"
     yield "an experiment in a layer of another unit", switch(experiments=["crossed"]), "GENERAL"
     yield "an experiment that does not set the flag", switch(experiments=["other"]), "GENERAL"
+    yield "an experiment in an unknown layer", switch(experiments=["lost"]), "GENERAL"
+    yield (
+        "an override by an unknown segment",
+        switch(overrides=[{"variant": "on", "segment": "x"}]),
+        "GENERAL",
+    )
     yield "an unknown group", switch(groups=["nothing"]), "GENERAL"
     yield "an undeclared unit type", switch(rules=[rollout("on", 1, unit_type="device")]), "GENERAL"
     yield "a rule that serves an unknown variant", switch(rules=[serve("maybe")]), "GENERAL"
@@ -251,6 +257,7 @@ def _faulty_flags() -> Iterator[tuple[str, Json, str]]:
     yield "killed that is null", switch(killed=None), "PARSE_ERROR"
     yield "killed that is text", switch(killed="false"), "PARSE_ERROR"
     yield "a member of the future", switch(prerequisites=[]), "PARSE_ERROR"
+    yield "a group that is a number", switch(groups=[1]), "PARSE_ERROR"
     yield "no off variant", switch(off=None), "PARSE_ERROR"
     yield "a variant of another type", switch(variants={"on": True, "off": False, "x": 1}), "PARSE_ERROR"
     yield "a rollout of too many parts", switch(rules=[rollout("on", 1_000_001)]), "PARSE_ERROR"
@@ -307,6 +314,7 @@ def errors() -> Iterator[Json]:
             "faulty": experiment("switch", salt=None),
             "crossed": experiment("switch", layer="accounts"),
             "other": experiment("button"),
+            "lost": experiment("switch", layer="nowhere"),
         },
     }
     healthy = button(rules=[serve("green")])
@@ -325,6 +333,8 @@ def errors() -> Iterator[Json]:
         ("null", None),
         ("a list", []),
         ("of an unknown type", switch(type="date")),
+        ("of a type that is no text", switch(type=True)),
+        ("given its variants as a list", switch(variants=[True, False])),
         ("without variants", switch(variants={})),
     ]
     for name, flag in nothing:
