@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import reference_looks
 from reference_planning import (
     Answer,
     Inputs,
@@ -351,4 +352,5 @@ METHODS: dict[str, Callable[[Inputs], Answer]] = {
     "power_cluster": power_cluster,
     "duration": days,
     "outlier_influence": outlier,
+    **reference_looks.METHODS,
 }
