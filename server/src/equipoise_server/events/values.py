@@ -8,7 +8,6 @@ from enum import StrEnum
 from pathlib import Path
 from uuid import UUID
 
-
 LARGEST_VALUE = 1e15
 """A number beyond this is no measurement: its square would swallow all others."""
 

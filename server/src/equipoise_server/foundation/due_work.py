@@ -94,6 +94,12 @@ def give_back(work: Work, *, error: str, now: datetime) -> None:
     held.update(due_at=now + delay, leased_until=None, leased_by="", last_error=error[:2000])
 
 
+def forget_finished(*, before: datetime) -> int:
+    """Delete slots that were finished long ago; how many there were."""
+    deleted, _ = DueWork.objects.filter(finished_at__lt=before).delete()
+    return deleted
+
+
 def run(work: Work, *, now: datetime) -> None:
     """Call the handler; what it raises is the worker's to record."""
     _handlers[work.kind](work.payload, now)

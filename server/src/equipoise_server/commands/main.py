@@ -1,0 +1,82 @@
+"""`equipoise-server`: the operator's commands. Each imports what it needs only when it runs."""
+
+# ruff: noqa: PLC0415 - models can be imported only after Django is set up
+
+from __future__ import annotations
+
+import os
+
+import click
+import django
+
+
+@click.group()
+@click.version_option(package_name="equipoise-server")
+def main() -> None:
+    """Equipoise: self-hosted A/B tests and feature flags."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "equipoise_server.foundation.settings")
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", envvar="EQUIPOISE_PORT", default=8000, show_default=True, help="Port to listen on.")
+def serve(host: str, port: int) -> None:
+    """Serve the dashboard, the management API and the SDKs' door. One process."""
+    import uvicorn
+
+    uvicorn.run(
+        "equipoise_server.commands.asgi:app",
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=10,
+        server_header=False,
+    )
+
+
+@main.command()
+def worker() -> None:
+    """Do due work: store events, refresh reports, react to guardrails. Several may run."""
+    django.setup()
+    from equipoise_server.commands.worker import run_worker
+
+    run_worker()
+
+
+@main.command()
+def migrate() -> None:
+    """Create or update the configuration store's tables."""
+    django.setup()
+    from django.conf import settings
+    from django.core.management import call_command
+
+    settings.DATA_DIRECTORY.mkdir(parents=True, exist_ok=True)
+    call_command("migrate", interactive=False, verbosity=0)
+    click.echo("The configuration store is up to date.")
+
+
+@main.command("create-admin")
+@click.option("--email", prompt="E-mail")
+@click.option("--name", prompt="Name")
+@click.password_option(envvar="EQUIPOISE_ADMIN_PASSWORD", help="At least 10 characters.")
+def create_admin(email: str, name: str, password: str) -> None:
+    """Create a person who may create projects."""
+    django.setup()
+    from django.utils import timezone
+
+    from equipoise_server.access.actions import CreateUser, create_user
+    from equipoise_server.audit.values import Author
+    from equipoise_server.foundation.refusals import Refusal
+
+    operator = Author("machine", "operator", "operator")
+    command = CreateUser(email, name, password, may_create_projects=True)
+    try:
+        create_user(operator, command, now=timezone.now())
+    except Refusal as refusal:
+        raise click.ClickException("\n".join(problem.message for problem in refusal.problems)) from refusal
+    click.echo(f"{email} can sign in now.")
+
+
+if __name__ == "__main__":
+    main()
