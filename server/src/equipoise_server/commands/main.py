@@ -9,6 +9,8 @@ import os
 import click
 import django
 
+from equipoise_server.commands.demo import demo
+
 
 @click.group()
 @click.version_option(package_name="equipoise-server")
@@ -77,6 +79,8 @@ def create_admin(email: str, name: str, password: str) -> None:
         raise click.ClickException("\n".join(problem.message for problem in refusal.problems)) from refusal
     click.echo(f"{email} can sign in now.")
 
+
+main.add_command(demo)
 
 if __name__ == "__main__":
     main()
