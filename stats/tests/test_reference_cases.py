@@ -36,7 +36,8 @@ def agrees(found: Any, expected: Any, tolerance: Mapping[str, Any], name: str) -
 
 # c35 is the exact one-sided boundary; ours is the closed form just above it, tested below.
 # e09 has a flat prior, not one proportional to the null as ours are.
-ELSEWHERE = frozenset({"c35", "e09"})
+# g05's package does not reach the likeliest rates; test_small_counts.py shows ours are likelier.
+ELSEWHERE = frozenset({"c35", "e09", "g05"})
 
 
 def cases() -> list[Any]:

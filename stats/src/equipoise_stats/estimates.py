@@ -31,6 +31,7 @@ class Status(StrEnum):
     NOT_A_PROPORTION = "not_a_proportion"
     ZERO_CONTROL = "zero_control"
     NEGATIVE_CONTROL = "negative_control"
+    NOT_POSITIVE = "not_positive"
     NOISY_CONTROL = "noisy_control"
     NO_EXPECTED_UNITS = "no_expected_units"
     TOO_FEW_EVENTS = "too_few_events"
