@@ -110,9 +110,7 @@ class Client:
         if snapshot is None:
             message = "no snapshot has been received yet"
             code = ErrorCode.PROVIDER_NOT_READY
-            decision = Decision(
-                key, default, None, Reason.ERROR, code, message, {}, None
-            )
+            decision = Decision(_shown(key), default, None, Reason.ERROR, code, message, {}, None)
         else:
             decision = snapshot.evaluate(key, context, default)
         if decision.error_code is not None:
@@ -159,7 +157,7 @@ class Client:
             event = events.track(event_name, context, value=value, properties=properties)
             self._outbox.put_track(self._stamped(event, at))
         except ValueError as cause:
-            self._lose(("track", event_name), cause)
+            self._lose(("track", _shown(event_name)), cause)
 
     def flush(self, timeout_seconds: float = 1.0) -> bool:
         """Send what is queued now; False when that took longer than the time given."""
@@ -216,7 +214,8 @@ class Client:
             )
             stamped = self._stamped(event, moment)
             key = (*enrolment, differs)
-            if self._exposed.is_news(key, moment.timestamp()) and not self._outbox.put_exposure(stamped):
+            is_news = self._exposed.is_news(key, moment.timestamp(), is_live=at is None)
+            if is_news and not self._outbox.put_exposure(stamped):
                 self._exposed.forget(key)
         except ValueError as cause:
             self._lose(("exposure", enrolment.experiment), cause)
@@ -234,6 +233,11 @@ class Client:
         if kind not in self._said and len(self._said) < LARGEST_COUNT_OF_KINDS:
             self._said.add(kind)
             LOG.warning("%s: %s", kind[1], text)
+
+
+def _shown(key: Anything) -> str:
+    """Return a key as text, whatever was passed; what is no text has no name worth showing."""
+    return key if isinstance(key, str) else ""
 
 
 class InMemoryClient(Client):

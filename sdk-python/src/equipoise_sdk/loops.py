@@ -129,14 +129,13 @@ class Sender:
             return self._keep(f"the server answered {status}", answer.retry_after_seconds)
         self._back_off.succeeded()
         if status == OK:
-            self._outbox.settle()
             self.troubles.over("events")
             self._note_quarantine(answer.body)
+            self._outbox.settle()
         else:
+            told = f"{len(batch)} events dropped: the server answered {status}"
+            self.troubles.note(f"refused {status}", told)
             self._outbox.settle(dropped=len(batch))
-            self.troubles.note(
-                f"refused {status}", f"{len(batch)} events dropped: the server answered {status}"
-            )
         return 0.0
 
     def _keep(self, text: str, patience: float | None) -> float:

@@ -127,11 +127,14 @@ class Exposed:
         self._earliest: OrderedDict[ExposureKey, float] = OrderedDict()
         self._lock = threading.Lock()
 
-    def is_news(self, key: ExposureKey, at: float) -> bool:
-        """Tell whether an exposure is to be sent, and remember it: first or earlier than known."""
+    def is_news(self, key: ExposureKey, at: float, *, is_live: bool = False) -> bool:
+        """Tell whether an exposure is to be sent, and remember it: first or earlier than known.
+
+        Live ones come in the order of their calls, whatever their threads' clocks say.
+        """
         with self._lock:
             known = self._earliest.get(key)
-            if known is not None and known <= at:
+            if known is not None and (is_live or known <= at):
                 self._earliest.move_to_end(key)
                 return False
             self._earliest[key] = at
