@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
+from django.urls import get_resolver
 from django.utils import timezone
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
@@ -78,6 +79,8 @@ async def _open_edge(stack: AsyncExitStack) -> ASGIApp:
     poller.start()
     stack.push_async_callback(asyncio.to_thread, poller.stop)
     await asyncio.to_thread(poller.has_ticked.wait, FIRST_ROUND_SECONDS)
+    # Pages and API are loaded before the first request, which may be a kill in a hurry.
+    assert get_resolver().url_patterns is not None
     # What is loaded now lives as long as the process: the collector need not look at it again.
     gc.freeze()
     events = EventsDoor(state, inbox, clock=timezone.now, allows_backfill=settings.ALLOW_BACKFILL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -216,10 +217,12 @@ def _fits(value: FlagValue, flag_type: FlagType) -> bool:
 
 
 def _has_canonical_form(value: object) -> bool:
+    """Whether every language reads the same value from its JSON, and every database can keep it."""
     try:
-        return _NUL.search(canonical_json(value)) is None
+        written = canonical_json(value)
     except (ValueError, RecursionError):
         return False
+    return _NUL.search(written) is None and bool(json.loads(written) == value)
 
 
 def _is_storable(text: str) -> bool:

@@ -1,0 +1,27 @@
+"""The rooms' tests once more, on PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from postgresql import postgresql
+
+__all__ = ["postgresql"]
+
+HERE = Path(__file__).parent
+ROOMS = ("foundation", "audit", "access", "flags", "snapshots", "metrics", "experiments", "api")
+
+
+@pytest.mark.postgresql
+@pytest.mark.timeout(300)
+def test_the_rooms_hold_on_postgresql_too(postgresql: str, tmp_path: Path) -> None:
+    rooms = [str(HERE / room) for room in ROOMS if any((HERE / room).glob("test_*.py"))]
+    environment = {**os.environ, "DATABASE_URL": postgresql, "EQUIPOISE_DATA": str(tmp_path)}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *rooms]
+    root = HERE.parents[1]
+    run = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout[-8_000:] + run.stderr[-2_000:]
