@@ -127,10 +127,19 @@ def test_a_bad_track_is_dropped_counted_and_told(
     assert caplog.text.count("dropped") == 1
 
 
-def test_an_exposure_without_a_zone_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
+BAD_TIMES: list[Any] = [
+    datetime(2026, 3, 1),  # noqa: DTZ001 - the point of the case
+    datetime.max.replace(tzinfo=timezone(timedelta(hours=-2))),
+    "2026-03-01",
+]
+
+
+@pytest.mark.parametrize("at", BAD_TIMES)
+def test_an_exposure_at_no_time_is_dropped(at: Any) -> None:
     client = in_memory(document())
-    client.details("button", False, USER, at=datetime(2026, 3, 1))  # noqa: DTZ001 - the point
-    assert (client.recorded, client.status.dropped) == ((), 1)
+    client.details("button", False, USER, at=at)
+    client.track("x", USER, at=at)
+    assert (client.recorded, client.status.dropped) == ((), 2)
     client.details("button", False, USER)
     assert len(client.recorded) == 1
 

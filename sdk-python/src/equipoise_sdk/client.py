@@ -203,8 +203,11 @@ class Client:
         enrolment = decision.enrolment
         if enrolment is None:
             return
+        key = (*enrolment, differs)
         try:
-            moment = self._outside.now() if at is None else at
+            moment = self._outside.now() if at is None else events.aware(at)
+            if not self._exposed.is_news(key, moment.timestamp(), is_live=at is None):
+                return
             event = events.exposure(
                 enrolment,
                 flag=decision.flag_key,
@@ -212,10 +215,7 @@ class Client:
                 differs=differs,
                 attributes=events.chosen_attributes(attributes, self._exposure_attributes),
             )
-            stamped = self._stamped(event, moment)
-            key = (*enrolment, differs)
-            is_news = self._exposed.is_news(key, moment.timestamp(), is_live=at is None)
-            if is_news and not self._outbox.put_exposure(stamped):
+            if not self._outbox.put_exposure(self._stamped(event, moment)):
                 self._exposed.forget(key)
         except ValueError as cause:
             self._lose(("exposure", enrolment.experiment), cause)

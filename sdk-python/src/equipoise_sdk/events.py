@@ -12,15 +12,23 @@ from equipoise_engine import Enrolment, Scalar, canonical_unit
 LONGEST_NAME = 256
 
 
-def rfc_3339(at: object) -> str:
-    """Write an aware time in UTC, to the millisecond.
+def aware(at: object) -> datetime:
+    """Return a time in UTC.
 
     Raises:
-        ValueError: for a time without a zone, or what is not a time.
+        ValueError: for a time without a zone, beyond the calendar, or what is not a time.
     """
     if not isinstance(at, datetime) or at.utcoffset() is None:
         raise ValueError("at must be a datetime with a time zone")
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as cause:
+        raise ValueError("at must lie in the years 1 to 9999 in UTC") from cause
+
+
+def rfc_3339(at: object) -> str:
+    """Write an aware time in UTC, to the millisecond; refuses what `aware` refuses."""
+    return aware(at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def exposure(
