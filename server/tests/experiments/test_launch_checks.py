@@ -103,6 +103,8 @@ BROKEN: list[tuple[str, str, dict[str, Any]]] = [
     ("mde", "mde_relative", {"mde_relative": -0.1}),
     ("power", "planned_days", {"planned_days": 6}),
     ("power", "baseline", {"baseline": None}),
+    ("power", "baseline", {"baseline": 0.0}),
+    ("power", "baseline", {"baseline": 1.0}),
     ("power", "daily_units", {"daily_units": None}),
     ("power", "power", {"power": 1.0}),
 ]  # fmt: skip

@@ -179,6 +179,23 @@ def test_a_misuse_is_refused_with_the_metric_the_field_and_the_way_out(
     assert reads.metrics_of(project.id) == ()
 
 
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"description": "nul \x00"}, "description"),
+        ({"definition": replace(REVENUE, fact=replace(REVENUE.fact, where={"a": "\ud800"}))}, "definition.fact"),
+        ({"definition": replace(RATIO, denominator=Fact("nul \x00"))}, "definition.denominator"),
+    ],
+)
+def test_a_text_that_no_database_can_keep_is_refused(
+    shop: tuple[Actor, Project], wrong: dict[str, object], field: str
+) -> None:
+    sound = CreateMetric(shop[1].id, "revenue", "Revenue", REVENUE)
+    with pytest.raises(Invalid) as refused:
+        create_metric(shop[0], replace(sound, **wrong), now=NOW)
+    assert [problem.field for problem in refused.value.problems] == [field]
+
+
 def test_every_fault_of_a_metric_is_listed_at_once(shop: tuple[Actor, Project]) -> None:
     owner, project = shop
     broken = Definition(MetricKind.CONVERSION, Fact(""), denominator=Fact("x"), window=timedelta(0), cap=-1.0)

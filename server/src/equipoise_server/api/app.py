@@ -15,7 +15,7 @@ from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 from ninja.types import DictStrAny
 
-from equipoise_server.api import audit, flags, projects, segments, snapshots
+from equipoise_server.api import audit, experiments, flags, metrics, projects, reports, segments, snapshots
 from equipoise_server.api.authentication import AUTHENTICATION
 from equipoise_server.api.problems import plain_problem, translate_exceptions
 from equipoise_server.api.reading import PlainJson
@@ -23,7 +23,16 @@ from equipoise_server.api.repeating import repeatable
 
 PREFIX = "/api/v1/"
 LARGEST_JSON_BODY = 10_000_000
-ROUTERS = (projects.router, flags.router, segments.router, snapshots.router, audit.router)
+ROUTERS = (
+    projects.router,
+    flags.router,
+    segments.router,
+    metrics.router,
+    experiments.router,
+    reports.router,
+    snapshots.router,
+    audit.router,
+)
 
 View = Callable[..., HttpResponse]
 

@@ -162,14 +162,28 @@ def power_faults(facts: DesignFacts) -> Iterator[Problem]:
             "planned_days",
             f"Plan {SHORTEST_RUN_DAYS} to {LONGEST_RUN_DAYS} days, so that every weekday counts, or no end.",
         )
-    if design.baseline is None or design.baseline == 0:
-        yield Problem("baseline", "Say what the deciding metric is today (not 0), or plan no end.")
+    yield from _baseline_faults(facts)
     if design.daily_units is None or design.daily_units < 1:
         yield Problem("daily_units", "Say how many new units come per day, or plan no end.")
-    if _needs_deviation(facts) and (design.baseline_deviation is None or design.baseline_deviation <= 0):
+
+
+def _baseline_faults(facts: DesignFacts) -> Iterator[Problem]:
+    baseline, deviation = facts.design.baseline, facts.design.baseline_deviation
+    kind = _oec_kind(facts)
+    if baseline is None or baseline <= 0:
+        yield Problem("baseline", "Say what the deciding metric is today, above 0, or plan no end.")
+    elif kind is MetricKind.CONVERSION and baseline >= 1:
+        yield Problem("baseline", "A share lies between 0 and 1: write 12 % as 0.12.")
+    if kind not in {None, MetricKind.CONVERSION} and (deviation is None or deviation <= 0):
         yield Problem(
             "baseline_deviation", "Say how much the deciding metric varies between units, or plan no end."
         )
+
+
+def _oec_kind(facts: DesignFacts) -> MetricKind | None:
+    oec = next((metric for metric in facts.design.metrics if metric.role is MetricRole.OEC), None)
+    metric = None if oec is None else facts.metrics.get(oec.key)
+    return None if metric is None else metric.definition.kind
 
 
 def power_advice(facts: DesignFacts) -> str:
@@ -177,12 +191,6 @@ def power_advice(facts: DesignFacts) -> str:
     if facts.design.planned_days is not None:
         return ""
     return "Without a planned end the intervals stay wide; planning an end finds smaller effects."
-
-
-def _needs_deviation(facts: DesignFacts) -> bool:
-    oec = next((metric for metric in facts.design.metrics if metric.role is MetricRole.OEC), None)
-    metric = None if oec is None else facts.metrics.get(oec.key)
-    return metric is not None and metric.definition.kind is not MetricKind.CONVERSION
 
 
 def audience_faults(facts: DesignFacts) -> Iterator[Problem]:

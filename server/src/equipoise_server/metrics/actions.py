@@ -11,6 +11,7 @@ from equipoise_server.audit.actions import change
 from equipoise_server.audit.values import Subject
 from equipoise_server.foundation.ids import KEY_RULE, is_key, new_id
 from equipoise_server.foundation.refusals import Conflict, Invalid, NotFound, Problem, refuse_all
+from equipoise_server.foundation.texts import UNSTORABLE, is_storable
 from equipoise_server.metrics import models, reads
 from equipoise_server.metrics.definition_json import (
     definition_to_json,
@@ -22,7 +23,7 @@ from equipoise_server.metrics.definition_rules import (
     display_problems,
     margin_problems,
 )
-from equipoise_server.metrics.values import Definition, Direction, Margin, Metric, Tier
+from equipoise_server.metrics.values import Definition, Direction, Fact, Margin, Metric, Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,10 @@ class CreateMetric:
 
 @dataclass(frozen=True, slots=True)
 class ReviseMetric:
-    """The whole entry as it shall be. `expected_edition` guards against lost updates."""
+    """The whole entry as it shall be. `expected_version` is the edition that was read."""
 
     metric_id: UUID
-    expected_edition: int
+    expected_version: int
     name: str
     definition: Definition
     direction: Direction
@@ -82,7 +83,7 @@ def revise_metric(actor: Actor, command: ReviseMetric, *, now: datetime) -> Metr
     subject = Subject("metric", held.id, held.key, held.project_id)
     with change(actor.author, "metric.revise", subject, now=now) as entry:
         row = models.Metric.objects.select_for_update().get(pk=held.id)
-        _refuse_unless_current(row, command.expected_edition)
+        _refuse_unless_current(row, command.expected_version)
         current = reads.metric(held.id)
         means_the_same = semantic_hash(current.definition, current.direction) == semantic_hash(
             command.definition, command.direction
@@ -121,7 +122,7 @@ def _key_problems(command: CreateMetric) -> list[Problem]:
 
 
 def _problems(key: str, command: CreateMetric | ReviseMetric) -> list[Problem]:
-    problems = definition_problems(key, command.definition)
+    problems = [*definition_problems(key, command.definition), *_unstorable(command)]
     if not command.name.strip():
         problems.append(Problem("name", f"“{key}”: give the metric a name that a product manager reads."))
     problems += display_problems(key, command.definition.kind, command.display)
@@ -133,12 +134,33 @@ def _problems(key: str, command: CreateMetric | ReviseMetric) -> list[Problem]:
     return problems
 
 
-def _refuse_unless_current(row: models.Metric, expected_edition: int) -> None:
+def _unstorable(command: CreateMetric | ReviseMetric) -> list[Problem]:
+    fact, below = command.definition.fact, command.definition.denominator
+    texts = {
+        "name": [command.name],
+        "description": [command.description],
+        "owner": [command.owner],
+        "display": [command.display],
+        "definition.fact": _texts_of(fact),
+        "definition.denominator": [] if below is None else _texts_of(below),
+    }
+    return [Problem(field, UNSTORABLE) for field, held in texts.items() if not all(map(is_storable, held))]
+
+
+def _texts_of(fact: Fact) -> list[str]:
+    where = fact.where or {}
+    return [fact.event, fact.property, *where, *(text for text in where.values() if isinstance(text, str))]
+
+
+def _refuse_unless_current(row: models.Metric, expected_version: int) -> None:
     if row.archived_at is not None:
         raise Conflict(Problem("", f"“{row.key}” is archived; create a metric with another key."))
-    if row.edition != expected_edition:
+    if row.edition != expected_version:
         raise Conflict(
-            Problem("", f"Somebody changed “{row.key}” meanwhile; read it again, then repeat your change.")
+            Problem(
+                "expected_version",
+                f"Somebody changed “{row.key}” meanwhile; read it again, then repeat your change.",
+            )
         )
 
 

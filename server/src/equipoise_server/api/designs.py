@@ -1,0 +1,222 @@
+"""Designs of experiments as the API reads and shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from ninja import Schema
+
+from equipoise_server.api.metrics import MarginBody, MarginShape
+from equipoise_server.api.reading import Strict
+from equipoise_server.api.shapes import Json
+from equipoise_server.experiments.values import (
+    Arm,
+    BreachAction,
+    DecisionKind,
+    Design,
+    LayerRoom,
+    MetricRole,
+    PlannedMetric,
+    Status,
+    StopCause,
+    VerdictState,
+)
+
+
+class ArmBody(Strict):
+    """One variant of the experiment; `values` gives each flag the key of one of its variants."""
+
+    key: str
+    name: str = ""
+    weight: int = 1
+    values: dict[str, str] = {}
+    description: str = ""
+
+    def arm(self) -> Arm:
+        """As the rooms know it."""
+        return Arm(self.key, self.name, self.weight, self.values, self.description)
+
+
+class PlannedMetricBody(Strict):
+    """A metric in its role. Its version freezes at launch."""
+
+    key: str
+    role: MetricRole
+    margin: MarginBody | None = None
+    on_breach: BreachAction = BreachAction.ALERT
+
+    def planned(self) -> PlannedMetric:
+        """As the rooms know it."""
+        margin = None if self.margin is None else self.margin.margin()
+        return PlannedMetric(self.key, self.role, margin, self.on_breach)
+
+
+class DesignBody(Strict):
+    """A plan. A draft may be incomplete; the launch checks say what is missing.
+
+    An empty `layer` gives the experiment one of its own; `slot_share` is its share of the layer's slots,
+    above 0 and at most 1. `planned_days` null plans no end.
+    """
+
+    hypothesis: str = ""
+    unit_type: str = "user"
+    eligibility: Json | None = None
+    arms: list[ArmBody] = []
+    control: str = "control"
+    metrics: list[PlannedMetricBody] = []
+    layer: str = ""
+    slot_share: float = 1.0
+    audience_parts_per_million: int = 1_000_000
+    alpha: float = 0.05
+    power: float = 0.8
+    mde_relative: float | None = None
+    baseline: float | None = None
+    baseline_deviation: float | None = None
+    daily_units: int | None = None
+    planned_days: int | None = None
+
+    def design(self) -> Design:
+        """As the rooms know it."""
+        plain = self.model_dump(exclude={"arms", "metrics"})
+        return Design(
+            arms=tuple(arm.arm() for arm in self.arms),
+            metrics=tuple(metric.planned() for metric in self.metrics),
+            **plain,
+        )
+
+
+class ArmShape(Schema):
+    """One variant of the experiment."""
+
+    key: str
+    name: str
+    weight: int
+    values: dict[str, str]
+    description: str
+
+
+class PlannedMetricShape(Schema):
+    """A metric in its role; version 0 is not frozen yet."""
+
+    key: str
+    role: MetricRole
+    margin: MarginShape | None
+    on_breach: BreachAction
+    version: int
+
+
+class DesignShape(Schema):
+    """A plan."""
+
+    hypothesis: str
+    unit_type: str
+    eligibility: Json | None
+    arms: list[ArmShape]
+    control: str
+    metrics: list[PlannedMetricShape]
+    layer: str
+    slot_share: float
+    audience_parts_per_million: int
+    alpha: float
+    power: float
+    mde_relative: float | None
+    baseline: float | None
+    baseline_deviation: float | None
+    daily_units: int | None
+    planned_days: int | None
+
+
+class IterationShape(Schema):
+    """One run with its frozen design."""
+
+    id: UUID
+    number: int
+    environment_id: UUID
+    design: DesignShape
+    layer_key: str
+    slots: list[tuple[int, int]]
+    gate_parts_per_million: int
+    started_at: datetime
+    planned_end_at: datetime | None
+    stopped_at: datetime | None
+    stop_reason: str
+    stop_cause: StopCause | None
+    is_imported: bool
+
+
+class VerdictShape(Schema):
+    """What analysis found last."""
+
+    state: VerdictState
+    sentence: str
+    as_of: datetime
+    blocks_shipping: list[str]
+
+
+class DecisionShape(Schema):
+    """What people chose, and why."""
+
+    kind: DecisionKind
+    arm: str
+    reason: str
+    decided_by: str
+    decided_at: datetime
+
+
+class ExperimentShape(Schema):
+    """An experiment with its plan and all its iterations, newest last."""
+
+    id: UUID
+    key: str
+    name: str
+    owner: str
+    status: Status
+    design: DesignShape
+    iterations: list[IterationShape]
+    verdict: VerdictShape | None
+    decision: DecisionShape | None
+    created_at: datetime
+    version: int
+
+
+class CheckShape(Schema):
+    """One condition with its outcome; `field` is a path into the design."""
+
+    key: str
+    label: str
+    passed: bool
+    message: str
+    field: str
+    advice: str
+
+
+class ChecksShape(Schema):
+    """Every condition of a move, all at once."""
+
+    passed: bool
+    checks: list[CheckShape]
+
+
+class TakenSlots(Schema):
+    """A range of slots [first, end) and the experiment that holds it."""
+
+    first: int
+    end: int
+    experiment: str
+
+
+class LayerShape(Schema):
+    """A layer of 10,000 slots and who holds which."""
+
+    id: UUID
+    key: str
+    name: str
+    unit_type: str
+    taken: list[TakenSlots]
+    free_slots: int
+
+    @staticmethod
+    def resolve_taken(layer: LayerRoom) -> list[dict[str, object]]:
+        """The held ranges, in order."""
+        return [{"first": first, "end": end, "experiment": key} for first, end, key in layer.taken]

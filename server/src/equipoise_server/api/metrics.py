@@ -1,0 +1,219 @@
+"""The metric catalogue: create, revise, archive; a new meaning is a new version."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from ninja import Field, Query, Router, Schema, Status
+
+from equipoise_server.api.authentication import actor_of
+from equipoise_server.api.reading import Page, PageQuery, Strict, etag, expected_version, page_of, project_of
+from equipoise_server.metrics import actions
+from equipoise_server.metrics import reads as metrics
+from equipoise_server.metrics.values import (
+    Aggregate,
+    Definition,
+    Direction,
+    Fact,
+    Margin,
+    MarginKind,
+    Metric,
+    MetricKind,
+    Tier,
+)
+
+router = Router(tags=["metrics"])
+METRICS = "/projects/{project}/metrics"
+METRIC = METRICS + "/{metric}"
+WEEK_SECONDS = 7 * 86_400.0
+LONGEST_SECONDS = 366 * 86_400.0
+"""What fits a duration; the catalogue's own limit is lower and says so."""
+
+
+class MarginBody(Strict):
+    """How much worse than control is still acceptable: 0.02 relative is 2 %."""
+
+    kind: MarginKind
+    value: float
+
+    def margin(self) -> Margin:
+        """As the rooms know it."""
+        return Margin(self.kind, self.value)
+
+
+class FactBody(Strict):
+    """Which events count, and what of them adds up."""
+
+    event: str
+    aggregate: Aggregate = Aggregate.COUNT
+    property: str = ""
+    where: dict[str, bool | float | str] | None = None
+
+    def fact(self) -> Fact:
+        """As the rooms know it."""
+        return Fact(self.event, self.aggregate, self.property, self.where)
+
+
+class DefinitionBody(Strict):
+    """The meaning of a metric; a change of any of it makes a new version."""
+
+    kind: MetricKind
+    fact: FactBody
+    denominator: FactBody | None = None
+    window_seconds: float = Field(WEEK_SECONDS, ge=-LONGEST_SECONDS, le=LONGEST_SECONDS)
+    cap: float | None = None
+
+    def definition(self) -> Definition:
+        """As the rooms know it."""
+        denominator = None if self.denominator is None else self.denominator.fact()
+        window = timedelta(seconds=self.window_seconds)
+        return Definition(self.kind, self.fact.fact(), denominator, window, self.cap)
+
+
+class MetricWords(Strict):
+    """What creating and revising share."""
+
+    name: str
+    definition: DefinitionBody
+    direction: Direction = Direction.INCREASE
+    description: str = ""
+    tier: Tier = Tier.L3
+    owner: str = ""
+    display: str = "number"
+    default_margin: MarginBody | None = None
+    minimum_units: int = Field(100, le=2**31 - 1)
+
+    def margin(self) -> Margin | None:
+        """The default margin as the rooms know it."""
+        return None if self.default_margin is None else self.default_margin.margin()
+
+
+class NewMetric(MetricWords):
+    """A metric to create."""
+
+    key: str
+
+
+class MetricEdit(MetricWords):
+    """The whole metric as it shall be."""
+
+    expected_version: int | None = Field(None, description="The `edition` you read, unless If-Match is sent.")
+
+
+class FactShape(Schema):
+    """Which events count, and what of them adds up."""
+
+    event: str
+    aggregate: Aggregate
+    property: str
+    where: dict[str, bool | float | str] | None
+
+
+class DefinitionShape(Schema):
+    """The meaning of one version."""
+
+    kind: MetricKind
+    fact: FactShape
+    denominator: FactShape | None
+    window_seconds: float
+    cap: float | None
+
+    @staticmethod
+    def resolve_window_seconds(definition: Definition) -> float:
+        """The attribution window."""
+        return definition.window.total_seconds()
+
+
+class MarginShape(Schema):
+    """How much worse than control is still acceptable."""
+
+    kind: MarginKind
+    value: float
+
+
+class MetricShape(Schema):
+    """A metric at one version. `edition` counts every edit, of words too."""
+
+    id: UUID
+    version_id: UUID
+    key: str
+    version: int
+    edition: int
+    name: str
+    description: str
+    definition: DefinitionShape
+    direction: Direction
+    tier: Tier
+    owner: str
+    display: str
+    default_margin: MarginShape | None
+    minimum_units: int
+    archived_at: datetime | None
+
+
+@router.get(METRICS, response=Page[MetricShape])
+def list_metrics(
+    request: HttpRequest, project: str, page: Query[PageQuery], *, archived: bool = False
+) -> dict[str, object]:
+    """The catalogue at its newest versions, by key; archived metrics as well when asked for."""
+    found = metrics.metrics_of(project_of(request, project).id, archived=archived)
+    return page_of(found, page, lambda metric: metric.key)
+
+
+@router.post(METRICS, response={201: MetricShape})
+def create_metric(
+    request: HttpRequest, response: HttpResponse, project: str, body: NewMetric
+) -> Status[Metric]:
+    """Add a metric to the catalogue, at version 1."""
+    command = actions.CreateMetric(
+        project_of(request, project).id, body.key, body.name, body.definition.definition(), body.direction,
+        body.description, body.tier, body.owner, body.display, body.margin(), body.minimum_units,
+    )  # fmt: skip
+    made = actions.create_metric(actor_of(request), command, now=timezone.now())
+    response["ETag"] = etag(made.edition)
+    return Status(201, made)
+
+
+@router.get(METRIC, response=MetricShape)
+def get_metric(
+    request: HttpRequest, response: HttpResponse, project: str, metric: str, *, version: int = 0
+) -> Metric:
+    """One metric, at its newest version unless another is asked for."""
+    found = metrics.metric_by_key(project_of(request, project).id, metric, version=version)
+    response["ETag"] = etag(found.edition)
+    return found
+
+
+@router.get(METRIC + "/versions", response=Page[MetricShape])
+def list_metric_versions(
+    request: HttpRequest, project: str, metric: str, page: Query[PageQuery]
+) -> dict[str, object]:
+    """Every meaning the metric has had, oldest first."""
+    found = metrics.metric_by_key(project_of(request, project).id, metric)
+    return page_of(metrics.versions_of(found.id), page, lambda version: f"{version.version:09}")
+
+
+@router.put(METRIC, response=MetricShape)
+def revise_metric(
+    request: HttpRequest, response: HttpResponse, project: str, metric: str, body: MetricEdit
+) -> Metric:
+    """Change a metric. Only another definition or direction makes a new version."""
+    found = metrics.metric_by_key(project_of(request, project).id, metric)
+    command = actions.ReviseMetric(
+        found.id, expected_version(request, body.expected_version), body.name, body.definition.definition(),
+        body.direction, body.description, body.tier, body.owner, body.display, body.margin(),
+        body.minimum_units,
+    )  # fmt: skip
+    revised = actions.revise_metric(actor_of(request), command, now=timezone.now())
+    response["ETag"] = etag(revised.edition)
+    return revised
+
+
+@router.post(METRIC + "/archive", response=MetricShape)
+def archive_metric(request: HttpRequest, project: str, metric: str) -> Metric:
+    """Take a metric out of the catalogue; experiments that use it keep it."""
+    found = metrics.metric_by_key(project_of(request, project).id, metric)
+    return actions.archive_metric(actor_of(request), found.id, now=timezone.now())

@@ -1,0 +1,149 @@
+"""Reports over the API: numbers with their intervals, or the reason why there are none, in every format."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from calling import Caller, caller
+from people import NOW
+from scenes import Shop, a_draft_experiment, a_running_experiment, a_shop, later, launched
+from traffic import Visit, visited
+
+from equipoise_server.analysis.actions import refresh
+from equipoise_server.experiments.actions import Restart, restart
+from equipoise_server.experiments.values import Experiment
+
+pytestmark = pytest.mark.django_db
+BUTTON = "/projects/shop/experiments/checkout-button"
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture(autouse=True)
+def own_disk(tmp_path: Path, settings: pytest.FixtureRequest) -> None:
+    settings.DATA_DIRECTORY = tmp_path  # type: ignore[attr-defined]  # pytest-django's settings
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return a_shop()
+
+
+def measured(experiment: Experiment, *, control: int, treatment: int) -> None:
+    """So many units meet each arm on the first day, every fifth of them buys; then a look."""
+    assert experiment.iteration is not None
+    arms = ["control"] * control + ["treatment"] * treatment
+    visits = [
+        Visit(
+            f"u{n}",
+            arm,
+            NOW + MINUTE,
+            (("purchase", None, MINUTE), ("page", 80.0 + n % 7, MINUTE))[n % 5 != 0 :],
+        )
+        for n, arm in enumerate(arms)
+    ]
+    visited(experiment.iteration, visits, now=later(1))
+    refresh(experiment.iteration.id, later(2))
+
+
+def asking(shop: Shop) -> Caller:
+    return caller(shop.owner)
+
+
+def test_a_report_shows_every_metric_with_its_intervals(shop: Shop) -> None:
+    measured(a_running_experiment(shop), control=600, treatment=600)
+    report = asking(shop).get(f"{BUTTON}/report").json
+    results, arms = report["results"], report["arms"]
+    assert report["withheld"] is None
+    assert isinstance(arms, list)
+    assert isinstance(results, dict)
+    assert [(arm["arm"], arm["exposed"]) for arm in arms] == [("control", 600), ("treatment", 600)]
+    assert results["method"] == "confidence_sequence"
+    oec = results["rows"][0]
+    assert (oec["metric"], oec["role"], oec["metric_version"]) == ("purchase", "oec", 1)
+    assert oec["effect_interval"]["low"] < oec["effect"] < oec["effect_interval"]["high"]
+
+
+def test_the_export_has_the_same_numbers_as_the_report(shop: Shop) -> None:
+    measured(a_running_experiment(shop), control=600, treatment=600)
+    exported = asking(shop).get(f"{BUTTON}/report.csv")
+    assert exported.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert exported.headers["Content-Disposition"] == 'attachment; filename="checkout-button-1.csv"'
+    rows = list(csv.DictReader(io.StringIO(exported.text)))
+    shown = asking(shop).get(f"{BUTTON}/report").json["results"]["rows"]  # type: ignore[index]  # JSON
+    assert [(row["metric"], row["arm"]) for row in rows] == [(one["metric"], one["arm"]) for one in shown]
+    assert float(rows[0]["effect"]) == shown[0]["effect"]
+    assert rows[0]["effect_low"] == str(shown[0]["effect_interval"]["low"])
+
+
+def numbers_of_metrics(document: object) -> list[str]:
+    """Every member that could hold a metric's number, however deep."""
+    if isinstance(document, dict):
+        inner = [found for value in document.values() for found in numbers_of_metrics(value)]
+        return [name for name in document if name in {"rows", "lift", "effect", "control_value"}] + inner
+    if isinstance(document, list):
+        return [found for value in document for found in numbers_of_metrics(value)]
+    return []
+
+
+def test_a_withheld_report_has_no_metric_number_in_any_format(shop: Shop) -> None:
+    measured(a_running_experiment(shop), control=900, treatment=600)
+    report = asking(shop).get(f"{BUTTON}/report")
+    assert report.json["results"] is None
+    assert report.json["withheld"]["what_to_check"]  # type: ignore[index]  # JSON
+    assert numbers_of_metrics(json.loads(report.text)) == []
+    exported = asking(shop).get(f"{BUTTON}/report.csv")
+    assert (exported.status, exported.json["code"]) == (409, "conflict")
+    decided = asking(shop).get(f"{BUTTON}/shipping-checks?arm=treatment").json
+    assert decided["passed"] is False
+    history = asking(shop).get(f"{BUTTON}/history").json["items"]
+    assert [one["verdict"] for one in history] == ["withheld_srm"]  # type: ignore[attr-defined]  # JSON
+    assert numbers_of_metrics(history) == []
+
+
+def test_an_experiment_that_nobody_has_analysed_has_no_report_and_says_so(shop: Shop) -> None:
+    a_draft_experiment(shop)
+    answer = asking(shop).get(f"{BUTTON}/report")
+    assert (answer.status, answer.fields) == (404, ["iteration"])
+    a_running_experiment(shop, "banner")
+    fresh = asking(shop).get("/projects/shop/experiments/banner/report")
+    assert (fresh.status, fresh.fields) == (404, ["report"])
+    assert asking(shop).get("/projects/shop/experiments/banner/report?iteration=7").fields == ["iteration"]
+
+
+def test_the_report_of_an_earlier_iteration_stays_readable(shop: Shop) -> None:
+    experiment = a_running_experiment(shop)
+    measured(experiment, control=600, treatment=600)
+    restart(shop.owner, Restart(experiment.id, experiment.version), now=later(3))
+    assert asking(shop).get(f"{BUTTON}/report").status == 404
+    assert asking(shop).get(f"{BUTTON}/report?iteration=1").status == 200
+    history = asking(shop).get(f"{BUTTON}/history").json["items"]
+    assert [(one["iteration"]["number"], one["verdict"]) for one in history] == [  # type: ignore[attr-defined]  # JSON
+        (1, "running"), (2, None),
+    ]  # fmt: skip
+
+
+def test_a_name_that_a_spreadsheet_would_run_is_exported_as_text(shop: Shop) -> None:
+    draft = a_draft_experiment(shop)
+    named = {"name": "=HYPERLINK(1)", "definition": {"kind": "conversion", "fact": {"event": "purchase"}}}
+    assert asking(shop).put("/projects/shop/metrics/purchase", named, If_Match='"1"').status == 200
+    measured(launched(shop, draft), control=600, treatment=600)
+    rows = list(csv.DictReader(io.StringIO(asking(shop).get(f"{BUTTON}/report.csv").text)))
+    assert rows[0]["name"] == "'=HYPERLINK(1)"
+
+
+def test_the_power_plan_answers_or_says_what_is_missing(shop: Shop) -> None:
+    asked = {"kind": "conversion", "baseline": 0.1, "mde_relative": 0.05, "daily_units": 2000}
+    answer = asking(shop).post("/projects/shop/power", asked).json
+    assert answer["missing"] == []
+    # Fleiss 1981, two proportions without continuity correction: 57,763 an arm.
+    assert abs(answer["units_per_arm"] - 57_763) < 600  # type: ignore[operator]  # JSON
+    assert answer["recommended_days"] == 63
+    assert len(answer["by_week"]) == 8  # type: ignore[arg-type]  # JSON
+    empty = asking(shop).post("/projects/shop/power", {"kind": "sum"}).json
+    assert empty["units_per_arm"] is None
+    assert len(empty["missing"]) == 2  # type: ignore[arg-type]  # JSON
