@@ -9,4 +9,5 @@ from equipoise_server.api.app import addresses, unknown_address
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include((addresses(), "api"))),
     path("api/<path:rest>", unknown_address),
+    path("", include("equipoise_server.dashboard.urls")),
 ]

@@ -6,12 +6,9 @@ from collections.abc import Callable
 from typing import cast
 from urllib.parse import urlencode
 
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, load_backend
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.utils.crypto import constant_time_compare
 
 from equipoise_server.access import reads as access
-from equipoise_server.access.values import Actor
 from equipoise_server.dashboard.visits import SignedInRequest
 
 SIGN_IN = "/sign-in"
@@ -33,7 +30,7 @@ class SignedInMiddleware:
         """Let signed-in people through; other doors look after themselves."""
         if request.path.startswith(_OTHER_DOORS):
             return self.get_response(request)
-        actor = signed_in(request)
+        actor = access.actor_of_session(request.session)
         if actor is not None:
             cast(SignedInRequest, request).actor = actor
         elif request.path not in _OPEN_TO_ALL:
@@ -41,19 +38,6 @@ class SignedInMiddleware:
         answer = self.get_response(request)
         answer.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         return answer
-
-
-def signed_in(request: HttpRequest) -> Actor | None:
-    """The session's person, unless the account was closed or its password changed since."""
-    user_id, backend = request.session.get(SESSION_KEY), request.session.get(BACKEND_SESSION_KEY)
-    if user_id is None or backend is None:
-        return None
-    user = load_backend(backend).get_user(user_id)
-    kept = request.session.get(HASH_SESSION_KEY, "")
-    if user is None or not constant_time_compare(kept, user.get_session_auth_hash()):
-        request.session.flush()
-        return None
-    return access.actor_of_user(user.pk)
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:

@@ -12,6 +12,7 @@ from django.templatetags.static import static
 from jinja2 import Environment, StrictUndefined
 
 from equipoise_server.dashboard import charts, conditions, words
+from equipoise_server.dashboard.pages.flags import override_words
 
 _STATIC = (Path(__file__).parent / "static", Path(django_htmx.__file__).parent / "static")
 
@@ -25,6 +26,7 @@ def environment(**options: Any) -> Environment:  # Django passes its own plain o
         "counted": words.counted,
         "age": words.age,
         "legend_mark": charts.legend_mark,
+        "operators": conditions.OPERATORS,
     }
     made.filters |= {
         "whole": words.whole,
@@ -40,6 +42,7 @@ def environment(**options: Any) -> Environment:  # Django passes its own plain o
         "span": words.span,
         "one_in": words.one_in,
         "condition": conditions.sentence,
+        "override_words": override_words,
     }
     return made
 

@@ -11,6 +11,7 @@ from equipoise_server.access.values import Permission, Project
 from equipoise_server.analysis.values import Report
 from equipoise_server.dashboard import words
 from equipoise_server.dashboard.badges import Badge, badge_of, days_left
+from equipoise_server.dashboard.forms import Form
 from equipoise_server.dashboard.pages.activity import ActivityLine
 from equipoise_server.dashboard.pages.figures import ArmNames
 from equipoise_server.dashboard.pages.health import HealthTab
@@ -157,6 +158,15 @@ class ArmToShip:
     def may_ship(self) -> bool:
         """Whether nothing blocks it."""
         return all(check.passed for check in self.checks)
+
+
+@dataclass(frozen=True, slots=True)
+class DecidePage:
+    """The decision: every treatment with its conditions, and the reason."""
+
+    head: ExperimentHead
+    arms: tuple[ArmToShip, ...]
+    form: Form
 
 
 def iteration_shown(experiment: Experiment, run: int | None) -> Iteration | None:

@@ -1,0 +1,276 @@
+"""The wizard's forms: each step's fields from a design, and the design from the fields. Decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from enum import StrEnum
+
+from equipoise_server.dashboard.forms import Form, Reader, filled
+from equipoise_server.dashboard.pages.clauses import clause_texts, read_condition
+from equipoise_server.experiments.values import Arm, BreachAction, Design, MetricRole, PlannedMetric
+from equipoise_server.flags.values import Flag
+from equipoise_server.foundation.refusals import Problem
+from equipoise_server.metrics.values import Margin, MarginKind
+
+_DEFAULT_ARMS = (Arm("control", "Control", 1, {}), Arm("treatment", "Treatment", 1, {}))
+
+
+class WizardStep(StrEnum):
+    """The steps of the wizard, in their order."""
+
+    HYPOTHESIS = "hypothesis"
+    AUDIENCE = "audience"
+    VARIANTS = "variants"
+    METRICS = "metrics"
+    PLAN = "plan"
+    REVIEW = "review"
+
+
+FORM_STEPS = tuple(step for step in WizardStep if step is not WizardStep.REVIEW)
+_FIELDS = {
+    WizardStep.HYPOTHESIS: ("hypothesis", "name", "owner"),
+    WizardStep.AUDIENCE: ("eligibility", "unit_type", "audience_parts_per_million", "layer", "slot_share"),
+    WizardStep.VARIANTS: ("arms", "control"),
+    WizardStep.METRICS: ("metrics",),
+    WizardStep.PLAN: (
+        "alpha", "power", "mde_relative", "baseline", "baseline_deviation", "daily_units", "planned_days",
+    ),
+}  # fmt: skip
+
+
+def step_of_field(field: str) -> WizardStep:
+    """The step where a design's field is edited."""
+    top = field.removeprefix("design.").partition(".")[0]
+    return next((step for step, names in _FIELDS.items() if top in names), WizardStep.REVIEW)
+
+
+def next_step(step: WizardStep) -> WizardStep:
+    """The step after this one; the last stays."""
+    steps = list(WizardStep)
+    return steps[min(steps.index(step) + 1, len(steps) - 1)]
+
+
+def texts_of(step: WizardStep, name: str, owner: str, design: Design) -> Form:
+    """A step's form, filled from the draft."""
+    if step is WizardStep.HYPOTHESIS:
+        return filled({"name": name, "owner": owner, "hypothesis": design.hypothesis})
+    return filled(_TEXTS[step](design))
+
+
+def read_step(step: WizardStep, form: Form, design: Design) -> tuple[Design, list[Problem]]:
+    """The draft with what was typed in one step, and what could not be read."""
+    reader = Reader(form)
+    return _READERS[step](reader, design), reader.problems
+
+
+def _audience_texts(design: Design) -> dict[str, str]:
+    return {
+        **clause_texts(design.eligibility),
+        "unit_type": design.unit_type,
+        "share": f"{design.audience_parts_per_million / 10_000:g}",
+        "layer": design.layer,
+        "slot_share": f"{design.slot_share * 100:g}",
+    }
+
+
+def _read_hypothesis(reader: Reader, design: Design) -> Design:
+    return replace(design, hypothesis=reader.form.text("hypothesis").strip())
+
+
+def _read_audience(reader: Reader, design: Design) -> Design:
+    share, slots = reader.percent("share", "The share"), reader.percent("slot_share", "The part of the layer")
+    eligibility = read_condition(reader.form, reader.problems)
+    return replace(
+        design,
+        eligibility=eligibility,
+        unit_type=reader.form.text("unit_type", design.unit_type),
+        audience_parts_per_million=design.audience_parts_per_million if share is None else round(share * 1e6),
+        layer=reader.form.text("layer"),
+        slot_share=design.slot_share if slots is None else slots,
+    )
+
+
+def _variants_texts(design: Design) -> dict[str, str]:
+    arms = design.arms or _DEFAULT_ARMS
+    texts = {"control": str(next((i for i, arm in enumerate(arms) if arm.key == design.control), 0))}
+    for place, flag in enumerate(dict.fromkeys(flag for arm in arms for flag in arm.values)):
+        texts[f"flag.{place}"] = flag
+    for place, arm in enumerate(arms):
+        texts |= {f"arm.{place}.key": arm.key, f"arm.{place}.name": arm.name}
+        texts |= {f"arm.{place}.weight": str(arm.weight), f"arm.{place}.description": arm.description}
+        texts |= {f"arm.{place}.values.{flag}": value for flag, value in arm.values.items()}
+    return texts
+
+
+def arm_count(form: Form) -> int:
+    """How many variants the form has."""
+    return next(place for place in range(65) if f"arm.{place}.name" not in form.values)
+
+
+def chosen_flags(form: Form) -> tuple[str, ...]:
+    """The flags that the variants set, as chosen in the form."""
+    fields = sorted(name for name in form.values if name.startswith("flag."))
+    return tuple(dict.fromkeys(form.text(name) for name in fields if form.text(name)))
+
+
+def with_guesses(form: Form, flags: Mapping[str, Flag], environment: str) -> Form:
+    """Fill empty choices of freshly chosen flags: control keeps today's value, others get another."""
+    guesses: dict[str, Sequence[str]] = {}
+    for key in chosen_flags(form):
+        flag = flags.get(key)
+        if flag is None:
+            continue
+        served = flag.settings[environment].default
+        others = [variant.key for variant in flag.variants if variant.key != served] or [served]
+        for place in range(arm_count(form)):
+            name = f"arm.{place}.values.{key}"
+            guess = served if place == 0 else others[(place - 1) % len(others)]
+            if not form.text(name):
+                guesses[name] = (guess,)
+    return Form({**form.values, **guesses}, form.problems)
+
+
+def _read_variants(reader: Reader, design: Design) -> Design:
+    form, flags = reader.form, chosen_flags(reader.form)
+    arms = []
+    for place in range(arm_count(form)):
+        at = f"arm.{place}"
+        weight = reader.whole(f"{at}.weight", "The weight")
+        values = {flag: form.text(f"{at}.values.{flag}") for flag in flags}
+        arms.append(
+            Arm(
+                key=form.text(f"{at}.key").strip(),
+                name=form.text(f"{at}.name").strip(),
+                weight=0 if weight is None else weight,
+                values={flag: value for flag, value in values.items() if value},
+                description=form.text(f"{at}.description").strip(),
+            )
+        )
+    chosen = form.text("control", "0")
+    control = arms[int(chosen)].key if chosen.isdigit() and int(chosen) < len(arms) else design.control
+    return replace(design, arms=tuple(arms), control=control)
+
+
+def without_arm(form: Form, gone: int) -> Form:
+    """The form with one variant taken out; the later ones move up."""
+    values = {name: typed for name, typed in form.values.items() if not name.startswith("arm.")}
+    for name, typed in form.values.items():
+        prefix, _, rest = name.partition(".")
+        place, _, field = rest.partition(".")
+        if prefix == "arm" and place.isdigit() and int(place) != gone:
+            values[f"arm.{int(place) - (int(place) > gone)}.{field}"] = typed
+    return Form(values, form.problems)
+
+
+def with_arm(form: Form) -> Form:
+    """The form with one more variant."""
+    place = arm_count(form)
+    fresh = {"key": f"treatment-{place}", "name": f"Treatment {place}", "weight": "1", "description": ""}
+    return Form({**form.values, **{f"arm.{place}.{k}": (v,) for k, v in fresh.items()}}, form.problems)
+
+
+def _metrics_texts(design: Design) -> dict[str, str | Sequence[str]]:
+    def keys(role: MetricRole) -> tuple[str, ...]:
+        return tuple(planned.key for planned in design.metrics if planned.role is role)
+
+    texts: dict[str, str | Sequence[str]] = {
+        "oec": next(iter(keys(MetricRole.OEC)), ""),
+        "secondary": keys(MetricRole.SECONDARY),
+        "diagnostic": keys(MetricRole.DIAGNOSTIC),
+    }
+    guardrails = [planned for planned in design.metrics if planned.role is MetricRole.GUARDRAIL]
+    for place, planned in enumerate(guardrails):
+        margin = planned.margin
+        factor = 100 if margin is not None and margin.kind is MarginKind.RELATIVE else 1
+        texts |= {
+            f"guardrail.{place}.key": planned.key,
+            f"guardrail.{place}.margin": "" if margin is None else f"{margin.value * factor:g}",
+            f"guardrail.{place}.kind": MarginKind.RELATIVE if margin is None else margin.kind,
+            f"guardrail.{place}.on_breach": planned.on_breach,
+        }
+    return texts
+
+
+def guardrail_count(form: Form) -> int:
+    """How many guardrail lines to show: the filled ones and an empty one."""
+    return sum(1 for name in form.values if _is_guardrail(name) and form.text(name)) + 1
+
+
+def _is_guardrail(name: str) -> bool:
+    return name.startswith("guardrail.") and name.endswith(".key")
+
+
+def _read_metrics(reader: Reader, design: Design) -> Design:
+    form = reader.form
+    oec = [PlannedMetric(form.text("oec"), MetricRole.OEC)] if form.text("oec") else []
+    secondary = [PlannedMetric(key, MetricRole.SECONDARY) for key in form.all("secondary")]
+    diagnostic = [PlannedMetric(key, MetricRole.DIAGNOSTIC) for key in form.all("diagnostic")]
+    places = sorted({name.split(".")[1] for name in form.values if _is_guardrail(name)}, key=int)
+    guardrails = [_read_guardrail(reader, f"guardrail.{place}") for place in places]
+    chosen = [planned for planned in guardrails if planned is not None]
+    return replace(design, metrics=(*oec, *secondary, *chosen, *diagnostic))
+
+
+def _read_guardrail(reader: Reader, at: str) -> PlannedMetric | None:
+    key = reader.form.text(f"{at}.key")
+    value = reader.number(f"{at}.margin", "The margin")
+    if not key:
+        return None
+    kind = MarginKind(reader.form.text(f"{at}.kind") or MarginKind.RELATIVE)
+    on_breach = BreachAction(reader.form.text(f"{at}.on_breach") or BreachAction.ALERT)
+    if value is None:
+        return PlannedMetric(key, MetricRole.GUARDRAIL, None, on_breach)
+    share = value / 100 if kind is MarginKind.RELATIVE else value
+    return PlannedMetric(key, MetricRole.GUARDRAIL, Margin(kind, share), on_breach)
+
+
+def _plan_texts(design: Design) -> dict[str, str]:
+    return {
+        "mde": _text(design.mde_relative, 100),
+        "confidence": f"{(1 - design.alpha) * 100:g}",
+        "power": f"{design.power * 100:g}",
+        "baseline": _text(design.baseline, 1),
+        "baseline_percent": _text(design.baseline, 100),
+        "deviation": _text(design.baseline_deviation, 1),
+        "daily_units": _text(design.daily_units, 1),
+        "planned_days": _text(design.planned_days, 1),
+    }
+
+
+def _text(value: float | None, factor: int) -> str:
+    return "" if value is None else f"{value * factor:.10g}"
+
+
+def _read_plan(reader: Reader, design: Design) -> Design:
+    confidence = reader.percent("confidence", "The confidence")
+    power = reader.percent("power", "The power")
+    if "baseline_percent" in reader.form.values:
+        baseline = reader.percent("baseline_percent", "The baseline")
+    else:
+        baseline = reader.number("baseline", "The baseline")
+    return replace(
+        design,
+        mde_relative=reader.percent("mde", "The MDE"),
+        alpha=design.alpha if confidence is None else round(1 - confidence, 10),
+        power=design.power if power is None else power,
+        baseline=baseline,
+        baseline_deviation=reader.number("deviation", "The deviation"),
+        daily_units=reader.whole("daily_units", "The number of units"),
+        planned_days=reader.whole("planned_days", "The number of days"),
+    )
+
+
+_TEXTS: dict[WizardStep, Callable[[Design], Mapping[str, str | Sequence[str]]]] = {
+    WizardStep.AUDIENCE: _audience_texts,
+    WizardStep.VARIANTS: _variants_texts,
+    WizardStep.METRICS: _metrics_texts,
+    WizardStep.PLAN: _plan_texts,
+}
+_READERS: dict[WizardStep, Callable[[Reader, Design], Design]] = {
+    WizardStep.HYPOTHESIS: _read_hypothesis,
+    WizardStep.AUDIENCE: _read_audience,
+    WizardStep.VARIANTS: _read_variants,
+    WizardStep.METRICS: _read_metrics,
+    WizardStep.PLAN: _read_plan,
+}

@@ -1,0 +1,333 @@
+"""Flags as pages show them: the list, one flag in one environment, and the explanation for one unit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from equipoise_engine import Decision
+from equipoise_engine import Step as EngineStep
+from equipoise_server.access.values import Permission, Project
+from equipoise_server.dashboard import conditions, words
+from equipoise_server.dashboard.forms import Form
+from equipoise_server.dashboard.pages.activity import ActivityLine
+from equipoise_server.flags.values import Flag, FlagSettings, FlagType, FlagValue, Override, Rule, Segment
+
+
+class FlagState(StrEnum):
+    """What a flag does in an environment, in one word."""
+
+    KILLED = "killed"
+    EXPERIMENT = "experiment"
+    ROLLOUT = "rollout"
+    RULES = "rules"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class StateIn:
+    """A flag's state in one environment."""
+
+    environment: str
+    key: str
+    state: FlagState
+    serves: str
+    is_shown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FlagRow:
+    """One flag in the list."""
+
+    key: str
+    name: str
+    kind: str
+    type: str
+    owner: str
+    states: tuple[StateIn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FlagsPage:
+    """The list of flags as searched."""
+
+    search: str
+    rows: tuple[FlagRow, ...]
+    is_empty: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RuleLine:
+    """One rule in words; `share` only for rollouts."""
+
+    id: str
+    number: int
+    description: str
+    who: str
+    variant: str
+    value: str
+    share: str
+    percent: str
+    unit_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlagPowers:
+    """What the person may do with the flag here and now; the server checks again."""
+
+    edit: bool
+    kill: bool
+    unkill: bool
+    archive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedStep:
+    """One step of an evaluation in words."""
+
+    title: str
+    says: str
+    decided: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What one unit gets, and why, step by step."""
+
+    unit: str
+    variant: str
+    value: str
+    reason: str
+    error: str
+    steps: tuple[ExplainedStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FlagPage:
+    """One flag in one environment."""
+
+    flag: Flag
+    settings: FlagSettings
+    states: tuple[StateIn, ...]
+    values: dict[str, str]
+    """Each variant's value as text."""
+    rules: tuple[RuleLine, ...]
+    powers: FlagPowers
+    history: tuple[ActivityLine, ...]
+    unit_types: tuple[str, ...]
+    question: Form
+    explanation: Explanation | None
+    snippet: str
+
+    @property
+    def unit_options(self) -> list[tuple[str, str]]:
+        """The project's unit types."""
+        return [(unit_type, unit_type) for unit_type in self.unit_types]
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether an experiment holds the settings still."""
+        return bool(self.settings.pins)
+
+
+def flags_page(flags: Sequence[Flag], project: Project, *, environment: str, search: str) -> FlagsPage:
+    """The list as searched."""
+    sought = search.strip().lower()
+    shown = [f for f in flags if not sought or sought in f"{f.key} {f.name} {f.owner}".lower()]
+    rows = tuple(
+        FlagRow(f.key, f.name, f.kind, f.type, f.owner, states_of(f, project, environment)) for f in shown
+    )
+    return FlagsPage(search, rows, is_empty=not flags)
+
+
+def states_of(flag: Flag, project: Project, shown: str) -> tuple[StateIn, ...]:
+    """The flag's state in every environment of its project."""
+    values = value_texts(flag)
+    return tuple(
+        _state_in(flag.settings[each.key], each.name, values, is_shown=each.key == shown)
+        for each in reversed(project.environments)
+        if each.key in flag.settings
+    )
+
+
+def _state_in(settings: FlagSettings, name: str, values: dict[str, str], *, is_shown: bool) -> StateIn:
+    state = state_of(settings)
+    serves = settings.off if state is FlagState.KILLED else settings.default
+    return StateIn(name, settings.environment_key, state, values.get(serves, serves), is_shown)
+
+
+def state_of(settings: FlagSettings) -> FlagState:
+    """The word for what these settings do."""
+    if settings.is_killed:
+        return FlagState.KILLED
+    if settings.pins:
+        return FlagState.EXPERIMENT
+    if any(rule.rollout is not None for rule in settings.rules):
+        return FlagState.ROLLOUT
+    return FlagState.RULES if settings.rules else FlagState.DEFAULT
+
+
+_CALLS = {
+    FlagType.BOOLEAN: "boolean",
+    FlagType.STRING: "string",
+    FlagType.NUMBER: "number",
+    FlagType.OBJECT: "object",
+}
+
+
+def snippet(flag: Flag, environment: str, unit_type: str) -> str:
+    """The one call that an engineer writes."""
+    settings = flag.settings[environment]
+    value = next(variant.value for variant in flag.variants if variant.key == settings.off)
+    return f'client.{_CALLS[flag.type]}("{flag.key}", {value!r}, {{"units": {{"{unit_type}": user_id}}}})'
+
+
+def value_texts(flag: Flag) -> dict[str, str]:
+    """Each variant's value as code sees it."""
+    return {variant.key: value_text(variant.value) for variant in flag.variants}
+
+
+def value_text(value: FlagValue | object) -> str:
+    """A value as JSON; texts without their quotes."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def rule_lines(settings: FlagSettings, values: dict[str, str]) -> tuple[RuleLine, ...]:
+    """The rules in their order."""
+    return tuple(_rule_line(rule, place + 1, values) for place, rule in enumerate(settings.rules))
+
+
+def _rule_line(rule: Rule, number: int, values: dict[str, str]) -> RuleLine:
+    rollout = rule.rollout
+    variant = rollout.variant if rollout else rule.serve
+    share = rollout.parts_per_million / 1_000_000 if rollout else None
+    return RuleLine(
+        id=rule.id,
+        number=number,
+        description=rule.description,
+        who=conditions.sentence(rule.eligibility),
+        variant=variant,
+        value=values.get(variant, variant),
+        share=words.percent(share, 2).replace(".00", "") if share is not None else "",
+        percent=f"{share * 100:g}" if share is not None else "",
+        unit_type=rollout.unit_type if rollout else "",
+    )
+
+
+def flag_powers(flag: Flag, settings: FlagSettings, permissions: frozenset[Permission]) -> FlagPowers:
+    """What state and permissions allow."""
+    is_live = flag.archived_at is None
+    may_edit = is_live and Permission.FLAG_EDIT in permissions
+    return FlagPowers(
+        edit=may_edit,
+        kill=is_live and not settings.is_killed and Permission.FLAG_KILL in permissions,
+        unkill=is_live and settings.is_killed and Permission.FLAG_UNKILL in permissions,
+        archive=may_edit and not any(each.pins for each in flag.settings.values()),
+    )
+
+
+def override_words(override: Override) -> str:
+    """Whom an override names."""
+    if override.segment:
+        return f"segment {override.segment}"
+    named = ", ".join(override.units[:5])
+    more = len(override.units) - 5
+    return f"{override.unit_type} {named}" + (f" and {more} more" if more > 0 else "")
+
+
+_TITLES = {
+    "unknown": "Is there such a flag?",
+    "kill": "Is it killed?",
+    "error": "Can it be evaluated?",
+    "override": "Is the unit named in an override?",
+    "experiment": "Is it in an experiment?",
+    "rule": "Does a rule apply?",
+    "default": "The default",
+}
+_FINDINGS = {
+    "flag_unknown": "There is no such flag here.",
+    "killed": "Killed: the off variant is served.",
+    "not_killed": "Not killed.",
+    "faulty": "Its definition is faulty: the default is served.",
+    "context_invalid": "The unit or its attributes cannot be read.",
+    "named": "Named, so this variant is fixed.",
+    "not_named": "Not named.",
+    "not_eligible": "Not eligible.",
+    "unit_missing": "The unit id of this type is missing, so it is skipped.",
+    "outside_slots": "Outside the experiment's part of the layer.",
+    "outside_gate": "Outside the share that takes part.",
+    "enrolled": "Takes part.",
+    "outside_rollout": "Outside the rollout's share.",
+    "served": "Applies.",
+}
+
+
+def explanation(unit: str, decision: Decision, steps: Sequence[EngineStep]) -> Explanation:
+    """An evaluation in words."""
+    return Explanation(
+        unit=unit,
+        variant=decision.variant or "none",
+        value=value_text(decision.value),
+        reason=str(decision.reason),
+        error=decision.error_message or "",
+        steps=tuple(_explained(step) for step in steps),
+    )
+
+
+def _explained(step: EngineStep) -> ExplainedStep:
+    title = _TITLES.get(step.kind, step.kind)
+    if step.key:
+        title = f"{title.rstrip('?')}: {step.key}" if step.kind != "kill" else f"{title} ({step.key})"
+    says = _FINDINGS.get(step.finding, step.finding)
+    detail = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in step.detail.items())
+    return ExplainedStep(title, f"{says} {detail}".strip(), decided=step.decision is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class NewFlagPage:
+    """The form of a new flag."""
+
+    form: Form
+    variant_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class EditFlagPage:
+    """The form of a flag's settings in one environment."""
+
+    flag: Flag
+    settings: FlagSettings
+    form: Form
+    rule_numbers: tuple[int, ...]
+    clause_counts: dict[int, int]
+    override_count: int
+    segments: tuple[Segment, ...]
+    unit_types: tuple[str, ...]
+
+    @property
+    def variant_options(self) -> list[tuple[str, str]]:
+        """The flag's variants with their values."""
+        values = value_texts(self.flag)
+        return [(key, key if key == value else f"{key}: {value}"[:60]) for key, value in values.items()]
+
+    @property
+    def unit_options(self) -> list[tuple[str, str]]:
+        """The project's unit types."""
+        return [(unit_type, unit_type) for unit_type in self.unit_types]
+
+    @property
+    def segment_options(self) -> list[tuple[str, str]]:
+        """The project's segments, or none."""
+        return [("", "none"), *((segment.key, segment.name) for segment in self.segments)]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmKillPage:
+    """The question before a kill, for browsers without dialogs."""
+
+    flag: Flag
+    environment: str
+    since: datetime | None

@@ -1,0 +1,133 @@
+"""The form of a metric: fields to a definition and back. Decides nothing that the metrics room decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from equipoise_server.dashboard.forms import Form, Reader, filled
+from equipoise_server.dashboard.pages.attributes import attribute_lines, read_attributes
+from equipoise_server.metrics.values import (
+    Aggregate,
+    Definition,
+    Direction,
+    Fact,
+    Margin,
+    MarginKind,
+    Metric,
+    MetricKind,
+    Tier,
+)
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricTexts:
+    """Everything the form says but the key."""
+
+    name: str
+    definition: Definition
+    direction: Direction
+    description: str
+    tier: Tier
+    owner: str
+    display: str
+    default_margin: Margin | None
+    minimum_units: int
+
+
+def new_metric_form(owner: str) -> Form:
+    """A conversion over a week: what most people need."""
+    return filled(
+        {
+            "kind": MetricKind.CONVERSION, "owner": owner, "tier": Tier.L3, "direction": Direction.INCREASE,
+            "window_days": "7", "display": "percent", "minimum_units": "100",
+        }
+    )  # fmt: skip
+
+
+def metric_form(metric: Metric) -> Form:
+    """A stored metric as fields."""
+    definition, margin = metric.definition, metric.default_margin
+    fact, denominator = definition.fact, definition.denominator
+    factor = 100 if margin is not None and margin.kind is MarginKind.RELATIVE else 1
+    return filled(
+        {
+            "name": metric.name,
+            "description": metric.description,
+            "owner": metric.owner,
+            "tier": metric.tier,
+            "direction": metric.direction,
+            "kind": definition.kind,
+            "event": fact.event,
+            "property": fact.property,
+            "aggregate": fact.aggregate,
+            "where": attribute_lines(fact.where),
+            "denominator_event": denominator.event if denominator else "",
+            "denominator_property": denominator.property if denominator else "",
+            "denominator_aggregate": denominator.aggregate if denominator else Aggregate.COUNT,
+            "window_days": f"{definition.window / _DAY:g}",
+            "cap": "" if definition.cap is None else f"{definition.cap:g}",
+            "display": metric.display,
+            "margin": "" if margin is None else f"{margin.value * factor:g}",
+            "minimum_units": str(metric.minimum_units),
+            "edition": str(metric.edition),
+        }
+    )
+
+
+def read_metric(reader: Reader, held: Margin | None = None) -> MetricTexts:
+    """What the form says; `held` keeps an absolute margin absolute."""
+    form = reader.form
+    kind = MetricKind(form.text("kind", MetricKind.CONVERSION))
+    minimum = reader.whole("minimum_units", "The number of units")
+    return MetricTexts(
+        name=form.text("name"),
+        definition=_definition(reader, kind),
+        direction=Direction(form.text("direction", Direction.INCREASE)),
+        description=form.text("description"),
+        tier=Tier(form.text("tier", Tier.L3)),
+        owner=form.text("owner"),
+        display=form.text("display", "number").strip(),
+        default_margin=_margin(reader, held),
+        minimum_units=0 if minimum is None else minimum,
+    )
+
+
+def _definition(reader: Reader, kind: MetricKind) -> Definition:
+    form = reader.form
+    days = reader.number("window_days", "The window")
+    where = read_attributes(form.text("where"))
+    is_sum = kind in {MetricKind.SUM, MetricKind.MEAN}
+    chosen = Aggregate(form.text("aggregate", Aggregate.COUNT))
+    aggregate = Aggregate.SUM if is_sum else chosen if kind is MetricKind.RATIO else Aggregate.COUNT
+    return Definition(
+        kind=kind,
+        fact=Fact(form.text("event").strip(), aggregate, form.text("property").strip(), where or None),
+        denominator=_denominator(form),
+        window=timedelta(0) if days is None else _days(days),
+        cap=reader.number("cap", "The cap"),
+    )
+
+
+def _days(days: float) -> timedelta:
+    """A length that a timedelta can hold; too long ones are refused by the catalogue."""
+    return timedelta(days=min(max(days, -1.0), 10_000.0))
+
+
+def _denominator(form: Form) -> Fact | None:
+    event = form.text("denominator_event").strip()
+    if not event:
+        return None
+    aggregate = Aggregate(form.text("denominator_aggregate", Aggregate.COUNT))
+    return Fact(event, aggregate, form.text("denominator_property").strip())
+
+
+def _margin(reader: Reader, held: Margin | None) -> Margin | None:
+    value = reader.number("margin", "The margin")
+    if value is None:
+        return None
+    if held is not None and held.kind is MarginKind.ABSOLUTE:
+        return Margin(MarginKind.ABSOLUTE, value)
+    return Margin(MarginKind.RELATIVE, value / 100)

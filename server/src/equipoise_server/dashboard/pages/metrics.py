@@ -1,0 +1,135 @@
+"""The metric catalogue as pages show it: the list, one metric with its versions, and its form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from equipoise_server.dashboard import words
+from equipoise_server.dashboard.forms import Form
+from equipoise_server.dashboard.pages.activity import ActivityLine
+from equipoise_server.experiments.values import Experiment, MetricRole
+from equipoise_server.metrics.values import (
+    Aggregate,
+    Definition,
+    Fact,
+    Margin,
+    MarginKind,
+    Metric,
+    MetricKind,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRow:
+    """One metric in the catalogue."""
+
+    metric: Metric
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsPage:
+    """The catalogue as searched."""
+
+    search: str
+    rows: tuple[MetricRow, ...]
+    is_empty: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MetricUse:
+    """An experiment that plans this metric."""
+
+    key: str
+    name: str
+    role: MetricRole
+
+
+@dataclass(frozen=True, slots=True)
+class MetricPage:
+    """One metric: its meaning, where it is used, and its earlier versions."""
+
+    metric: Metric
+    meaning: str
+    window: str
+    margin: str
+    uses: tuple[MetricUse, ...]
+    versions: tuple[MetricRow, ...]
+    history: tuple[ActivityLine, ...]
+    may_edit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MetricFormPage:
+    """The form of a new metric, or of a revision."""
+
+    form: Form
+    metric: Metric | None
+
+
+def metrics_page(metrics: Sequence[Metric], *, search: str) -> MetricsPage:
+    """The catalogue as searched."""
+    sought = search.strip().lower()
+    shown = [m for m in metrics if not sought or sought in f"{m.key} {m.name} {m.owner}".lower()]
+    return MetricsPage(search, tuple(metric_row(metric) for metric in shown), is_empty=not metrics)
+
+
+def metric_row(metric: Metric) -> MetricRow:
+    """One metric with its meaning."""
+    return MetricRow(metric, meaning(metric.definition))
+
+
+def uses_of(metric: Metric, experiments: Sequence[Experiment]) -> tuple[MetricUse, ...]:
+    """The experiments whose design names the metric."""
+    return tuple(
+        MetricUse(one.key, one.name, planned.role)
+        for one in experiments
+        for planned in one.design.metrics
+        if planned.key == metric.key
+    )
+
+
+def margin_words(margin: Margin | None) -> str:
+    """How much worse is still acceptable."""
+    if margin is None:
+        return ""
+    if margin.kind is MarginKind.RELATIVE:
+        return f"{words.percent(margin.value)} of control"
+    return words.plain(margin.value)
+
+
+def meaning(definition: Definition) -> str:
+    """What a metric version counts, in one sentence."""
+    fact = definition.fact
+    match definition.kind:
+        case MetricKind.CONVERSION:
+            said = f"Share of units with at least one {_event(fact)}"
+        case MetricKind.COUNT:
+            said = f"Number of {_event(fact)} events per unit"
+        case MetricKind.SUM:
+            said = f"Total {_value(fact)} of {_event(fact)} per unit"
+        case MetricKind.MEAN:
+            said = f"Mean {_value(fact)} per {_event(fact)}"
+        case MetricKind.RATIO:
+            said = f"{_aggregated(fact)} per {_aggregated(definition.denominator)}"
+    cap = f", capped at {words.plain(definition.cap)}" if definition.cap is not None else ""
+    return f"{said} within {words.span(definition.window)} of the first exposure{cap}"
+
+
+def _event(fact: Fact) -> str:
+    where = fact.where or {}
+    filters = ", ".join(f"{name} {value}" for name, value in where.items())
+    return f"“{fact.event}”" + (f" where {filters}" if filters else "")
+
+
+def _value(fact: Fact) -> str:
+    return fact.property or "value"
+
+
+def _aggregated(fact: Fact | None) -> str:
+    if fact is None:
+        return "unknown"
+    return (
+        f"{_value(fact)} of {_event(fact)}" if fact.aggregate is Aggregate.SUM else f"{_event(fact)} events"
+    )

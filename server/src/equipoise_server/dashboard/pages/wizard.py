@@ -1,0 +1,187 @@
+"""The wizard's pages: one step of a draft, the power panel beside the plan, and the review before launch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from equipoise_server.analysis.values import PowerAnswer
+from equipoise_server.dashboard import words
+from equipoise_server.dashboard.charts import PlanPoint, mde_by_week
+from equipoise_server.dashboard.charts.small import SLOTS
+from equipoise_server.dashboard.charts.values import Canvas
+from equipoise_server.dashboard.forms import Form
+from equipoise_server.dashboard.pages.design_forms import WizardStep, step_of_field
+from equipoise_server.dashboard.pages.experiment import DesignTab
+from equipoise_server.dashboard.pages.figures import Figure, Table
+from equipoise_server.dashboard.pages.flags import value_texts
+from equipoise_server.experiments.values import Check, Design, LayerRoom
+from equipoise_server.flags.values import Flag, Segment
+from equipoise_server.metrics.values import Metric
+
+Option = tuple[str, str]
+_PANEL = Canvas(340, 240)
+
+
+@dataclass(frozen=True, slots=True)
+class StepLink:
+    """One step in the wizard's list."""
+
+    step: WizardStep
+    is_done: bool
+    faults: int
+
+
+@dataclass(frozen=True, slots=True)
+class PowerPanel:
+    """What the plan can find; `missing` says what to fill in first."""
+
+    missing: str = ""
+    units_per_arm: str = ""
+    days_needed: int | None = None
+    is_long_enough: bool | None = None
+    """Whether the planned days suffice; None when none are planned."""
+    figure: Figure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckLine:
+    """One line of the launch checklist, with the step where it is fixed."""
+
+    check: Check
+    step: WizardStep
+
+
+@dataclass(frozen=True, slots=True)
+class NewExperimentPage:
+    """The first form: a name and a key make the draft."""
+
+    form: Form
+
+
+@dataclass(frozen=True, slots=True)
+class WizardPage:
+    """One step of the wizard."""
+
+    key: str
+    name: str
+    step: WizardStep
+    links: tuple[StepLink, ...]
+    form: Form
+    version: int
+    design: Design
+    unit_types: tuple[str, ...] = ()
+    layers: tuple[LayerRoom, ...] = ()
+    segments: tuple[Segment, ...] = ()
+    clause_count: int = 0
+    flags: tuple[Flag, ...] = ()
+    chosen: tuple[Flag, ...] = ()
+    arm_count: int = 0
+    metrics: tuple[Metric, ...] = ()
+    guardrail_count: int = 0
+    oec: Metric | None = None
+    power: PowerPanel | None = None
+
+    @property
+    def unit_options(self) -> list[Option]:
+        """The project's unit types."""
+        return [(unit_type, unit_type) for unit_type in self.unit_types]
+
+    @property
+    def layer_options(self) -> list[Option]:
+        """An own layer, or one of the environment's with its free room."""
+        shared = [
+            (layer.key, f"{layer.name or layer.key}: {words.percent(layer.free_slots / SLOTS, 0)} free")
+            for layer in self.layers
+        ]
+        return [("", "a layer of its own"), *shared]
+
+    @property
+    def flag_options(self) -> list[Option]:
+        """The project's flags, or none."""
+        return [("", "none"), *((flag.key, f"{flag.name} ({flag.key})") for flag in self.flags)]
+
+    @property
+    def metric_options(self) -> list[Option]:
+        """The catalogue."""
+        return [(metric.key, metric.name) for metric in self.metrics]
+
+    def variant_options(self, flag: Flag) -> list[Option]:
+        """The variants of a flag with their values."""
+        values = value_texts(flag)
+        return [(key, key if key == value else f"{key}: {value}"[:60]) for key, value in values.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewPage:
+    """The whole draft and everything that must hold before the launch, at once."""
+
+    key: str
+    name: str
+    environment: str
+    links: tuple[StepLink, ...]
+    version: int
+    design: DesignTab
+    checks: tuple[CheckLine, ...]
+    may_launch: bool
+    power: PowerPanel
+
+    @property
+    def step(self) -> WizardStep:
+        """The step that is open."""
+        return WizardStep.REVIEW
+
+    @property
+    def faults(self) -> int:
+        """How many conditions are not met."""
+        return sum(not line.check.passed for line in self.checks)
+
+
+def step_links(checks: Sequence[Check]) -> tuple[StepLink, ...]:
+    """The wizard's list: a step is done when none of its checks fails."""
+    failing = [step_of_field(check.field) for check in checks if not check.passed]
+    return tuple(
+        StepLink(
+            step, is_done=step not in failing and step is not WizardStep.REVIEW, faults=failing.count(step)
+        )
+        for step in WizardStep
+    )
+
+
+def check_lines(checks: Sequence[Check]) -> tuple[CheckLine, ...]:
+    """The checklist, what fails first."""
+    ordered = sorted(checks, key=lambda check: check.passed)
+    return tuple(CheckLine(check, step_of_field(check.field)) for check in ordered)
+
+
+def power_panel(design: Design, answer: PowerAnswer) -> PowerPanel:
+    """The panel of an answered power question."""
+    if answer.missing:
+        return PowerPanel(missing=" and ".join(answer.missing))
+    points = [PlanPoint(week.week, week.mde_relative) for week in answer.by_week if week.mde_relative]
+    planned_weeks = None if design.planned_days is None else design.planned_days / 7
+    rows = tuple((words.counted(p.weeks, "week"), words.percent(p.mde, 2)) for p in points)
+    title = "Smallest lift you can find, by weeks of running"
+
+    def draw(canvas: Canvas) -> Markup:
+        return mde_by_week(points, canvas, wanted=design.mde_relative, planned_weeks=planned_weeks)
+
+    days = answer.recommended_days
+    return PowerPanel(
+        units_per_arm="" if answer.units_per_arm is None else words.whole(answer.units_per_arm),
+        days_needed=days,
+        is_long_enough=None if design.planned_days is None or days is None else design.planned_days >= days,
+        figure=Figure(title, draw(_PANEL), draw(_PANEL), table=Table(("Running for", "Smallest lift"), rows))
+        if points
+        else None,
+    )
+
+
+def missing_before_power(oec: Metric | None, design: Design) -> str:
+    """What earlier steps must say before the power can be computed."""
+    missing = [] if oec is not None else ["the deciding metric (step Metrics)"]
+    if len(design.arms) < 2:  # noqa: PLR2004  # a comparison needs two
+        missing.append("two variants (step Variants)")
+    return " and ".join(missing)

@@ -1,0 +1,64 @@
+"""The dashboard's addresses: everything of a project lies under /p/<project>/<environment>."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, include, path
+
+from equipoise_server.dashboard import themes
+from equipoise_server.dashboard.views import experiments, flags, home, metrics, sessions, settings, wizard
+
+_experiments: list[URLPattern | URLResolver] = [
+    path("", experiments.listing),
+    path("/new", wizard.new),
+    path("/<key>", experiments.one),
+    path("/<key>/edit/<step>", wizard.edit),
+    path("/<key>/power", wizard.power),
+    path("/<key>/launch", wizard.launch),
+    path("/<key>/stop", experiments.stop),
+    path("/<key>/restart", experiments.restart),
+    path("/<key>/widen", experiments.widen),
+    path("/<key>/archive", experiments.archive),
+    path("/<key>/decide", experiments.decide),
+    path("/<key>/<tab>", experiments.one),
+]
+_flags: list[URLPattern | URLResolver] = [
+    path("", flags.listing),
+    path("/new", flags.new),
+    path("/<key>", flags.one),
+    path("/<key>/edit", flags.edit),
+    path("/<key>/kill", flags.kill),
+    path("/<key>/unkill", flags.unkill),
+    path("/<key>/share", flags.share),
+    path("/<key>/archive", flags.archive),
+]
+_metrics: list[URLPattern | URLResolver] = [
+    path("", metrics.listing),
+    path("/new", metrics.new),
+    path("/<key>", metrics.one),
+    path("/<key>/edit", metrics.edit),
+]
+_settings: list[URLPattern | URLResolver] = [
+    path("", settings.page),
+    path("/keys", settings.issue_key),
+    path("/revoke", settings.revoke_key),
+    path("/members", settings.grant),
+    path("/kill", settings.kill),
+    path("/unkill", settings.unkill),
+]
+_place: list[URLPattern | URLResolver] = [
+    path("", home.home),
+    path("/experiments", include(_experiments)),
+    path("/flags", include(_flags)),
+    path("/metrics", include(_metrics)),
+    path("/layers", home.layers),
+    path("/activity", home.activity),
+    path("/settings", include(_settings)),
+]
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", sessions.start),
+    path("sign-in", sessions.sign_in),
+    path("sign-out", sessions.sign_out),
+    path("projects", sessions.new_project),
+    path("theme", themes.choose),
+    path("p/<project>/<environment>", include(_place)),
+]

@@ -1,0 +1,206 @@
+"""Experiments: the list, the page with its tabs, the moves and the decision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import HttpResponse
+from django.views.decorators.http import require_http_methods, require_POST
+
+from equipoise_server.analysis import reads as analysis
+from equipoise_server.analysis.values import Report
+from equipoise_server.audit import reads as audit
+from equipoise_server.dashboard.forms import Form, Reader, posted
+from equipoise_server.dashboard.pages import experiment as pages
+from equipoise_server.dashboard.pages.activity import activity_lines
+from equipoise_server.dashboard.pages.experiment import (
+    ArmToShip,
+    DecidePage,
+    ExperimentHead,
+    ExperimentPage,
+    Tab,
+)
+from equipoise_server.dashboard.pages.experiments import Show, experiments_page
+from equipoise_server.dashboard.pages.health import health_tab
+from equipoise_server.dashboard.pages.results import results_tab
+from equipoise_server.dashboard.views.home import environment_names
+from equipoise_server.dashboard.visits import Visit, done, frame_of, in_place, not_done, show
+from equipoise_server.experiments import actions
+from equipoise_server.experiments import reads as experiments
+from equipoise_server.experiments.actions import Archive, Decide, Restart, Stop, Widen
+from equipoise_server.experiments.values import DecisionKind, Experiment, Iteration
+from equipoise_server.foundation.refusals import Invalid, NotFound, Problem, Refusal
+from equipoise_server.metrics import reads as metrics
+
+
+@in_place
+def listing(visit: Visit) -> HttpResponse:
+    """The list under a filter and a search text."""
+    asked = visit.request.GET.get("show", "")
+    page = experiments_page(
+        experiments.experiments_of(visit.project.id),
+        show=Show(asked) if asked in set(Show) else Show.CURRENT,
+        search=visit.request.GET.get("search", ""),
+        now=visit.now,
+    )
+    return show(
+        visit, "experiment/list.html", page, frame=frame_of(visit, "Experiments", section="experiments")
+    )
+
+
+@in_place
+def one(visit: Visit, key: str, tab: str = Tab.RESULTS) -> HttpResponse:
+    """One experiment with one tab open."""
+    if tab not in set(Tab):
+        raise NotFound(Problem("", "There is no such tab."))
+    found = experiments.experiment_by_key(visit.project.id, key)
+    asked = visit.request.GET.get("run", "")
+    iteration = pages.iteration_shown(found, int(asked) if asked.isdecimal() else None)
+    report = analysis.report_of(iteration.id) if iteration else None
+    head = _head(visit, found, iteration, report)
+    page = _opened(visit, Tab(tab), head, (found, iteration, report))
+    crumbs = (("Experiments", visit.href("experiments")),)
+    frame = frame_of(visit, found.name, section="experiments", crumbs=crumbs)
+    return show(visit, f"experiment/{tab}.html", page, frame=frame)
+
+
+_Evidence = tuple[Experiment, Iteration | None, Report | None]
+
+
+def _head(
+    visit: Visit, found: Experiment, iteration: Iteration | None, report: Report | None
+) -> ExperimentHead:
+    held = visit.actor.permissions.get(visit.project.id, frozenset())
+    return pages.experiment_head(
+        found, iteration, report, project=visit.project, permissions=held, now=visit.now
+    )
+
+
+def _opened(visit: Visit, tab: Tab, head: ExperimentHead, evidence: _Evidence) -> ExperimentPage:
+    """The page with what the open tab needs, and nothing else read."""
+    found, iteration, report = evidence
+    arms = pages.arm_names(iteration.design if iteration else found.design)
+    match tab:
+        case Tab.RESULTS:
+            results = results_tab(report, arms, has_started=iteration is not None)
+            return ExperimentPage(head, tab, results=results)
+        case Tab.HEALTH:
+            return ExperimentPage(head, tab, health=health_tab(report, arms))
+        case Tab.DESIGN:
+            catalogue = metrics.metrics_of(visit.project.id, archived=True)
+            return ExperimentPage(head, tab, design=pages.design_tab(found, iteration, catalogue))
+        case Tab.ACTIVITY:
+            entries = audit.of_subject("experiment", found.id)
+            lines = activity_lines(entries, environment_names(visit))
+            return ExperimentPage(head, tab, activity=lines)
+
+
+def _moved(visit: Visit, key: str, move: Callable[[Experiment, Form], str]) -> HttpResponse:
+    """Make a move and go back to the experiment, saying what happened or why not."""
+    found = experiments.experiment_by_key(visit.project.id, key)
+    href = visit.href("experiments", key)
+    try:
+        return done(visit, href, said=move(found, posted(visit.request)))
+    except Refusal as refusal:
+        return not_done(visit, href, refusal)
+
+
+@require_POST
+@in_place
+def stop(visit: Visit, key: str) -> HttpResponse:
+    """Stop a running experiment."""
+
+    def move(found: Experiment, form: Form) -> str:
+        actions.stop(visit.actor, Stop(found.id, form.text("reason")), now=visit.now)
+        return "Stopped. Everybody gets the control until you decide."
+
+    return _moved(visit, key, move)
+
+
+@require_POST
+@in_place
+def restart(visit: Visit, key: str) -> HttpResponse:
+    """Start a new run with fresh units."""
+
+    def move(found: Experiment, form: Form) -> str:
+        command = Restart(found.id, _version(form), form.text("reason"))
+        actions.restart(visit.actor, command, now=visit.now)
+        return "Restarted: a new run with fresh units has begun."
+
+    return _moved(visit, key, move)
+
+
+@require_POST
+@in_place
+def widen(visit: Visit, key: str) -> HttpResponse:
+    """Let more units take part."""
+
+    def move(found: Experiment, form: Form) -> str:
+        reader = Reader(form)
+        share = reader.percent("share", "The share")
+        if share is None:
+            raise Invalid(*reader.problems or [Problem("share", "Say how large the audience shall be.")])
+        command = Widen(found.id, _version(form), round(share * 1_000_000), form.text("reason"))
+        actions.widen(visit.actor, command, now=visit.now)
+        return f"The audience is now {share * 100:g} %."
+
+    return _moved(visit, key, move)
+
+
+@require_POST
+@in_place
+def archive(visit: Visit, key: str) -> HttpResponse:
+    """Put an experiment away."""
+
+    def move(found: Experiment, form: Form) -> str:
+        actions.archive(visit.actor, Archive(found.id, form.text("reason")), now=visit.now)
+        return "Archived."
+
+    return _moved(visit, key, move)
+
+
+@require_http_methods(["GET", "POST"])
+@in_place
+def decide(visit: Visit, key: str) -> HttpResponse:
+    """Choose what to ship, or not to, and say why."""
+    found = experiments.experiment_by_key(visit.project.id, key)
+    form = posted(visit.request)
+    if visit.request.method == "GET":
+        return _decide_page(visit, found, Form())
+    choice = form.text("choice")
+    if not choice:
+        asked = Problem("kind", "Choose what to ship, or not to ship.")
+        return _decide_page(visit, found, form.with_problems([asked]), status=422)
+    kind = DecisionKind.SHIP if choice.startswith("ship:") else DecisionKind.DO_NOT_SHIP
+    command = Decide(found.id, kind, choice.removeprefix("ship:") if kind is DecisionKind.SHIP else "",
+                     form.text("reason"))  # fmt: skip
+    try:
+        actions.decide(visit.actor, command, now=visit.now)
+    except Refusal as refusal:
+        return _decide_page(visit, found, form.with_problems(refusal.problems), status=refusal.status)
+    said = (
+        "Shipped. Raise the share on the flag's page."
+        if kind is DecisionKind.SHIP
+        else "Decided: not shipped."
+    )
+    return done(visit, visit.href("experiments", key), said=said)
+
+
+def _decide_page(visit: Visit, found: Experiment, form: Form, *, status: int = 200) -> HttpResponse:
+    iteration = found.iteration
+    report = analysis.report_of(iteration.id) if iteration else None
+    design = iteration.design if iteration else found.design
+    arms = tuple(
+        ArmToShip(arm, experiments.decision_checks(found, arm.key), index)
+        for index, arm in enumerate(design.arms)
+        if arm.key != design.control
+    )
+    crumbs = (("Experiments", visit.href("experiments")), (found.name, visit.href("experiments", found.key)))
+    page = DecidePage(_head(visit, found, iteration, report), arms, form)
+    frame = frame_of(visit, "Decide", section="experiments", crumbs=crumbs)
+    return show(visit, "experiment/decide.html", page, frame=frame, status=status)
+
+
+def _version(form: Form) -> int:
+    text = form.text("version")
+    return int(text) if text.isdecimal() else 0

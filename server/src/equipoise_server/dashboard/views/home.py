@@ -1,0 +1,68 @@
+"""Home, layers and activity: pages that only read."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+
+from equipoise_server.access import reads as access
+from equipoise_server.audit import reads as audit
+from equipoise_server.dashboard.pages.activity import ActivityLine, ActivityPage, activity_lines
+from equipoise_server.dashboard.pages.home import HomePage, first_steps, killed_in, needs_of, running_of
+from equipoise_server.dashboard.pages.places import layers_page
+from equipoise_server.dashboard.visits import Visit, frame_of, in_place, show
+from equipoise_server.experiments import reads as experiments
+from equipoise_server.flags import reads as flags
+from equipoise_server.metrics import reads as metrics
+
+_RECENT = 6
+_PAGE = 50
+
+
+@in_place
+def home(visit: Visit) -> HttpResponse:
+    """What needs me, what runs, what happened."""
+    found = experiments.experiments_of(visit.project.id)
+    all_flags = flags.flags_of(visit.project.id)
+    page = HomePage(
+        needs=needs_of(found, visit.now),
+        running=running_of(found, visit.now),
+        killed_flags=killed_in(all_flags, visit.environment.key),
+        environment_killed_at=flags.environment_kill(visit.environment.id),
+        recent=project_activity(visit, limit=_RECENT),
+        first_steps=first_steps(
+            flags=len(all_flags),
+            metrics=len(metrics.metrics_of(visit.project.id)),
+            keys=len(access.sdk_keys(visit.project.id)),
+            experiments=found,
+        ),
+    )
+    return show(visit, "home.html", page, frame=frame_of(visit, "Home", section=""))
+
+
+@in_place
+def layers(visit: Visit) -> HttpResponse:
+    """Who holds which slots of which layer."""
+    page = layers_page(experiments.layers_of(visit.environment.id))
+    return show(visit, "layers.html", page, frame=frame_of(visit, "Layers", section="layers"))
+
+
+@in_place
+def activity(visit: Visit) -> HttpResponse:
+    """The audit trail, a page at a time."""
+    asked = visit.request.GET.get("before", "")
+    before = int(asked) if asked.isdecimal() else None
+    lines = project_activity(visit, limit=_PAGE + 1, before=before)
+    older = lines[_PAGE - 1].number if len(lines) > _PAGE else None
+    page = ActivityPage(lines[:_PAGE], older, is_first=before is None)
+    return show(visit, "activity.html", page, frame=frame_of(visit, "Activity", section="activity"))
+
+
+def project_activity(visit: Visit, *, limit: int, before: int | None = None) -> tuple[ActivityLine, ...]:
+    """The project's newest records as lines."""
+    entries = audit.of_project(visit.project.id, before=before, limit=limit)
+    return activity_lines(entries, environment_names(visit))
+
+
+def environment_names(visit: Visit) -> dict[str, str]:
+    """The project's environments by id."""
+    return {str(each.id): each.name for each in visit.project.environments}

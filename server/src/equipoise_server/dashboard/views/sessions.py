@@ -1,0 +1,72 @@
+"""Signing in and out, the start page, and new projects."""
+
+from __future__ import annotations
+
+from django.contrib.auth import authenticate, login
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST
+
+from equipoise_server.access import actions, reads
+from equipoise_server.access.actions import CreateProject
+from equipoise_server.dashboard.forms import Form, filled, posted
+from equipoise_server.dashboard.pages.places import SignInPage, StartPage
+from equipoise_server.dashboard.themes import safe_path
+from equipoise_server.dashboard.visits import actor_of, bare_frame, place_href, rendered
+from equipoise_server.foundation.ids import key_from_name
+from equipoise_server.foundation.refusals import Problem, Refusal
+
+
+@require_http_methods(["GET", "POST"])
+def sign_in(request: HttpRequest) -> HttpResponse:
+    """Ask for e-mail and password, and start a session."""
+    if request.method == "GET":
+        return _sign_in_page(request, Form(), request.GET.get("next", "/"))
+    form = posted(request)
+    user = authenticate(request, email=form.text("email"), password=form.text("password"))
+    if user is None:
+        told = Problem("", "This e-mail address and password do not belong together.")
+        return _sign_in_page(request, form.with_problems([told]), form.text("next", "/"), status=422)
+    login(request, user)
+    return HttpResponseRedirect(safe_path(request, form.text("next", "/")))
+
+
+def _sign_in_page(request: HttpRequest, form: Form, back: str, *, status: int = 200) -> HttpResponse:
+    page = SignInPage(form, safe_path(request, back))
+    return rendered(request, "sign_in.html", page, frame=bare_frame(request, "Sign in"), status=status)
+
+
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    """End the session."""
+    request.session.flush()
+    return HttpResponseRedirect("/sign-in")
+
+
+def start(request: HttpRequest) -> HttpResponse:
+    """Go to the person's first project, or help them to one."""
+    projects = reads.projects_of(actor_of(request))
+    if not projects:
+        return _start_page(request, filled({"unit_types": "user"}))
+    return HttpResponseRedirect(place_href(projects[0].key, projects[0].environments[-1].key))
+
+
+@require_http_methods(["GET", "POST"])
+def new_project(request: HttpRequest) -> HttpResponse:
+    """Create a project and go there."""
+    if request.method == "GET":
+        return _start_page(request, filled({"unit_types": "user"}))
+    form = posted(request)
+    unit_types = tuple(part.strip() for part in form.text("unit_types").split(",") if part.strip())
+    key = form.text("key").strip() or key_from_name(form.text("name"))
+    command = CreateProject(key, form.text("name"), unit_types, unit_types[0] if unit_types else "")
+    try:
+        project = actions.create_project(actor_of(request), command, now=timezone.now())
+    except Refusal as refusal:
+        return _start_page(request, form.with_problems(refusal.problems), status=refusal.status)
+    return HttpResponseRedirect(place_href(project.key, project.environments[-1].key))
+
+
+def _start_page(request: HttpRequest, form: Form, *, status: int = 200) -> HttpResponse:
+    page = StartPage(form, actor_of(request).may_create_projects)
+    return rendered(request, "start.html", page, frame=bare_frame(request, "Welcome"), status=status)
