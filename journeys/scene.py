@@ -89,7 +89,7 @@ def _catalogue(admin: Actor, project: Project, now: datetime) -> None:
 
 
 def running(now: datetime) -> dict[str, str]:
-    """The shop with the experiment `green-button` running for three quarters of two countries."""
+    """The shop with `green-button` running for three quarters of two countries, and an unfinished draft."""
     known = shop(now)
     ada = actor_of_token(known["token"], now=now)
     if ada is None:
@@ -100,6 +100,8 @@ def running(now: datetime) -> dict[str, str]:
         ada, CreateExperiment(project.id, "green-button", "Green button", DESIGN), now=now
     )
     launch(ada, Launch(draft.id, production.id, draft.version), now=now)
+    unfinished = CreateExperiment(project.id, "draft-without-oec", "Unfinished", Design())
+    create_experiment(ada, unfinished, now=now)
     return known
 
 

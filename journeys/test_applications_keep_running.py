@@ -1,4 +1,4 @@
-"""An application with the SDK follows the server while there is one, and keeps its answers while there is none."""
+"""An application with the SDK follows a server that is there, and keeps its answers while there is none."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ from typing import IO, Self
 import click
 import httpx
 
+from equipoise_cli.answers import JsonObject
 from equipoise_cli.configuration import Access
 
-JsonObject = dict[str, object]
 TIMEOUT_SECONDS = 30.0
 # An import answers with its finished report.
 IMPORT_TIMEOUT_SECONDS = 600.0
@@ -27,11 +27,13 @@ class Refused(click.ClickException):
     def __init__(self, problem: JsonObject) -> None:
         super().__init__(str(problem.get("title") or problem.get("detail") or "The request was refused"))
         self.problem = problem
+        # Known only while the command runs; the message is shown after it.
+        context = click.get_current_context(silent=True)
+        self._as_json = context is not None and bool(context.params.get("as_json"))
 
     def show(self, file: IO[str] | None = None) -> None:
         """Write the problems to standard error: a list for people, the document itself under --json."""
-        context = click.get_current_context(silent=True)
-        if context is not None and context.params.get("as_json"):
+        if self._as_json:
             click.echo(json.dumps(self.problem, indent=2, ensure_ascii=False), err=True, file=file)
             return
         click.echo(f"{self.message}:" if self._lines() else self.message, err=True, file=file)

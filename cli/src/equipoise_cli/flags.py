@@ -6,9 +6,10 @@ import json
 
 import click
 
+from equipoise_cli.answers import JsonObject, part, parts
 from equipoise_cli.choices import environment_option, json_option, project_option
 from equipoise_cli.configuration import access
-from equipoise_cli.connection import Connection, JsonObject
+from equipoise_cli.connection import Connection
 from equipoise_cli.printing import UNKNOWN, print_json, print_table, text_of
 
 
@@ -54,7 +55,7 @@ def show_flag(key: str, project: str, as_json: bool) -> None:
         return
     click.echo(f"{found.get('key')} ({found.get('type')}): {found.get('name')}")
     print_table(
-        ("variant", "value"), ((v.get("key"), text_of(v.get("value"))) for v in _list(found, "variants"))
+        ("variant", "value"), ((v.get("key"), text_of(v.get("value"))) for v in parts(found, "variants"))
     )
     click.echo()
     print_table(
@@ -65,10 +66,11 @@ def show_flag(key: str, project: str, as_json: bool) -> None:
                 "killed" if s.get("killed_at") else "on",
                 s.get("default"),
                 s.get("off"),
-                len(_list(s, "rules")),
-                ", ".join(str(pin.get("experiment_key")) for pin in _list(s, "pins")),
+                len(parts(s, "rules")),
+                ", ".join(str(pin.get("experiment_key")) for pin in parts(s, "pins")),
             )
-            for name, s in _settings(found).items()
+            for name in part(found, "settings")
+            for s in (part(part(found, "settings"), name),)
         ),
     )
 
@@ -130,13 +132,12 @@ def explain(
     if as_json:
         print_json(found)
         return
-    decision = found.get("decision")
-    if isinstance(decision, dict):
-        value, variant = text_of(decision.get("value")), decision.get("variant") or UNKNOWN
-        click.echo(f"{key} = {value} (variant {variant}, {decision.get('reason')})")
+    decision = part(found, "decision")
+    value, variant = text_of(decision.get("value")), decision.get("variant") or UNKNOWN
+    click.echo(f"{key} = {value} (variant {variant}, {decision.get('reason')})")
     print_table(
         ("step", "about", "finding", "detail"),
-        ((s.get("kind"), s.get("key"), s.get("finding"), _detail(s)) for s in _list(found, "steps")),
+        ((s.get("kind"), s.get("key"), s.get("finding"), _detail(s)) for s in parts(found, "steps")),
     )
 
 
@@ -156,20 +157,9 @@ def _value(text: str) -> object:
 
 
 def _detail(step: JsonObject) -> str:
-    detail = step.get("detail")
-    pairs = detail.items() if isinstance(detail, dict) else ()
-    return ", ".join(f"{name} {text_of(value)}" for name, value in pairs)
+    return ", ".join(f"{name} {text_of(value)}" for name, value in part(step, "detail").items())
 
 
 def _killed_in(flag: JsonObject) -> list[str]:
-    return [name for name, settings in _settings(flag).items() if settings.get("killed_at")]
-
-
-def _settings(flag: JsonObject) -> dict[str, JsonObject]:
-    settings = flag.get("settings")
-    return settings if isinstance(settings, dict) else {}
-
-
-def _list(found: JsonObject, name: str) -> list[JsonObject]:
-    items = found.get(name)
-    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    settings = part(flag, "settings")
+    return [name for name in settings if part(settings, name).get("killed_at")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from equipoise_cli.answers import parts
 from equipoise_cli.choices import json_option
 from equipoise_cli.configuration import access
 from equipoise_cli.connection import Connection
@@ -26,12 +27,8 @@ def list_projects(as_json: bool) -> None:
         return
     print_table(
         ("key", "name", "environments"),
-        ((p.get("key"), p.get("name"), ", ".join(_environment_keys(p))) for p in found),
+        (
+            (p.get("key"), p.get("name"), ", ".join(str(e.get("key")) for e in parts(p, "environments")))
+            for p in found
+        ),
     )
-
-
-def _environment_keys(project: dict[str, object]) -> list[str]:
-    environments = project.get("environments")
-    if not isinstance(environments, list):
-        return []
-    return [str(e["key"]) for e in environments if isinstance(e, dict)]
