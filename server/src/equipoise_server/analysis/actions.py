@@ -1,4 +1,4 @@
-"""What makes reports: refresh, and a fresh start of the ledger after events were back-filled."""
+"""What makes reports: refresh, a fresh start of the ledger after a back-fill, and the import of the past."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ from uuid import UUID
 
 from django.db import transaction
 
+from equipoise_server.access.values import Actor
 from equipoise_server.analysis import models
 from equipoise_server.analysis.codec import to_json
+from equipoise_server.analysis.importing import ImportPast, load_past_experiment
 from equipoise_server.analysis.refreshing import build_report, forget_looks
 from equipoise_server.analysis.reporting import verdict_of
 from equipoise_server.analysis.rows import blocks
 from equipoise_server.analysis.values import Report
+from equipoise_server.experiments import reads as experiments
 from equipoise_server.experiments.actions import record_verdict
+from equipoise_server.experiments.values import Experiment
+
+__all__ = ["ImportPast", "import_past_experiment", "rebuild", "refresh"]
 
 
 def refresh(iteration_id: UUID, now: datetime) -> Report:
@@ -35,6 +41,14 @@ def rebuild(iteration_id: UUID, now: datetime) -> Report:
         forget_looks(iteration_id)
         models.FrozenFacts.objects.filter(iteration_id=iteration_id).delete()
     return refresh(iteration_id, now)
+
+
+def import_past_experiment(actor: Actor, command: ImportPast, *, now: datetime) -> Experiment:
+    """Enter an experiment that was run elsewhere, with its data and its fixed-horizon report."""
+    experiment = load_past_experiment(actor, command, now=now)
+    assert experiment.iteration is not None, "an import is an iteration"
+    rebuild(experiment.iteration.id, now)
+    return experiments.experiment(experiment.id)
 
 
 def _is_final(iteration_id: UUID) -> bool:

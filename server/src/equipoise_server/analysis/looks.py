@@ -63,9 +63,12 @@ def final_look(iteration: Iteration, *, now: datetime) -> DueLook | None:
     return DueLook(stopped, True, method)  # is_final
 
 
-def span_of(look: DueLook, longest_window: timedelta) -> Span:
-    """Running: everybody exposed so far. At the fixed end: only units whose windows have closed."""
-    if look.method is Method.FIXED:
+def span_of(look: DueLook, longest_window: timedelta, *, is_complete: bool) -> Span:
+    """Running: everybody exposed so far. At the fixed end: only units whose windows have closed.
+
+    is_complete: an import's outcomes are all there, whenever its units were exposed.
+    """
+    if look.method is Method.FIXED and not is_complete:
         return Span(look.as_of, look.as_of - longest_window)
     return Span(look.as_of, look.as_of)
 

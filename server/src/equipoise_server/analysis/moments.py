@@ -60,7 +60,8 @@ class Warehouse:
 
     def __init__(self, files: Files) -> None:
         self._files = files
-        self._database = duckdb.connect(":memory:", config={"threads": 2})
+        # One thread: the same files give the same bits, whatever else the machine does.
+        self._database = duckdb.connect(":memory:", config={"threads": 1})
 
     def close(self) -> None:
         """Give the memory back."""

@@ -120,7 +120,8 @@ class _Analysed:
 
 
 def _analyse(refresh: _Refresh, facts: models.FrozenFacts, look: DueLook) -> _Analysed:
-    span = looks.span_of(look, refresh.plan.longest_window)
+    is_complete = refresh.iteration.is_imported
+    span = looks.span_of(look, refresh.plan.longest_window, is_complete=is_complete)
     arms = refresh.warehouse.moments(refresh.plan, span, facts.pivots)
     everybody = Span(look.as_of, look.as_of)
     counts = counting.arm_counts(refresh.iteration.design, refresh.warehouse.counts(refresh.plan, everybody))
