@@ -10,7 +10,7 @@ import pytest
 from calling import Caller, Reply, caller
 from django.test import Client
 from people import NOW, a_member, an_outsider
-from scenes import Shop, a_button_flag, a_shop
+from scenes import Shop, a_button_flag, a_running_experiment, a_shop
 
 from equipoise_server.access.actions import IssueSdkKey, issue_sdk_key
 from equipoise_server.access.values import KeyKind, Role
@@ -20,7 +20,7 @@ from equipoise_server.flags.actions import CreateSegment, create_segment
 pytestmark = pytest.mark.django_db
 
 Schema = Mapping[str, object]
-READ_ONLY = {"explain", "preview_import", "check_launch", "plan_power"}
+READ_ONLY = {"explain", "plan_power"}
 """POSTs that change nothing, so that a viewer may send them."""
 NEEDS_NO_PROJECT = {"list_projects", "create_project"}
 
@@ -60,7 +60,14 @@ def operations() -> Iterator[Operation]:
 
 
 OPERATIONS = {operation.id: operation for operation in operations()}
-QUERY = {"at": "2036-03-02T09:00:00Z", "flag": "checkout-button", "unit_type": "user", "unit": "u1"}
+NO_REPORT_YET = {"get_report", "export_report"}
+QUERY = {
+    "at": "2036-03-02T09:00:00Z",
+    "flag": "free-flag",
+    "environment": "production",
+    "unit_type": "user",
+    "unit": "u1",
+}
 
 
 def sample(schema: object) -> object:
@@ -115,15 +122,16 @@ class Place:
 
 def a_place(shop: Shop) -> Place:
     """A project with one of everything that this room's operations name."""
-    a_button_flag(shop)
+    a_button_flag(shop, "free-flag")
+    a_running_experiment(shop)
     condition = {"attribute": "staff", "operator": "equals", "value": True}
     create_segment(shop.owner, CreateSegment(shop.project.id, "staff", "Staff", condition), now=NOW)
     production = shop.project.environments[1]
     issued = issue_sdk_key(shop.owner, IssueSdkKey(production.id, KeyKind.SERVER, "web"), now=NOW)
     return Place(
         Keys(
-            project=shop.project.key, environment="production", flag="checkout-button", segment="staff",
-            key=str(issued.key.id),
+            project=shop.project.key, environment="production", flag="free-flag", segment="staff",
+            experiment="checkout-button", metric="purchase", key=str(issued.key.id),
         )
     )  # fmt: skip
 
@@ -162,8 +170,9 @@ def test_a_viewer_may_look_and_change_nothing() -> None:
         op.id: reply.text for op, reply in answers if op in known and op.changes and reply.status != 403
     }
     assert changed == {}
+    readable = [(op, reply) for op, reply in answers if op in known and not op.changes]
     unread = {
-        op.id: reply.text for op, reply in answers if op in known and not op.changes and reply.status > 299
+        op.id: reply.text for op, reply in readable if reply.status > 299 and op.id not in NO_REPORT_YET
     }
     assert unread == {}
 
@@ -176,7 +185,7 @@ def test_what_belongs_to_another_project_is_not_found() -> None:
         place = Place(Keys(foreign.keys, project="bakery"))
         reply = place.ask(admin, operation)
         unknown = set(_names(operation.path)) - {"project", "environment"}
-        assert not unknown or reply.status in {404, 422}, operation.id
+        assert not unknown or reply.status == 404, f"{operation.id}: {reply.text}"
 
 
 def _names(path: str) -> list[str]:
