@@ -150,19 +150,18 @@ def margin_text(margin: Margin, direction: Direction, display: str) -> str:
 
 def chance(p_value: float) -> str:
     """A p-value as “1 in …”."""
-    if p_value <= 0 or not math.isfinite(1 / p_value):
-        return "less than 1 in a googol"
-    odds = 1 / p_value
-    if odds < 1_000_000:  # noqa: PLR2004  # longer numbers are powers of ten
-        return f"1 in {odds:,.0f}"
-    return f"1 in 10^{math.floor(math.log10(odds))}"
+    odds = 1 / p_value if p_value > 0 else math.inf
+    for size, name in ((1e12, ""), (1e9, " billion"), (1e6, " million")):
+        if odds >= size:
+            return f"1 in {odds / size:.1f}{name}" if name else "less than 1 in a trillion"
+    return f"1 in {odds:,.0f}"
 
 
 def mismatch(arms: Sequence[ArmCount], srm: Srm) -> Withheld:
     """Results withheld because the split is broken; says nothing of any metric."""
     seen = " and ".join(f"{arm.exposed:,} ({arm.name})" for arm in arms)
-    planned = " : ".join(f"{arm.planned_share:.0%}" for arm in arms)
-    likely = "" if srm.p_value is None else f" By chance that happens {chance(srm.p_value)} times."
+    planned = " : ".join(percent(arm.planned_share, 0) for arm in arms)
+    likely = "" if srm.p_value is None else f" The chance of that is {chance(srm.p_value)}."
     return Withheld(
         "Results are withheld: the split of the units is broken",
         f"{seen} units were seen where {planned} was planned.{likely}"
