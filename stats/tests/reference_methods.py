@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
+import reference_evidence
 import reference_looks
 from reference_planning import (
     Answer,
@@ -54,10 +54,10 @@ from equipoise_stats import (
     wilson,
 )
 from equipoise_stats.guardrails import Contrast, non_inferiority_p_value
-from equipoise_stats.intervals import normal_critical, t_p_value
+from equipoise_stats.intervals import known, normal_critical, t_p_value
 from equipoise_stats.intervals import welch_degrees_of_freedom as welch_df
 from equipoise_stats.quality import WARN_LARGEST_SHARE, largest_unit_share, mean_without
-from equipoise_stats.sequences import log_e_value_of_events, mixing
+from equipoise_stats.sequences import mixing
 from equipoise_stats.srm import SrmVerdict
 
 
@@ -157,15 +157,6 @@ def numerical_stability(i: Inputs) -> Answer:
     }
 
 
-def mixture_boundary(multiplier: Callable[..., Any], i: Inputs) -> float:
-    return float(multiplier(i["V"], i["v_opt"], i["alpha"])) * math.sqrt(i["V"])
-
-
-def normal_mixture(i: Inputs) -> Answer:
-    # V and v_opt take the place of n and n*; the boundary is the multiplier times sqrt(V).
-    return {"two_sided": mixture_boundary(two_sided_multiplier, i)}
-
-
 def asymptotic_cs(i: Inputs) -> Answer:
     if "n_over_nstar" in i:
         reach = two_sided_multiplier(np.array(i["n_over_nstar"]), 1.0, i["alpha"])
@@ -199,14 +190,6 @@ def msprt(i: Inputs) -> Answer:
     return {"lambda": evidence, "p": float(p_value_of(log_e)), "equivalent_rho2_times_n": x}
 
 
-def events(i: Inputs) -> Answer:
-    share, concentration = i["treatment_share"], sum(i["prior"])
-    log_e = log_e_value_of_events(
-        i["treatment_events"], i["total_events"], share, concentration=concentration
-    )
-    return {"log_e_one_sided_harm": log_e, "p_one_sided": float(p_value_of(log_e))}
-
-
 def srm_chi2(i: Inputs) -> Answer:
     found = judge_srm(i["counts"], i["weights"])
     return {
@@ -218,6 +201,8 @@ def srm_chi2(i: Inputs) -> Answer:
 
 
 def srm_sequential(i: Inputs) -> Answer:
+    if "one_hot" in i:
+        return reference_evidence.srm_by_unit(i)
     if "counts" in i:
         log_e = srm_log_e_value(i["counts"], i["weights"], [i["concentration"]])
         return {"log_e": log_e, "p_this_look": float(p_value_of(log_e))}
@@ -228,33 +213,6 @@ def srm_sequential(i: Inputs) -> Answer:
     return {"n_stop": stop + 1, "p": p[stop]}
 
 
-def srm_localisation(i: Inputs) -> Answer:
-    p = {name: judge_srm(counts, i["weights"]).p_value for name, counts in i["segments"].items()}
-    total = np.sum(list(i["segments"].values()), axis=0)
-    adjusted = dict(zip(p, holm([x for x in p.values() if x is not None]), strict=True))
-    culprit = min(adjusted, key=adjusted.__getitem__)
-    rest = total - np.array(i["segments"][culprit])
-    return {
-        "overall_p": judge_srm(total.tolist(), i["weights"]).p_value,
-        "p": p,
-        "holm_p": adjusted,
-        "culprit": culprit,
-        "p_without_culprit": judge_srm(rest.tolist(), i["weights"]).p_value,
-    }
-
-
-def srm_onset(i: Inputs) -> Answer:
-    daily = [judge_srm(day, i["weights"]).p_value for day in i["daily_new_units"]]
-    early, late = (
-        np.sum(days, axis=0).tolist() for days in (i["daily_new_units"][:3], i["daily_new_units"][3:])
-    )
-    return {
-        "daily_p": daily,
-        "p_days_1_3": judge_srm(early, i["weights"]).p_value,
-        "p_days_4_6": judge_srm(late, i["weights"]).p_value,
-    }
-
-
 def family(adjust: Callable[[list[float]], tuple[float, ...]]) -> Callable[[Inputs], Answer]:
     def answer(i: Inputs) -> Answer:
         adjusted = adjust(i["p"])
@@ -262,13 +220,6 @@ def family(adjust: Callable[[list[float]], tuple[float, ...]]) -> Callable[[Inpu
         return {"adjusted": adjusted, "rejected_at_0.05": rejected}
 
     return answer
-
-
-def gatekeeping(i: Inputs) -> Answer:
-    secondary = dict(zip(i["secondary"], holm(list(i["secondary"].values())), strict=True))
-    exploratory = i["exploratory"]
-    flagged = dict(zip(exploratory, benjamini_hochberg(list(exploratory.values())), strict=True))
-    return {"secondary_holm": secondary, "exploratory_bh": flagged}
 
 
 def relative_margin(i: Inputs) -> Answer:
@@ -304,7 +255,17 @@ def auto_abort(i: Inputs) -> Answer:
     assert not hasattr(found, "reason")
     n = i["treatment"]["n"] + i["control"]["n"]
     multiplier = float(one_sided_multiplier(n, i["n_star"], i["alpha"]))
-    return {"upper": found.upper, "kill": found.breached, "multiplier": multiplier}
+    upper = found.upper
+    assert upper is not None
+    distance = i["treatment"]["mean"] - i["control"]["mean"]
+    welch = math.sqrt(sum(known(arm(i[name]).variance) for name in ("treatment", "control")))
+    return {
+        "upper": upper,
+        "kill": found.breached,
+        "multiplier": multiplier,
+        "se_null": (upper - distance) / multiplier,
+        "kill_with_welch_variance": distance + multiplier * welch < 0,
+    }
 
 
 def outlier(i: Inputs) -> Answer:
@@ -324,22 +285,17 @@ METHODS: dict[str, Callable[[Inputs], Answer]] = {
     "fieller_covariance": fieller_covariance,
     "ratio_delta": ratio_delta,
     "numerical_stability": numerical_stability,
-    "cs_normal_mixture": normal_mixture,
     "asymptotic_cs": asymptotic_cs,
     "asymptotic_cs_one_sided": one_sided_cs,
     "msprt": msprt,
     "always_valid_p_running_min": lambda i: {"p_reported": running_p_values(i["p_by_look"])},
-    "eprocess_events": events,
     "srm_chi2": srm_chi2,
     "srm_sequential": srm_sequential,
-    "srm_localisation": srm_localisation,
-    "srm_onset": srm_onset,
     "bonferroni": family(bonferroni),
     "holm": family(holm),
     "benjamini_hochberg": family(benjamini_hochberg),
     "benjamini_yekutieli": family(benjamini_yekutieli),
     "holm_always_valid": lambda i: {"adjusted": holm(i["p_always_valid"])},
-    "gatekeeping": gatekeeping,
     "noninferiority_relative_margin": relative_margin,
     "noninferiority_power": guardrail_units,
     "auto_abort_cs": auto_abort,
@@ -353,4 +309,5 @@ METHODS: dict[str, Callable[[Inputs], Answer]] = {
     "duration": days,
     "outlier_influence": outlier,
     **reference_looks.METHODS,
+    **reference_evidence.METHODS,
 }

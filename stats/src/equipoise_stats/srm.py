@@ -80,6 +80,34 @@ def judge_srm(counts: Sequence[int], weights: Sequence[float]) -> Srm:
     return Srm(_verdict(p_value, log_e), p_value, statistic, df, method, log_e)
 
 
+@dataclass(frozen=True, slots=True)
+class AllocationEpoch:
+    """A time in which the weights stood still: units that came in it, and the weights, by arm."""
+
+    counts: tuple[int, ...]
+    weights: tuple[float, ...]
+
+
+def judge_srm_over_epochs(epochs: Sequence[AllocationEpoch]) -> Srm:
+    """Test a split whose weights changed: each epoch against its own weights.
+
+    Chi-squared and its degrees of freedom add up; so does ln E for each concentration. Pooling
+    against today's weights would be a false alarm. One epoch is `judge_srm`.
+    """
+    judged = [judge_srm(epoch.counts, epoch.weights) for epoch in epochs]
+    if len(judged) == 1:
+        return judged[0]
+    tested = [srm for srm in judged if srm.statistic is not None]
+    if not tested:
+        return Srm(SrmVerdict.UNKNOWN, None, None, 0, None, None)
+    statistic = sum(known_statistic for srm in tested if (known_statistic := srm.statistic) is not None)
+    df = sum(srm.degrees_of_freedom for srm in tested)
+    p_value = max(float(stats.chi2.sf(statistic, df)), SMALLEST_P)
+    by_prior = np.array([_log_e_values(*_with_weight(e.counts, e.weights), _CONCENTRATIONS) for e in epochs])
+    log_e = _averaged(by_prior.sum(axis=0))
+    return Srm(_verdict(p_value, log_e), p_value, statistic, df, SrmMethod.CHI_SQUARED, log_e)
+
+
 def srm_log_e_value(
     counts: Sequence[float],
     weights: Sequence[float],
@@ -89,13 +117,33 @@ def srm_log_e_value(
 
     E = B(k θ + N) / B(k θ) / prod θ^N (Lindon & Malek 2022, eq. 6); valid at every look.
     """
-    n = np.asarray(counts, dtype=np.float64)
-    theta = np.asarray(weights, dtype=np.float64)
-    theta = theta / theta.sum()
-    log_null = float(n @ np.log(theta))
-    priors = [k * theta for k in concentrations]
-    logs = [_log_beta(prior + n) - _log_beta(prior) - log_null for prior in priors]
+    return _averaged(_log_e_values(counts, weights, concentrations))
+
+
+def log_e_value_of_counts(counts: Sequence[float], weights: Sequence[float], prior: Sequence[float]) -> float:
+    """The same for one Dirichlet prior of any shape, (arms,)."""
+    n, theta = np.asarray(counts, dtype=np.float64), np.asarray(weights, dtype=np.float64)
+    alpha = np.asarray(prior, dtype=np.float64)
+    log_null = float(n @ np.log(theta / theta.sum()))
+    return _log_beta(alpha + n) - _log_beta(alpha) - log_null
+
+
+def _log_e_values(
+    counts: Sequence[float], weights: Sequence[float], concentrations: Sequence[float]
+) -> FloatArray:
+    theta = np.asarray(weights, dtype=np.float64) / float(np.sum(weights))
+    logs = [log_e_value_of_counts(counts, weights, (k * theta).tolist()) for k in concentrations]
+    return np.array(logs)
+
+
+def _averaged(logs: FloatArray) -> float:
     return float(special.logsumexp(logs)) - math.log(len(logs))
+
+
+def _with_weight(counts: Sequence[int], weights: Sequence[float]) -> tuple[list[float], list[float]]:
+    """The arms that can get units."""
+    kept = [at for at, weight in enumerate(weights) if weight > 0]
+    return [float(counts[at]) for at in kept], [weights[at] for at in kept]
 
 
 def _log_beta(a: FloatArray) -> float:
