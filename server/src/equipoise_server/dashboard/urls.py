@@ -61,4 +61,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects", sessions.new_project),
     path("theme", themes.choose),
     path("p/<project>/<environment>", include(_place)),
+    path("<path:rest>", sessions.unknown),
 ]

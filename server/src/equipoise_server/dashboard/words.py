@@ -35,9 +35,12 @@ def plain(value: float, digits: int = 4) -> str:
     return (MINUS if value < 0 else "") + text
 
 
-def percent(share: float | None, decimals: int = 1) -> str:
-    """12.3 % of a share 0.123."""
-    return UNKNOWN if share is None else _with_sign(share * 100, decimals, plus=False) + f"{NBSP}%"
+def percent(share: float | None, decimals: int | None = None) -> str:
+    """12.3 % of a share 0.123; without a number of decimals, at most one and only where it is needed."""
+    if share is None:
+        return UNKNOWN
+    text = _with_sign(share * 100, 1 if decimals is None else decimals, plus=False)
+    return (text.removesuffix(".0") if decimals is None else text) + f"{NBSP}%"
 
 
 def lift(share: float | None) -> str:
@@ -47,6 +50,11 @@ def lift(share: float | None) -> str:
     if share == 0:
         return f"0{NBSP}%"
     return _with_sign(share * 100, _lift_decimals(share), plus=True) + f"{NBSP}%"
+
+
+def tick(share: float) -> str:
+    """A lift on an axis: no more decimals than it needs."""
+    return lift(round(share, 10)).replace(f".0{NBSP}", NBSP)
 
 
 def lift_range(low: float | None, high: float | None) -> str:

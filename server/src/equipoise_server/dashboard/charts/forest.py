@@ -35,11 +35,12 @@ def forest(rows: Sequence[ForestRow], canvas: Canvas, *, title: str) -> Markup:
 
 
 def _domain(rows: Sequence[ForestRow]) -> tuple[float, float]:
-    """All ends, margins and zero; an end far beyond the others is cut and gets an arrow."""
+    """Zero, estimates and margins in full; an interval's end far beyond them is cut and gets an arrow."""
     ends = [end for row in rows for end in (row.low, row.high, row.estimate, row.margin) if end is not None]
     if not ends:
         return -0.05, 0.05
-    reach = 4 * median(abs(end) for end in ends) or max(abs(end) for end in ends) or 0.05
+    core = [abs(mark) for row in rows for mark in (row.estimate, row.margin) if mark is not None]
+    reach = max(4 * median(abs(end) for end in ends), 1.4 * max(core, default=0.0)) or 0.05
     kept = [min(max(end, -reach), reach) for end in ends]
     return padded(min(0.0, *kept), max(0.0, *kept))
 
@@ -58,7 +59,7 @@ def _axis(scale: Scale, bottom: float) -> Iterator[Markup]:
     for value in ticks(scale.low, scale.high, 4 if scale.start < _LABEL_WIDTH else 6):
         x = scale.at(value)
         yield element("line", x1=x, x2=x, y1=0, y2=bottom + 5, cls="grid")
-        yield element("text", words.lift(value), x=x, y=bottom + 20, cls="middle")
+        yield element("text", words.tick(value), x=x, y=bottom + 20, cls="middle")
 
 
 def _row(row: ForestRow, scale: Scale, place: tuple[float, float, float], canvas: Canvas) -> Iterator[Markup]:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from equipoise_server.access.values import Permission, Project
 from equipoise_server.analysis.values import Report
 from equipoise_server.dashboard import words
-from equipoise_server.dashboard.badges import Badge, badge_of, days_left
+from equipoise_server.dashboard.badges import Badge, badge_of, days_left, needs_decision
 from equipoise_server.dashboard.forms import Form
 from equipoise_server.dashboard.pages.activity import ActivityLine
 from equipoise_server.dashboard.pages.figures import ArmNames
@@ -102,6 +102,8 @@ class ExperimentHead:
     version: int
     gate_parts_per_million: int
     stop_reason: str
+    waits_for_stop: bool
+    """The evidence suffices to decide, but it still runs."""
     decision: Decision | None
     decided_arm: str
     health_faults: int
@@ -211,6 +213,7 @@ def experiment_head(
         version=experiment.version,
         gate_parts_per_million=_gate(experiment, iteration),
         stop_reason=iteration.stop_reason if iteration else "",
+        waits_for_stop=experiment.status is Status.RUNNING and needs_decision(badge_of(experiment, now)),
         decision=decided,
         decided_arm=arm_names(design).name(decided.arm) if decided else "",
         health_faults=0 if report is None else sum(1 for note in report.notes if note.level != "info"),
@@ -264,7 +267,8 @@ def _sentence(experiment: Experiment, iteration: Iteration | None, report: Repor
     if iteration is None:
         return ""
     if report is not None:
-        return report.sentence
+        # The locked panel says the rest; twice would be noise.
+        return report.sentence if report.withheld is None else f"{report.withheld.title.rstrip('.')}."
     is_newest = iteration == experiment.iteration
     return experiment.verdict.sentence if is_newest and experiment.verdict is not None else ""
 

@@ -182,7 +182,9 @@ def snippet(flag: Flag, environment: str, unit_type: str) -> str:
     """The one call that an engineer writes."""
     settings = flag.settings[environment]
     value = next(variant.value for variant in flag.variants if variant.key == settings.off)
-    return f'client.{_CALLS[flag.type]}("{flag.key}", {value!r}, {{"units": {{"{unit_type}": user_id}}}})'
+    default = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+    call = f'client.{_CALLS[flag.type]}(\n    "{flag.key}",\n    {default},'
+    return f'{call}\n    {{"units": {{"{unit_type}": {unit_type}_id}}}},\n)'
 
 
 def value_texts(flag: Flag) -> dict[str, str]:
@@ -240,11 +242,11 @@ def override_words(override: Override) -> str:
 
 _TITLES = {
     "unknown": "Is there such a flag?",
-    "kill": "Is it killed?",
+    "kill": "Is the {key} killed?",
     "error": "Can it be evaluated?",
-    "override": "Is the unit named in an override?",
-    "experiment": "Is it in an experiment?",
-    "rule": "Does a rule apply?",
+    "override": "Is it named in an override ({key})?",
+    "experiment": "Is it in the experiment {key}?",
+    "rule": "Does the rule {key} apply?",
     "default": "The default",
 }
 _FINDINGS = {
@@ -277,13 +279,16 @@ def explanation(unit: str, decision: Decision, steps: Sequence[EngineStep]) -> E
     )
 
 
+_SHOWN_DETAIL = ("layer", "slot", "gate_part", "part", "arm")
+
+
 def _explained(step: EngineStep) -> ExplainedStep:
-    title = _TITLES.get(step.kind, step.kind)
-    if step.key:
-        title = f"{title.rstrip('?')}: {step.key}" if step.kind != "kill" else f"{title} ({step.key})"
+    title = _TITLES.get(step.kind, step.kind).format(key=step.key or "")
     says = _FINDINGS.get(step.finding, step.finding)
-    detail = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in step.detail.items())
-    return ExplainedStep(title, f"{says} {detail}".strip(), decided=step.decision is not None)
+    detail = ", ".join(
+        f"{name.replace('_', ' ')} {step.detail[name]}" for name in _SHOWN_DETAIL if name in step.detail
+    )
+    return ExplainedStep(title, f"{says} ({detail})" if detail else says, decided=step.decision is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,8 @@ from equipoise_server.dashboard.visits import Visit, done, frame_of, in_place, n
 from equipoise_server.experiments import actions
 from equipoise_server.experiments import reads as experiments
 from equipoise_server.experiments.actions import Archive, Decide, Restart, Stop, Widen
-from equipoise_server.experiments.values import DecisionKind, Experiment, Iteration
-from equipoise_server.foundation.refusals import Invalid, NotFound, Problem, Refusal
+from equipoise_server.experiments.values import DecisionKind, Experiment, Iteration, Status
+from equipoise_server.foundation.refusals import Conflict, Invalid, NotFound, Problem, Refusal
 from equipoise_server.metrics import reads as metrics
 
 
@@ -164,9 +164,12 @@ def archive(visit: Visit, key: str) -> HttpResponse:
 def decide(visit: Visit, key: str) -> HttpResponse:
     """Choose what to ship, or not to, and say why."""
     found = experiments.experiment_by_key(visit.project.id, key)
-    form = posted(visit.request)
+    if found.status is not Status.STOPPED:
+        told = Problem("", f"“{found.name}” is {found.status}; only what is stopped can be decided.")
+        return not_done(visit, visit.href("experiments", key), Conflict(told))
     if visit.request.method == "GET":
         return _decide_page(visit, found, Form())
+    form = posted(visit.request)
     choice = form.text("choice")
     if not choice:
         asked = Problem("kind", "Choose what to ship, or not to ship.")

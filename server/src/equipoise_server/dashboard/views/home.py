@@ -14,7 +14,7 @@ from equipoise_server.experiments import reads as experiments
 from equipoise_server.flags import reads as flags
 from equipoise_server.metrics import reads as metrics
 
-_RECENT = 6
+_RECENT, _LOOK_BACK = 6, 60
 _PAGE = 50
 
 
@@ -28,7 +28,7 @@ def home(visit: Visit) -> HttpResponse:
         running=running_of(found, visit.now),
         killed_flags=killed_in(all_flags, visit.environment.key),
         environment_killed_at=flags.environment_kill(visit.environment.id),
-        recent=project_activity(visit, limit=_RECENT),
+        recent=_recent(visit),
         first_steps=first_steps(
             flags=len(all_flags),
             metrics=len(metrics.metrics_of(visit.project.id)),
@@ -37,6 +37,13 @@ def home(visit: Visit) -> HttpResponse:
         ),
     )
     return show(visit, "home.html", page, frame=frame_of(visit, "Home", section=""))
+
+
+def _recent(visit: Visit) -> tuple[ActivityLine, ...]:
+    """What happened last, without the verdicts that analysis writes all day."""
+    entries = audit.of_project(visit.project.id, limit=_LOOK_BACK)
+    told = [entry for entry in entries if entry.action != "experiment.verdict"]
+    return activity_lines(told[:_RECENT], environment_names(visit))
 
 
 @in_place

@@ -12,9 +12,9 @@ from equipoise_server.access.actions import CreateProject
 from equipoise_server.dashboard.forms import Form, filled, posted
 from equipoise_server.dashboard.pages.places import SignInPage, StartPage
 from equipoise_server.dashboard.themes import safe_path
-from equipoise_server.dashboard.visits import actor_of, bare_frame, place_href, rendered
+from equipoise_server.dashboard.visits import actor_of, bare_frame, place_href, refused, rendered
 from equipoise_server.foundation.ids import key_from_name
-from equipoise_server.foundation.refusals import Problem, Refusal
+from equipoise_server.foundation.refusals import NotFound, Problem, Refusal
 
 
 @require_http_methods(["GET", "POST"])
@@ -65,6 +65,11 @@ def new_project(request: HttpRequest) -> HttpResponse:
     except Refusal as refusal:
         return _start_page(request, form.with_problems(refusal.problems), status=refusal.status)
     return HttpResponseRedirect(place_href(project.key, project.environments[-1].key))
+
+
+def unknown(request: HttpRequest, rest: str) -> HttpResponse:
+    """An address that means nothing."""
+    return refused(request, NotFound(Problem("", f"There is no page “/{rest}”.")))
 
 
 def _start_page(request: HttpRequest, form: Form, *, status: int = 200) -> HttpResponse:
