@@ -23,6 +23,7 @@ from equipoise_server.commands.demo_experiments import (
     Fate,
     PlannedExperiment,
 )
+from equipoise_server.commands.demo_imports import import_real_experiments
 from equipoise_server.commands.demo_progress import say
 from equipoise_server.commands.demo_setting import Setting, set_up
 from equipoise_server.commands.demo_snapshot import await_revision
@@ -55,6 +56,7 @@ def tell(server: str, state: Path, *, now: datetime) -> None:
     for planned in _with_fate(Fate.DRAFT):
         _draft(setting, planned, now=now - A_DAY)
     _let_visit(setting, server, days=RUNNING_FOR.days, per_day=VISITORS_PER_DAY, until=now)
+    import_real_experiments(setting, now=now)
     say("Reports")
     compact(now=now)
     for experiment in running:
