@@ -69,9 +69,7 @@ def test_vectors_have_unique_names() -> None:
     assert len(names) == len(set(names)) >= 150
 
 
-if NODE is None:
-    print("left out: the vectors in JavaScript, because node is not installed")
-else:
+if NODE is not None:  # the summary names what is left out, see conftest.py
 
     @pytest.mark.node
     def test_javascript_gives_the_same_answers() -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Connect
 from flag_server import FlagServer, Handler, Json, document
+from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
 
 from equipoise_sdk import Outside, in_memory
 from equipoise_sdk.outbox import BATCH_SIZE, Exposed, Outbox
@@ -354,3 +358,18 @@ def test_retry_after_is_read_as_seconds_or_date(
     server.fault = lambda handler: handler.answer(503, Retry_After=header)
     assert transport.snapshot(None).retry_after_seconds == patience
     transport.close()
+
+
+def test_events_fit_their_schemas(server: FlagServer, connect: Connect) -> None:
+    schemas = Path(__file__).parents[2] / "spec" / "schemas"
+    found = [json.loads(path.read_text()) for path in schemas.glob("*.json")]
+    registry: Any = Registry().with_resources((one["$id"], Resource.from_contents(one)) for one in found)
+    (events,) = (one for one in found if one["$id"].endswith("events.schema.json"))
+    client = connect(exposure_attributes=("country",))
+    client.boolean("button", False, USER)
+    client.expose(client.peek("button", False, USER), differs=True, at=NOON)
+    client.track("purchase", USER, value=1, properties={"a": [1]})
+    assert client.flush(5)
+    assert len(server.events) == 3
+    for batch in server.batches:
+        Draft202012Validator(events, registry=registry).validate(batch)

@@ -37,6 +37,20 @@ def _gives(content: object) -> Callable[[Handler], None]:
 
 
 WRONG_HASH = {**document(revision=9, value="evil"), "hash": document()["hash"]}
+
+
+def _trickle(handler: Handler) -> None:
+    """Send a byte whenever the client is about to lose its patience."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", "5000")
+    handler.end_headers()
+    with suppress(OSError):
+        while not handler.owner.release.wait(0.01):
+            handler.wfile.write(b" ")
+            handler.wfile.flush()
+    handler.close_connection = True
+
+
 FAULTS: dict[str, Callable[[Handler], None]] = {
     "401": lambda handler: handler.answer(401),
     "404": lambda handler: handler.answer(404),
@@ -46,6 +60,7 @@ FAULTS: dict[str, Callable[[Handler], None]] = {
     "a redirect": lambda handler: handler.answer(302, Location="http://127.0.0.1:1/"),
     "a cut answer": Handler.cut,
     "silence": Handler.hang,
+    "a trickle": _trickle,
     "too much": _oversize,
     "no JSON": _gives(b"<html>"),
     "half a document": _gives(b'{"format":1'),
@@ -68,7 +83,7 @@ def test_a_fault_changes_no_value_and_is_told(
     server: FlagServer, connect: Connect, fault: Callable[[Handler], None]
 ) -> None:
     server.content = document(revision=5)
-    client = connect()
+    client = connect(request_timeout_seconds=0.1)
     assert client.string("colour", "code", {}) == "grey"
     server.fault = fault
     server.wait_for(2)

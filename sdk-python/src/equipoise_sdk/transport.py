@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
@@ -11,6 +12,12 @@ from equipoise_sdk.settings import Outside, Settings
 
 LARGEST_SNAPSHOT_BYTES = 20 * 2**20
 LONGEST_RETRY_AFTER_SECONDS = 600.0
+LONGEST_ANSWER_IN_TIMEOUTS = 6
+CHUNK_BYTES = 2**16
+
+
+class _Excess(Exception):
+    """An answer is too large or too slow."""
 
 
 class Unreachable(Exception):
@@ -68,15 +75,29 @@ class HttpTransport:
                 preload_content=False,
                 redirect=False,
             )
-            try:
-                content = answer.read(LARGEST_SNAPSHOT_BYTES + 1)
-            finally:
-                answer.close()
+            content = self._content(answer)
         except (urllib3.exceptions.HTTPError, OSError) as cause:
             raise Unreachable(f"{method} {path}: {type(cause).__name__}") from cause
-        if len(content) > LARGEST_SNAPSHOT_BYTES:
-            raise Unreachable(f"{method} {path}: answer larger than {LARGEST_SNAPSHOT_BYTES} bytes")
+        except _Excess as cause:
+            raise Unreachable(f"{method} {path}: {cause}") from cause
         return Answer(answer.status, content, answer.headers.get("ETag"), self._patience(answer))
+
+    def _content(self, answer: urllib3.BaseHTTPResponse) -> bytes:
+        """Read the whole body: a whole answer gives its connection back, any other loses it.
+
+        The timeout of a socket begins anew with each byte, so a trickle needs a limit of its own.
+        """
+        content = bytearray()
+        deadline = time.monotonic() + self._timeout * LONGEST_ANSWER_IN_TIMEOUTS
+        try:
+            while chunk := answer.read1(CHUNK_BYTES):
+                content += chunk
+                _refuse_excess(len(content), deadline)
+        except BaseException:
+            answer.close()
+            raise
+        answer.release_conn()
+        return bytes(content)
 
     def _patience(self, answer: urllib3.BaseHTTPResponse) -> float | None:
         """Read Retry-After: seconds, or a date (RFC 9110, section 10.2.3)."""
@@ -88,3 +109,10 @@ class HttpTransport:
         except (ValueError, TypeError):
             return None
         return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_SECONDS)
+
+
+def _refuse_excess(size: int, deadline: float) -> None:
+    if size > LARGEST_SNAPSHOT_BYTES:
+        raise _Excess(f"answer larger than {LARGEST_SNAPSHOT_BYTES} bytes")
+    if time.monotonic() > deadline:
+        raise _Excess("answer came too slowly")
