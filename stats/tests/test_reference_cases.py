@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from reference_designs import DESIGNS
 from reference_estimators import ESTIMATORS
 from reference_methods import METHODS as METHODS_OF_TIME
 
 from equipoise_stats import one_sided_boundary, one_sided_multiplier
 from equipoise_stats.intervals import t_critical, t_p_value
 
-METHODS = METHODS_OF_TIME | ESTIMATORS
+METHODS = METHODS_OF_TIME | ESTIMATORS | DESIGNS
 DOCUMENT = json.loads((Path(__file__).parent / "data" / "stats-cases.json").read_text())
 # Methods of other chapters: group-sequential, covariates, Bayes, clusters, switchbacks and so on.
 NOT_YET = frozenset({case["method"] for case in DOCUMENT["cases"]} - set(METHODS))
