@@ -179,7 +179,7 @@ def test_a_fault_elsewhere_leaves_a_flag_as_it_was(document: Any, context: Json)
 
 
 @given(salt=worlds.salts)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_slots_are_uniform(salt: str) -> None:
     counts = [0] * 20
     for unit in UNITS:
@@ -188,7 +188,7 @@ def test_slots_are_uniform(salt: str) -> None:
 
 
 @given(one=worlds.salts, other=worlds.salts)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_two_salts_split_independently(one: str, other: str) -> None:
     if one == other:
         return

@@ -222,12 +222,12 @@ def types() -> Iterator[Json]:
         yield vector(name, document, {}, expected(first, "a", "STATIC"), code_default=None)
 
 
-def _faulty_flags() -> Iterator[tuple[str, Json, str]]:
-    """Yield definitions of a boolean flag that must answer the default "off" with an error."""
+def ruled(condition: object) -> Json:
+    return switch(rules=[serve("on", condition)])
 
-    def ruled(condition: object) -> Json:
-        return switch(rules=[serve("on", condition)])
 
+def _senseless_flags() -> Iterator[tuple[str, Json, str]]:
+    """Yield definitions that can be read and make no sense: "off" with an error."""
     yield "an unknown operator", switch(rules=[FAULTY_RULE]), "GENERAL"
     yield "an unknown segment", ruled({"segment": "nobody"}), "GENERAL"
     yield "a segment in a cycle", ruled({"segment": "egg"}), "GENERAL"
@@ -247,6 +247,10 @@ def _faulty_flags() -> Iterator[tuple[str, Json, str]]:
     yield "an unknown group", switch(groups=["nothing"]), "GENERAL"
     yield "an undeclared unit type", switch(rules=[rollout("on", 1, unit_type="device")]), "GENERAL"
     yield "a rule that serves an unknown variant", switch(rules=[serve("maybe")]), "GENERAL"
+
+
+def _malformed_flags() -> Iterator[tuple[str, Json, str]]:
+    """Yield definitions that cannot be read: "off" with an error."""
     yield "a condition without a form", ruled({}), "PARSE_ERROR"
     yield "a condition with two forms", ruled({"all": [], "any": []}), "PARSE_ERROR"
     yield "a condition that is text", ruled("country = DE"), "PARSE_ERROR"
@@ -318,7 +322,11 @@ def errors() -> Iterator[Json]:
         },
     }
     healthy = button(rules=[serve("green")])
-    cases = [*_faulty_flags(), *((name, flag, "GENERAL") for name, flag in _faulty_constants())]
+    cases = [
+        *_senseless_flags(),
+        *_malformed_flags(),
+        *((name, flag, "GENERAL") for name, flag in _faulty_constants()),
+    ]
     for name, flag, code in cases:
         document = snapshot(**around, flags={"switch": flag, "button": healthy})
         told = {"error_code": code, "metadata": {"step": "error"}}
@@ -328,6 +336,12 @@ def errors() -> Iterator[Json]:
     yield vector(
         "fault: other flags are untouched", document, user("u1"), green, flag="button", code_default="x"
     )
+    yield from _beyond_default()
+    yield from _unknown_flags()
+
+
+def _beyond_default() -> Iterator[Json]:
+    """Yield flags that have no default to fall back to, and contexts that are none."""
     nothing: list[tuple[str, object]] = [
         ("no usable default", switch(default="gone", rules=[FAULTY_RULE])),
         ("null", None),
@@ -346,6 +360,22 @@ def errors() -> Iterator[Json]:
             f"fault: a flag that is {name} gives the code default", document, {}, answer, code_default=True
         )
     document = snapshot(flags={"switch": switch()})
+    contexts: list[object] = [
+        None,
+        [],
+        "u1",
+        7,
+        {"units": []},
+        {"attributes": "x"},
+        {"units": {}, "attributes": 1},
+    ]
+    for context in contexts:
+        answer = failed(True, "INVALID_CONTEXT", metadata={"step": "error"})
+        yield vector(f"a context that is {context!r}", document, context, answer, code_default=True)
+
+
+def _unknown_flags() -> Iterator[Json]:
+    document = snapshot(flags={"switch": switch()})
     unknown = failed(
         True,
         "FLAG_NOT_FOUND",
@@ -363,15 +393,3 @@ def errors() -> Iterator[Json]:
     yield vector(
         "a flag called __proto__", document, {}, failed(1, "FLAG_NOT_FOUND"), flag="__proto__", code_default=1
     )
-    contexts: list[object] = [
-        None,
-        [],
-        "u1",
-        7,
-        {"units": []},
-        {"attributes": "x"},
-        {"units": {}, "attributes": 1},
-    ]
-    for context in contexts:
-        answer = failed(True, "INVALID_CONTEXT", metadata={"step": "error"})
-        yield vector(f"a context that is {context!r}", document, context, answer, code_default=True)

@@ -61,6 +61,13 @@ def connect(  # noqa: PLR0913 - each is one setting; a settings object would onl
         headers=dict(headers or {}),
         outside=outside or Outside(),
     )
+    client, connection = _connected(settings)
+    connection.open(settings.start_timeout_seconds)
+    _open_clients.add(client)
+    return client
+
+
+def _connected(settings: Settings) -> tuple[Client, Connection]:
     keeper, outbox = Keeper(), Outbox(settings.queue_size)
     connection = Connection(settings, keeper, outbox)
     client = Client(
@@ -70,9 +77,7 @@ def connect(  # noqa: PLR0913 - each is one setting; a settings object would onl
         exposure_attributes=tuple(settings.exposure_attributes),
         connection=connection,
     )
-    connection.open(settings.start_timeout_seconds)
-    _open_clients.add(client)
-    return client
+    return client, connection
 
 
 def in_memory(snapshot_document: Mapping[str, object], *, outside: Outside | None = None) -> InMemoryClient:
