@@ -14,8 +14,7 @@ from scipy import stats as scipy_stats
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from equipoise_server.analysis import reads
-from equipoise_server.analysis.actions import ImportPast, import_past_experiment
-from equipoise_server.analysis.import_mapping import mapping_from_toml
+from equipoise_server.analysis.actions import ImportPast, import_past_experiment, mapping_from_text
 from equipoise_server.analysis.values import ComparisonRow, Conclusion, Method, Report, SrmState
 from equipoise_server.audit.models import AuditRecord
 from equipoise_server.events.reads import data_quality
@@ -29,7 +28,7 @@ def imported(shop: Shop, name: str) -> Report:
     command = ImportPast(
         shop.project.id,
         environment_of(shop).id,
-        mapping_from_toml((DATA / f"{name}.toml").read_text()),
+        mapping_from_text((DATA / f"{name}.toml").read_text()),
         DATA / f"{name}.csv.gz",
     )
     experiment = import_past_experiment(shop.owner, command, now=NOW)

@@ -10,7 +10,9 @@ from django.db import transaction
 from equipoise_server.access.values import Actor
 from equipoise_server.analysis import models
 from equipoise_server.analysis.codec import to_json
+from equipoise_server.analysis.import_mapping import mapping_from_text
 from equipoise_server.analysis.importing import ImportPast, load_past_experiment
+from equipoise_server.analysis.past_table import SUFFIXES
 from equipoise_server.analysis.refreshing import build_report, forget_looks
 from equipoise_server.analysis.reporting import verdict_of
 from equipoise_server.analysis.rows import blocks
@@ -19,7 +21,16 @@ from equipoise_server.experiments import reads as experiments
 from equipoise_server.experiments.actions import record_verdict
 from equipoise_server.experiments.values import Experiment
 
-__all__ = ["ImportPast", "import_past_experiment", "rebuild", "refresh"]
+FILE_SUFFIXES = SUFFIXES
+
+__all__ = [
+    "FILE_SUFFIXES",
+    "ImportPast",
+    "import_past_experiment",
+    "mapping_from_text",
+    "rebuild",
+    "refresh",
+]
 
 
 def refresh(iteration_id: UUID, now: datetime) -> Report:

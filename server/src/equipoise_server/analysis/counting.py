@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 import equipoise_stats as stats
 from equipoise_server.analysis.moments import DayCount, day_end
 from equipoise_server.analysis.values import ArmCount, ExposurePoint, Srm, SrmPoint, SrmState
-from equipoise_server.experiments.values import Design
+from equipoise_server.experiments.values import Design, Iteration
 
 _STATES = {
     stats.SrmVerdict.PASS: SrmState.PASS,
@@ -36,8 +36,12 @@ def exposures_over_time(design: Design, counts: Sequence[DayCount]) -> tuple[Exp
     )
 
 
-def srm_of(design: Design, counts: Sequence[DayCount], *, now: datetime) -> Srm:
-    """The test now and at each closed day. Locked on a closed day stays locked."""
+def srm_of(iteration: Iteration, counts: Sequence[DayCount], *, now: datetime) -> Srm:
+    """The test now and at each closed day. Locked on a closed day stays locked.
+
+    An import is looked at once, as a whole.
+    """
+    design = iteration.design
     history: list[SrmPoint] = []
     was_locked = False
     for day, so_far in _by_day(counts):
@@ -45,7 +49,8 @@ def srm_of(design: Design, counts: Sequence[DayCount], *, now: datetime) -> Srm:
         judged = _judge(design, so_far)
         if judged.p_value is not None:
             history.append(SrmPoint(min(closed, now), judged.p_value))
-        was_locked = was_locked or (closed <= now and judged.verdict is stats.SrmVerdict.LOCKED)
+        is_looked_at = closed <= now and not iteration.is_imported
+        was_locked = was_locked or (is_looked_at and judged.verdict is stats.SrmVerdict.LOCKED)
     exposed, _ = _totals(counts)
     latest = _judge(design, exposed)
     state = SrmState.LOCKED if was_locked else _STATES[latest.verdict]

@@ -113,20 +113,14 @@ class ImportMapping:
         return tuple((path, column) for path, column in named if column)
 
 
-def mapping_from_toml(text: str) -> ImportMapping:
-    """Read a mapping file; refuses with every fault."""
+def mapping_from_text(text: str) -> ImportMapping:
+    """Read a mapping written as JSON or TOML; refuses with every fault."""
+    kind = "JSON" if text.lstrip().startswith("{") else "TOML"
     try:
-        return mapping_from(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as fault:
-        raise Invalid(Problem("mapping", f"The mapping is not TOML: {fault}.")) from fault
-
-
-def mapping_from_json(text: str | bytes) -> ImportMapping:
-    """Read a mapping sent as JSON; refuses with every fault."""
-    try:
-        return mapping_from(msgspec.json.decode(text))
-    except msgspec.DecodeError as fault:
-        raise Invalid(Problem("mapping", f"The mapping is not JSON: {fault}.")) from fault
+        document = msgspec.json.decode(text) if kind == "JSON" else tomllib.loads(text)
+    except (msgspec.DecodeError, tomllib.TOMLDecodeError, RecursionError) as fault:
+        raise Invalid(Problem("mapping", f"The mapping is not {kind}: {fault}.")) from fault
+    return mapping_from(document)
 
 
 def mapping_from(document: object) -> ImportMapping:

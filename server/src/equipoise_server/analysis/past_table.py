@@ -51,7 +51,7 @@ class PastTable:
             return self._mapping.time.at, self._mapping.time.at
         query = exp.select(exp.func("MIN", _at()), exp.func("MAX", _at())).from_("past")
         first, last = self._rows(query)[0]
-        return first.astimezone(UTC), last.astimezone(UTC)
+        return first.replace(tzinfo=UTC), last.replace(tzinfo=UTC)
 
     def units(self) -> Iterator[PastUnit]:
         """Every row, in the order of the file."""
@@ -65,7 +65,7 @@ class PastTable:
             for row in rows:
                 measured = row[4 : 4 + len(outcomes)]
                 known = zip(mapping.covariates, row[4 + len(outcomes) :], strict=True)
-                seen_at = mapping.time.at or row[3].astimezone(UTC)
+                seen_at = mapping.time.at or row[3].replace(tzinfo=UTC)
                 yield PastUnit(
                     row[0], row[1], row[2], seen_at, measured,
                     {name: _number_or_text(text) for name, text in known if text is not None},
@@ -220,7 +220,8 @@ def _option(name: str) -> exp.Expr:
 
 def _at() -> exp.Expr:
     """The row's instant; without a time column, none."""
-    return exp.TryCast(this=_past("time_text"), to=exp.DataType.build("TIMESTAMPTZ"))
+    zoned = exp.TryCast(this=_past("time_text"), to=exp.DataType.build("TIMESTAMPTZ"))
+    return exp.cast(zoned, "TIMESTAMP")  # the session's zone is UTC
 
 
 def _outcome(place: int) -> exp.Expr:

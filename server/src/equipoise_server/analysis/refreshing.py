@@ -84,7 +84,7 @@ def _report(refresh: _Refresh) -> Report:
     span = Span(refresh.until, refresh.until)
     counts = refresh.warehouse.counts(refresh.plan, span)
     design = refresh.iteration.design
-    srm = counting.srm_of(design, counts, now=refresh.now)
+    srm = counting.srm_of(refresh.iteration, counts, now=refresh.now)
     live = Live(
         refresh.iteration,
         refresh.now,

@@ -15,7 +15,17 @@ from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 from ninja.types import DictStrAny
 
-from equipoise_server.api import audit, experiments, flags, metrics, projects, reports, segments, snapshots
+from equipoise_server.api import (
+    audit,
+    experiments,
+    flags,
+    imports,
+    metrics,
+    projects,
+    reports,
+    segments,
+    snapshots,
+)
 from equipoise_server.api.authentication import AUTHENTICATION
 from equipoise_server.api.problems import plain_problem, translate_exceptions
 from equipoise_server.api.reading import PlainJson
@@ -30,6 +40,7 @@ ROUTERS = (
     metrics.router,
     experiments.router,
     reports.router,
+    imports.router,
     snapshots.router,
     audit.router,
 )
