@@ -130,11 +130,12 @@ class Sender:
         self._back_off.succeeded()
         if status == OK:
             self.troubles.over("events")
+            self.troubles.over("refused")
             self._note_quarantine(answer.body)
             self._outbox.settle()
         else:
             told = f"{len(batch)} events dropped: the server answered {status}"
-            self.troubles.note(f"refused {status}", told)
+            self.troubles.note("refused", told)
             self._outbox.settle(dropped=len(batch))
         return 0.0
 
