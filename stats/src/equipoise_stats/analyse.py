@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from equipoise_stats.comparison import Comparison, Inference, Pair, compare, few_events, missing_size
+from equipoise_stats.comparison import (
+    Comparison,
+    Inference,
+    Pair,
+    compare,
+    few_events,
+    missing_look,
+    missing_size,
+)
 from equipoise_stats.estimates import (
     Estimate,
     Status,
@@ -29,6 +37,7 @@ from equipoise_stats.guardrails import (
     undecided,
 )
 from equipoise_stats.intervals import Interval, known, normal_critical
+from equipoise_stats.looks import Look
 from equipoise_stats.moments import Moments
 from equipoise_stats.plan import (
     Design,
@@ -51,8 +60,9 @@ from equipoise_stats.results import (
     Withheld,
     WithheldReason,
 )
+from equipoise_stats.schedule import Schedule, Scheduled, recorded, schedule
 from equipoise_stats.sequences import one_sided_multiplier
-from equipoise_stats.srm import Srm, SrmVerdict, judge_srm
+from equipoise_stats.srm import AllocationEpoch, Srm, SrmVerdict, judge_srm_over_epochs
 from equipoise_stats.verdicts import overall, treatment_verdicts
 
 _NO_UNITS = Estimate(0, None, None, None, Status.NO_UNITS)
@@ -61,18 +71,20 @@ _NO_UNITS = Estimate(0, None, None, None, Status.NO_UNITS)
 def analyse(evidence: Evidence, design: Design) -> Analysis:
     """Judge an experiment at one look.
 
-    Running experiments get confidence sequences, those at their planned end fixed-horizon
-    intervals. Raises DesignError with every fault of plan and evidence.
+    With planned looks every look gives repeated intervals, and the results carry the ledger for
+    the next one. Without, running experiments get confidence sequences and those at their
+    planned end fixed-horizon intervals. Raises DesignError with every fault of plan and evidence.
     """
     check(design, evidence)
     arms = _arm_counts(evidence, design)
-    match = judge_srm([arm.units for arm in arms], [variant.weight for variant in design.variants])
+    match = _match(evidence, design)
     checks = exposure_checks(evidence)
     reason = _withholding(evidence, match, checks)
     if reason is not None:
         return Withheld(reason, match, arms, checks)
     method = _method(design)
-    pairs = _pairs(evidence, design)
+    looks = schedule(design, evidence)
+    pairs = _pairs(evidence, design, looks)
     compared = compare(pairs, Inference(method, design.alpha, design.power))
     results = tuple(
         _result(pair, comparison, design) for pair, comparison in zip(pairs, compared, strict=True)
@@ -81,7 +93,8 @@ def analyse(evidence: Evidence, design: Design) -> Analysis:
     treatments = treatment_verdicts(metrics, design, checks)
     quality = checks + metric_checks(design, evidence)
     verdict = overall(treatments)
-    return Results(method, design.alpha, match, arms, quality, metrics, treatments, verdict)
+    ledger = recorded(evidence.ledger, looks, _seen(pairs, compared)) if looks else None
+    return Results(method, design.alpha, match, arms, quality, metrics, treatments, verdict, ledger)
 
 
 def estimate(moments: Moments | None, plan: MetricPlan) -> Estimate:
@@ -104,6 +117,19 @@ def _arm_counts(evidence: Evidence, design: Design) -> tuple[ArmCount, ...]:
     )
 
 
+def _match(evidence: Evidence, design: Design) -> Srm:
+    """Counts against weights, epoch by epoch when the weights changed."""
+    counts = tuple(evidence.counts.get(variant.key, 0) for variant in design.variants)
+    weights = tuple(variant.weight for variant in design.variants)
+    return judge_srm_over_epochs(evidence.epochs or (AllocationEpoch(counts, weights),))
+
+
+def _seen(pairs: Sequence[Pair], compared: Sequence[Comparison]) -> dict[tuple[str, str], float]:
+    """The z of each comparison that took its look."""
+    rows = zip(pairs, compared, strict=True)
+    return {(pair.plan.key, pair.treatment_key): row.z for pair, row in rows if row.z is not None}
+
+
 def _withholding(evidence: Evidence, match: Srm, checks: Sequence[QualityCheck]) -> WithheldReason | None:
     if match.verdict is SrmVerdict.LOCKED:
         return WithheldReason.SRM
@@ -113,7 +139,7 @@ def _withholding(evidence: Evidence, match: Srm, checks: Sequence[QualityCheck])
     return None if seen and match.verdict is not SrmVerdict.UNKNOWN else WithheldReason.NO_DATA
 
 
-def _pairs(evidence: Evidence, design: Design) -> tuple[Pair, ...]:
+def _pairs(evidence: Evidence, design: Design, looks: Schedule) -> tuple[Pair, ...]:
     expected = {treatment: _expected_units(design, treatment) for treatment in design.treatments}
     return tuple(
         Pair(
@@ -122,6 +148,7 @@ def _pairs(evidence: Evidence, design: Design) -> tuple[Pair, ...]:
             estimate(evidence.moments.get(treatment), metric),
             control,
             expected[treatment],
+            looks.get((metric.key, treatment)),
         )
         for metric in design.metrics
         for control in (estimate(evidence.moments.get(design.control), metric),)
@@ -154,14 +181,22 @@ def _result(pair: Pair, comparison: Comparison, design: Design) -> MetricResult:
         alarm=None if margin is None else _alarm(pair, margin, design),
         mde_reached=comparison.mde_reached,
         status=comparison.status,
+        look=_look(pair, comparison),
     )
+
+
+def _look(pair: Pair, comparison: Comparison) -> Look | None:
+    if not isinstance(pair.scheduled, Scheduled) or comparison.z is None:
+        return None
+    return replace(pair.scheduled.look, z=comparison.z)
 
 
 def _guardrail(pair: Pair, comparison: Comparison, margin: Margin, design: Design) -> Guardrail:
     arms, direction = (pair.treatment, pair.control), pair.plan.direction
-    rates = few_events(pair, _method(design))
-    if rates is not None and missing_size(pair, Method.FIXED) is None:
-        critical = normal_critical(design.alpha)
+    method = _method(design)
+    rates = few_events(pair, method)
+    if rates is not None and (missing_look(pair) or missing_size(pair, method)) is None:
+        critical = _one_sided_critical(pair, design)
         return non_inferiority_of_few(*arms, rates, margin=margin, direction=direction, critical=critical)
     if comparison.status is not Status.OK:
         return undecided(margin, comparison.status)
@@ -170,6 +205,8 @@ def _guardrail(pair: Pair, comparison: Comparison, margin: Margin, design: Desig
 
 
 def _one_sided_critical(pair: Pair, design: Design) -> float:
+    if isinstance(pair.scheduled, Scheduled):
+        return pair.scheduled.guardrail_critical
     if design.planned_end_reached:
         return normal_critical(design.alpha)
     n = pair.treatment.n + pair.control.n
@@ -177,6 +214,8 @@ def _one_sided_critical(pair: Pair, design: Design) -> float:
 
 
 def _method(design: Design) -> Method:
+    if design.looks is not None:
+        return Method.GROUP_SEQUENTIAL
     return Method.FIXED if design.planned_end_reached else Method.CONFIDENCE_SEQUENCE
 
 

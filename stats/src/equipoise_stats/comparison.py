@@ -5,10 +5,12 @@ Rows that cannot be compared leave with a reason before any array is made, so no
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import special
 
 from equipoise_stats.estimates import Estimate, Status, Undefined
 from equipoise_stats.intervals import (
@@ -29,6 +31,7 @@ from equipoise_stats.intervals import (
 from equipoise_stats.moments import FloatArray
 from equipoise_stats.plan import MetricKind, MetricPlan
 from equipoise_stats.results import DetectableChange, Method
+from equipoise_stats.schedule import Scheduled
 from equipoise_stats.sequences import log_e_value, mixing, p_value_of, two_sided_multiplier
 
 # Below this many units in an arm no interval of a mean, rate or ratio is given.
@@ -37,13 +40,23 @@ MINIMUM_UNITS = 100
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One metric × treatment. expected_units: planned for these two arms, or None."""
+    """One metric × treatment.
+
+    expected_units: planned for these two arms, or None. scheduled: with a planned end the look,
+    or why there is none now.
+    """
 
     plan: MetricPlan
     treatment_key: str
     treatment: Estimate
     control: Estimate
     expected_units: float | None
+    scheduled: Scheduled | Undefined | None = None
+
+    @property
+    def at_the_end(self) -> bool:
+        """True at the last of the scheduled looks."""
+        return isinstance(self.scheduled, Scheduled) and self.scheduled.look.is_last
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +70,7 @@ class Inference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What one pair says: numbers, or the reason in `status`."""
+    """What one pair says: numbers, or the reason in `status`. z: effect over its standard error."""
 
     effect: Interval | Undefined
     lift: Interval | Undefined
@@ -65,6 +78,7 @@ class Comparison:
     log_e_value: float | None
     mde_reached: DetectableChange | None
     status: Status
+    z: float | None = None
 
 
 def compare(pairs: Sequence[Pair], inference: Inference) -> tuple[Comparison, ...]:
@@ -73,7 +87,11 @@ def compare(pairs: Sequence[Pair], inference: Inference) -> tuple[Comparison, ..
     large: list[int] = []
     for at, pair in enumerate(pairs):
         rates = few_events(pair, inference.method)
-        reason = missing_size(pair, inference.method) or _reason(pair, inference.method, rates)
+        reason = (
+            missing_look(pair)
+            or missing_size(pair, inference.method)
+            or _reason(pair, inference.method, rates)
+        )
         if reason is not None:
             answers[at] = _nothing(reason)
         elif rates is not None:
@@ -88,9 +106,16 @@ def compare(pairs: Sequence[Pair], inference: Inference) -> tuple[Comparison, ..
 
 def few_events(pair: Pair, method: Method) -> TwoRates | None:
     """The counts of a rate that is too rare for the normal approximation, at the planned end."""
-    if method is not Method.FIXED or pair.plan.kind is not MetricKind.PROPORTION:
+    if is_running(pair, method) or pair.plan.kind is not MetricKind.PROPORTION:
         return None
     return small_rates(pair.treatment, pair.control)
+
+
+def is_running(pair: Pair, method: Method) -> bool:
+    """True while there is more to come: more looks, or no planned end."""
+    if method is Method.GROUP_SEQUENTIAL:
+        return not pair.at_the_end
+    return method is Method.CONFIDENCE_SEQUENCE
 
 
 def missing_size(pair: Pair, method: Method) -> Status | None:
@@ -99,7 +124,12 @@ def missing_size(pair: Pair, method: Method) -> Status | None:
         return Status.NO_UNITS
     if min(pair.treatment.n, pair.control.n) >= MINIMUM_UNITS:
         return None
-    return Status.TOO_EARLY if method is Method.CONFIDENCE_SEQUENCE else Status.TOO_FEW_UNITS
+    return Status.TOO_EARLY if is_running(pair, method) else Status.TOO_FEW_UNITS
+
+
+def missing_look(pair: Pair) -> Status | None:
+    """Why a planned end gives no look now, or None."""
+    return pair.scheduled.reason if isinstance(pair.scheduled, Undefined) else None
 
 
 def _reason(pair: Pair, method: Method, rates: TwoRates | None) -> Status | None:
@@ -108,10 +138,9 @@ def _reason(pair: Pair, method: Method, rates: TwoRates | None) -> Status | None
         # Nobody, or everybody, in both arms: the counts cannot tell the arms apart.
         same = pair.treatment.value == pair.control.value
         return Status.ZERO_VARIANCE if same and pair.treatment.variance is None else None
-    running = method is Method.CONFIDENCE_SEQUENCE
-    if running and _is_rare(pair):
+    if is_running(pair, method) and _is_rare(pair):
         return Status.TOO_EARLY
-    if running and pair.expected_units is None:
+    if method is Method.CONFIDENCE_SEQUENCE and pair.expected_units is None:
         return Status.NO_EXPECTED_UNITS
     return unusable(pair.treatment, pair.control)
 
@@ -128,13 +157,22 @@ def _nothing(reason: Status) -> Comparison:
 
 
 def _small(rates: TwoRates, pair: Pair, inference: Inference) -> Comparison:
-    effect = rates.difference(inference.alpha)
-    lift = rates.lift(inference.alpha)
-    half = (effect.upper - effect.lower) / 2
     critical = normal_critical(inference.alpha / 2)
+    p_value = rates.p_value()
+    z = math.copysign(normal_critical(p_value / 2), rates.effect)
+    now = pair.scheduled
+    if isinstance(now, Scheduled):
+        critical = now.look.critical
+        p_value = float(now.rule.p_values(now.times, z, ended=True))
+    level = 2 * float(special.ndtr(-critical))
+    effect, lift = rates.difference(level), rates.lift(level)
+    half = (effect.upper - effect.lower) / 2
     change = half * (1 + normal_critical(1 - inference.power) / critical)
     mde = _change(change, known(pair.control.value))
-    return Comparison(effect, lift, rates.p_value(), None, mde, Status.OK)
+    confident = replace(effect, confidence=1 - inference.alpha)
+    if isinstance(lift, Interval):
+        lift = replace(lift, confidence=1 - inference.alpha)
+    return Comparison(confident, lift, p_value, None, mde, Status.OK, z)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +200,8 @@ def _large(pairs: Sequence[Pair], inference: Inference) -> tuple[Comparison, ...
     arms = _arms(pairs)
     error = np.sqrt(arms.treatment_variance + arms.control_variance)
     effect = arms.treatment - arms.control
-    found = _evidence(pairs, arms, effect / error, inference)
+    z = effect / error
+    found = _evidence(pairs, arms, z, inference)
     bounds = fieller_bounds(
         arms.treatment,
         arms.treatment_variance,
@@ -185,6 +224,7 @@ def _large(pairs: Sequence[Pair], inference: Inference) -> tuple[Comparison, ...
         found.p_value.tolist(),
         log_e,
         change.tolist(),
+        z.tolist(),
         strict=True,
     )
     return tuple(
@@ -195,8 +235,9 @@ def _large(pairs: Sequence[Pair], inference: Inference) -> tuple[Comparison, ...
             log_e_row,
             _change(change_row, known(pair.control.value)),
             Status.OK,
+            z_row,
         )
-        for pair, effects_row, lifts_row, bounded, p, log_e_row, change_row in columns
+        for pair, effects_row, lifts_row, bounded, p, log_e_row, change_row, z_row in columns
     )
 
 
@@ -224,11 +265,26 @@ def _evidence(pairs: Sequence[Pair], arms: _Arms, z: FloatArray, inference: Infe
             arms.treatment_variance, arms.treatment_n, arms.control_variance, arms.control_n
         )
         return _Evidence(t_critical(inference.alpha, df), t_p_value(z, df), None)
+    if inference.method is Method.GROUP_SEQUENTIAL:
+        return _evidence_of_looks(pairs, z)
     n = arms.treatment_n + arms.control_n
     expected = np.array([known(pair.expected_units) for pair in pairs], dtype=np.float64)
     log_e = log_e_value(z, mixing(n, expected, inference.alpha))
     critical = two_sided_multiplier(n, expected, inference.alpha)
     return _Evidence(critical, p_value_of(log_e), log_e)
+
+
+def _evidence_of_looks(pairs: Sequence[Pair], z: FloatArray) -> _Evidence:
+    """Bounds and repeated p-values; pairs with the same looks are asked together."""
+    critical, p_value = np.empty(len(pairs)), np.empty(len(pairs))
+    taken = [(at, pair.scheduled) for at, pair in enumerate(pairs) if isinstance(pair.scheduled, Scheduled)]
+    groups: dict[int, tuple[Scheduled, list[int]]] = {}
+    for at, now in taken:
+        groups.setdefault(id(now), (now, []))[1].append(at)
+    for now, rows in groups.values():
+        critical[rows] = now.look.critical
+        p_value[rows] = now.rule.p_values(now.times, z[rows], ended=now.look.is_last)
+    return _Evidence(critical, p_value, None)
 
 
 def _intervals(value: FloatArray, lower: FloatArray, upper: FloatArray, alpha: float) -> list[Interval]:

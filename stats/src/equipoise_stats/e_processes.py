@@ -145,7 +145,9 @@ def _bounds_of_rate(events: float, n: int, k: float, evidence: float) -> tuple[f
 
     seen = max(events / n, _EDGE)
     bounds = [
-        float(optimize.brentq(excess, *sorted((edge, seen)), xtol=1e-13)) if excess(edge) > 0 else edge
+        float(optimize.brentq(excess, min(edge, seen), max(edge, seen), xtol=1e-13))
+        if excess(edge) > 0
+        else edge
         for edge in (_EDGE, 1 - _EDGE)
     ]
     return (0.0 if bounds[0] <= _EDGE else bounds[0]), (1.0 if bounds[1] >= 1 - _EDGE else bounds[1])

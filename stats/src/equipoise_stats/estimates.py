@@ -34,6 +34,8 @@ class Status(StrEnum):
     NOT_POSITIVE = "not_positive"
     NOISY_CONTROL = "noisy_control"
     NO_EXPECTED_UNITS = "no_expected_units"
+    LOOK_SKIPPED = "look_skipped"
+    LOOKS_ENDED = "looks_ended"
     TOO_FEW_EVENTS = "too_few_events"
     TOO_FEW_CLUSTERS = "too_few_clusters"
     TOO_FEW_EXPERIMENTS = "too_few_experiments"

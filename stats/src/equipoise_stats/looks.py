@@ -29,9 +29,10 @@ class Dependence(StrEnum):
 
 
 class LookState(StrEnum):
-    """What a look is: one more, skipped for too little new information, or after the end."""
+    """What a look is: one more, the last one again, too early for one more, or after the end."""
 
     TAKEN = "taken"
+    REPEATED = "repeated"
     SKIPPED = "skipped"
     AFTER_THE_END = "after_the_end"
 
@@ -85,10 +86,14 @@ class LookRule:
         """Whether these data are one more look.
 
         Information must rise by the plan's smallest step; at the declared end any rise will do.
+        The same information is the last look again, so an analysis may be repeated.
         """
-        if earlier and earlier[-1].is_last:
+        last = earlier[-1] if earlier else None
+        if last is not None and information == last.information:
+            return LookState.REPEATED
+        if last is not None and last.is_last:
             return LookState.AFTER_THE_END
-        gained = information - (earlier[-1].information if earlier else 0.0)
+        gained = information - (last.information if last else 0.0)
         enough = gained > 0 if ended else gained >= self.plan.smallest_step
         return LookState.TAKEN if enough else LookState.SKIPPED
 
@@ -98,12 +103,19 @@ class LookRule:
         Under-run: at the declared end the rest of alpha is spent. Over-run: information 1 or
         more is the last look, whatever follows.
         """
-        if self.state_of(earlier, information, ended=ended) is not LookState.TAKEN:
+        state = self.state_of(earlier, information, ended=ended)
+        if state not in {LookState.TAKEN, LookState.REPEATED}:
             return None
-        is_last = ended or information >= 1
-        times = (*(look.information for look in earlier), information)
+        before = earlier if state is LookState.TAKEN else earlier[:-1]
+        was_last = state is LookState.REPEATED and earlier[-1].is_last
+        times = (*(look.information for look in before), information)
         require((times[0] > 0, f"information must be above 0, not {times[0]}"))
-        return _judged(self, times, ended=is_last)
+        is_last = ended or was_last or information >= 1
+        return self.look_at(times, ended=is_last)
+
+    def look_at(self, information: tuple[float, ...], *, ended: bool) -> Look:
+        """The last of looks at these information times; its bound, and nothing seen yet."""
+        return _judged(self, information, ended=ended)
 
     def p_values(self, information: tuple[float, ...], z: Numbers, *, ended: bool) -> FloatArray:
         """Repeated p-values of the last look: the smallest alpha whose bound |z| reaches.

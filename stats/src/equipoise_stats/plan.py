@@ -8,7 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from equipoise_stats.looks import Ledger
 from equipoise_stats.moments import Moments
+from equipoise_stats.spending import LookPlan
+from equipoise_stats.srm import AllocationEpoch
 
 
 class MetricKind(StrEnum):
@@ -65,6 +68,8 @@ class MetricPlan:
     Its moments column is `key`; a ratio also has `{key}:denominator`. A guardrail has a margin.
     alarm_margin: the harm beyond which the alarm may sound; the guardrail's own margin when not
     given, so that no alarm stops what the plan allows.
+    open_ended: units already seen add to it, so that looks at it hang together in an unknown
+    way; closed windows are the rule for anything that decides.
     """
 
     key: str
@@ -73,6 +78,7 @@ class MetricPlan:
     direction: Direction = Direction.INCREASE
     margin: Margin | None = None
     alarm_margin: Margin | None = None
+    open_ended: bool = False
 
     @property
     def denominator(self) -> str:
@@ -93,6 +99,8 @@ class Design:
     planned_end_reached: only then are fixed-horizon intervals given.
     alarm_alpha: false alarms allowed per treatment, shared among the guardrails.
     alarm_units: the size at which an alarm is sharpest (a day's units); else expected_units.
+    looks: a planned end with group-sequential looks before it; None means no planned end, so
+    sequences. planned_days: from start to end, the information time of open-ended metrics.
     """
 
     variants: tuple[VariantPlan, ...]
@@ -104,6 +112,8 @@ class Design:
     alarm_alpha: float = 0.01
     alarm_units: int | None = None
     power: float = 0.8
+    looks: LookPlan | None = None
+    planned_days: float | None = None
 
     @property
     def treatments(self) -> tuple[str, ...]:
@@ -127,6 +137,8 @@ class Evidence:
     counts: exposed units, each under the variant it met first. moments: of (matured) units.
     crossed: how many of them met a second variant. observed_days: whole days with data.
     largest_units: variant → metric → the largest single unit's value.
+    ledger: the looks before this one, as the last analysis gave it. epochs: units and weights
+    while the weights stood still, arms in plan order; when they never changed, none.
     """
 
     counts: Mapping[str, int]
@@ -134,6 +146,8 @@ class Evidence:
     observed_days: float
     crossed: Mapping[str, int] = field(default_factory=dict)
     largest_units: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    ledger: Ledger = field(default_factory=Ledger)
+    epochs: tuple[AllocationEpoch, ...] = ()
 
 
 class DesignError(ValueError):
@@ -168,6 +182,19 @@ def design_problems(design: Design) -> Iterator[str]:
     ):
         if units is not None and units < 1:
             yield f"{name} must be at least 1, not {units}; leave it out if unknown"
+    yield from _look_problems(design)
+
+
+def _look_problems(design: Design) -> Iterator[str]:
+    if design.planned_days is not None and not 0 < design.planned_days < math.inf:
+        yield f"planned_days must be above 0, not {design.planned_days}"
+    if design.looks is None:
+        return
+    if design.expected_units is None:
+        yield "expected_units: looks before a planned end need the planned units"
+    if design.planned_days is None:
+        grow = (metric.key for metric in design.metrics if metric.open_ended)
+        yield from (f"planned_days: looks at the open-ended metric {key!r} need them" for key in grow)
 
 
 def _variant_problems(design: Design) -> Iterator[str]:
@@ -218,7 +245,17 @@ def evidence_problems(design: Design, evidence: Evidence) -> Iterator[str]:
         yield from (f"{name}[{key!r}] is negative" for key, count in counts.items() if count < 0)
     if not evidence.observed_days >= 0:
         yield f"observed_days must be 0 or more, not {evidence.observed_days}"
+    yield from _epoch_problems(design, evidence)
     columns = tuple(column for metric in design.metrics for column in metric.columns)
     for key, moments in evidence.moments.items():
         held = set(moments.names)
         yield from (f"moments[{key!r}] lack column {c!r}" for c in columns if c not in held)
+
+
+def _epoch_problems(design: Design, evidence: Evidence) -> Iterator[str]:
+    arms = len(design.variants)
+    for at, epoch in enumerate(evidence.epochs):
+        if not len(epoch.counts) == len(epoch.weights) == arms:
+            yield f"epochs[{at}]: one count and one weight per variant"
+        elif any(count < 0 for count in epoch.counts) or any(weight < 0 for weight in epoch.weights):
+            yield f"epochs[{at}]: counts and weights are 0 or more"

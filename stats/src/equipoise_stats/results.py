@@ -9,15 +9,17 @@ from typing import TypeAlias
 from equipoise_stats.estimates import Estimate, Status, Undefined
 from equipoise_stats.guardrails import Alarm, Guardrail
 from equipoise_stats.intervals import Interval
+from equipoise_stats.looks import Ledger, Look
 from equipoise_stats.plan import MetricRole
 from equipoise_stats.quality import QualityCheck
 from equipoise_stats.srm import Srm
 
 
 class Method(StrEnum):
-    """Which intervals are given: valid at every look, or at the planned end only."""
+    """Which intervals are given: valid at every look, at every scheduled look, at the planned end only."""
 
     CONFIDENCE_SEQUENCE = "confidence_sequence"
+    GROUP_SEQUENTIAL = "group_sequential"
     FIXED = "fixed"
 
 
@@ -77,7 +79,8 @@ class MetricResult:
     control, coherent with it. p_value: of this look, valid under the method; the ledger of
     looks keeps the smallest. adjusted_p_value: over its family (OEC over treatments,
     secondaries over metrics × treatments); None outside a family, behind a closed gate, or
-    when unknown. status: OK or why there is no effect.
+    when unknown. status: OK or why there is no effect. look: the scheduled look that made the
+    intervals repeated ones; None without a planned end or when no look was taken.
     """
 
     metric: str
@@ -95,6 +98,7 @@ class MetricResult:
     alarm: Alarm | Undefined | None
     mde_reached: DetectableChange | None
     status: Status
+    look: Look | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,11 @@ class Withheld:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """The results in plan order: metrics, and within each its treatments."""
+    """The results in plan order: metrics, and within each its treatments.
+
+    ledger: all looks up to and with this one, the next analysis's evidence; None without a
+    planned end.
+    """
 
     method: Method
     alpha: float
@@ -127,6 +135,7 @@ class Results:
     metrics: tuple[MetricResult, ...]
     treatments: tuple[TreatmentVerdict, ...]
     verdict: Verdict
+    ledger: Ledger | None = None
 
     def of(self, metric: str, treatment: str) -> MetricResult:
         """The result of one metric × treatment; KeyError when the plan has none."""
