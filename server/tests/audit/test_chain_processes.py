@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from installation import Installation, an_installation
 
-EACH = 5
+EACH = 12
 
 WRITE = """
+from django.conf import settings
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 from equipoise_server.access.actions import CreateUser, create_user
 from equipoise_server.audit.values import Author
 for number in range(int(sys.argv[2])):

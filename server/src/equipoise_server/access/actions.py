@@ -22,8 +22,10 @@ from equipoise_server.foundation.refusals import (
     Problem,
     refuse_all,
 )
+from equipoise_server.foundation.texts import LONGEST_NAME, text_problems
 
 LEAST_PASSWORD_LENGTH = 10
+LONGEST_EMAIL = 254
 LONGEST_TOKEN_LIFE = timedelta(days=90)
 
 
@@ -72,6 +74,8 @@ def create_user(author: Author, command: CreateUser, *, now: datetime) -> UUID:
         problems.append(Problem("email", "Give an e-mail address."))
     if len(command.password) < LEAST_PASSWORD_LENGTH:
         problems.append(Problem("password", f"Use at least {LEAST_PASSWORD_LENGTH} characters."))
+    problems += text_problems(LONGEST_EMAIL, email=command.email)
+    problems += text_problems(LONGEST_NAME, name=command.name)
     if models.User.objects.filter(email__iexact=command.email).exists():
         problems.append(Problem("email", f"{command.email} already has an account."))
     refuse_all(Invalid, problems)
@@ -118,6 +122,7 @@ def _project_problems(command: CreateProject) -> list[Problem]:
         problems.append(Problem("key", f"There is a project “{command.key}” already; choose another key."))
     if not command.name.strip():
         problems.append(Problem("name", "Give the project a name."))
+    problems += text_problems(LONGEST_NAME, name=command.name)
     if command.default_unit_type not in command.unit_types:
         problems.append(Problem("default_unit_type", "The default unit type must be one of the unit types."))
     problems += [
@@ -157,8 +162,10 @@ def issue_sdk_key(actor: Actor, command: IssueSdkKey, *, now: datetime) -> Issue
     """Make an SDK key; its secret is in the answer and nowhere else."""
     environment = reads.environment(command.environment_id)
     actor.require(Permission.KEY_MANAGE, environment.project_id)
+    problems = list(text_problems(LONGEST_NAME, name=command.name))
     if not command.name.strip():
-        raise Invalid(Problem("name", "Say which application will use the key."))
+        problems.append(Problem("name", "Say which application will use the key."))
+    refuse_all(Invalid, problems)
     secret, key_id = secrets.fresh(command.kind), new_id()
     subject = Subject("sdk_key", key_id, secret.prefix, environment.project_id, environment.id)
     with change(actor.author, "sdk_key.issue", subject, now=now) as entry:
@@ -191,6 +198,7 @@ def issue_api_token(user_id: UUID, name: str, *, life: timedelta, now: datetime)
     """Make a management token for a person, who can do with it what they can do themselves."""
     if not name.strip() or not timedelta(0) < life <= LONGEST_TOKEN_LIFE:
         raise Invalid(Problem("name", "Give the token a name and a life of at most 90 days."))
+    refuse_all(Invalid, list(text_problems(LONGEST_NAME, name=name)))
     author = reads.author_of_user(user_id)
     secret, token_id = secrets.fresh("api"), new_id()
     with change(author, "api_token.issue", Subject("api_token", token_id, secret.prefix), now=now) as entry:

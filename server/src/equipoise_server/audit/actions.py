@@ -19,6 +19,7 @@ from equipoise_server.audit.chain import FIRST_HASH, record_hash
 from equipoise_server.audit.models import AuditedSubject, AuditRecord, ChainHead
 from equipoise_server.audit.values import AuditedChange, Author, Facts, Subject
 from equipoise_server.foundation import revisions
+from equipoise_server.foundation.texts import storable
 
 
 @dataclass(slots=True)
@@ -70,7 +71,8 @@ def change(
     try:
         with transaction.atomic():
             yield from _joined(record, action, subject)
-            _write(record, author=author, action=action, reason=reason, now=now)
+            # A kill must not fail on its reason: what cannot be kept of it is left out.
+            _write(record, author=author, action=action, reason=storable(reason), now=now)
     finally:
         _open_record.reset(token)
 

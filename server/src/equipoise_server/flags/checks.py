@@ -21,10 +21,10 @@ from equipoise_server.flags.values import (
 )
 from equipoise_server.foundation.ids import KEY_RULE, is_key
 from equipoise_server.foundation.refusals import Problem
+from equipoise_server.foundation.texts import LONGEST_NAME, is_storable, text_problems
 
 MOST_VARIANTS = 64
 MOST_UNITS_PER_OVERRIDE = 1_000
-LONGEST_NAME = 200
 PARTS = 1_000_000
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """How JSON writes the one character that PostgreSQL cannot keep."""
@@ -49,13 +49,6 @@ class Served:
     rules: Sequence[Rule] = ()
 
 
-def text_problems(**texts: str) -> Iterator[Problem]:
-    """Texts that a database or a client could not keep."""
-    for field, text in texts.items():
-        if not _is_storable(text):
-            yield Problem(field, "Remove the characters that are no text (NUL or half a character).")
-
-
 def naming_problems(key: str, name: str) -> Iterator[Problem]:
     """Whether a key and a name can be used."""
     if not is_key(key):
@@ -67,8 +60,7 @@ def name_problems(name: str) -> Iterator[Problem]:
     """Whether a name can be used."""
     if not name.strip():
         yield Problem("name", "Give it a name that a colleague would understand.")
-    if len(name) > LONGEST_NAME:
-        yield Problem("name", f"Use at most {LONGEST_NAME} characters; the description has room for more.")
+    yield from text_problems(LONGEST_NAME, name=name)
 
 
 def variants_problems(flag_type: FlagType, variants: Sequence[FlagVariant]) -> Iterator[Problem]:
@@ -165,7 +157,7 @@ def _override_problems(place: str, override: Override, around: Surroundings) -> 
         told = f"Name 1 to {MOST_UNITS_PER_OVERRIDE:,} units; for more, make a segment."
         yield Problem(f"{place}.units", told)
     for index, unit in enumerate(override.units):
-        if canonical_unit(unit) is None or not _is_storable(unit):
+        if canonical_unit(unit) is None or not is_storable(unit):
             yield Problem(f"{place}.units.{index}", "A unit id is a text of 1 to 256 bytes.")
 
 
@@ -223,10 +215,6 @@ def _has_canonical_form(value: object) -> bool:
     except (ValueError, RecursionError):
         return False
     return _NUL.search(written) is None and bool(json.loads(written) == value)
-
-
-def _is_storable(text: str) -> bool:
-    return not any(character == "\x00" or "\ud800" <= character <= "\udfff" for character in text)
 
 
 def served_json(served: Served) -> dict[str, object]:

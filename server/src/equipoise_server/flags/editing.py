@@ -22,7 +22,6 @@ from equipoise_server.flags.checks import (
     naming_problems,
     served_json,
     settings_problems,
-    text_problems,
     variants_problems,
 )
 from equipoise_server.flags.pins import refuse_if_pinned
@@ -31,6 +30,7 @@ from equipoise_server.flags.settings_json import rule_from_json, variants_from_j
 from equipoise_server.flags.values import Flag, FlagKind, FlagType, FlagVariant, Override, Rollout, Rule
 from equipoise_server.foundation.ids import new_id, new_salt
 from equipoise_server.foundation.refusals import Conflict, Invalid, Problem, refuse_all
+from equipoise_server.foundation.texts import LONGEST_NAME, text_problems
 
 MEANWHILE = "Somebody changed it meanwhile. Reload, look at their change, and make yours again."
 
@@ -97,7 +97,8 @@ def create_flag(actor: Actor, command: CreateFlag, *, now: datetime) -> Flag:
     around = _surroundings(project, command.variants)
     problems = all_problems(
         naming_problems(command.key, command.name),
-        text_problems(name=command.name, description=command.description, owner=command.owner),
+        text_problems(description=command.description),
+        text_problems(LONGEST_NAME, owner=command.owner),
         variants_problems(command.type, command.variants),
         settings_problems(Served(command.off, command.default), around),
     )
@@ -145,7 +146,8 @@ def update_flag(actor: Actor, command: UpdateFlag, *, now: datetime) -> Flag:
     _refuse_archived(row)
     problems = all_problems(
         name_problems(command.name),
-        text_problems(name=command.name, description=command.description, owner=command.owner),
+        text_problems(description=command.description),
+        text_problems(LONGEST_NAME, owner=command.owner),
         variants_problems(FlagType(row.type), command.variants),
     )
     refuse_all(Invalid, problems + _removal_problems(row, command.variants))

@@ -18,7 +18,6 @@ from equipoise_server.flags.checks import (
     name_problems,
     naming_problems,
     segment_problems,
-    text_problems,
 )
 from equipoise_server.flags.editing import MEANWHILE, differences
 from equipoise_server.flags.pins import refuse_if_segment_pinned
@@ -56,7 +55,7 @@ def create_segment(actor: Actor, command: CreateSegment, *, now: datetime) -> Se
     actor.require(Permission.FLAG_EDIT, command.project_id)
     project = access.project(command.project_id)
     conditions = reads.conditions_of(project.id)
-    problems = all_problems(naming_problems(command.key, command.name), text_problems(name=command.name))
+    problems = all_problems(naming_problems(command.key, command.name))
     if command.key in conditions:
         problems.append(Problem("key", _key_taken(command.key)))
     problems += segment_problems(command.key, command.condition, conditions)
@@ -87,7 +86,7 @@ def update_segment(actor: Actor, command: UpdateSegment, *, now: datetime) -> Se
     """Edit a segment; refused while a running experiment depends on its condition."""
     row = found_segment(command.segment_id)
     actor.require(Permission.FLAG_EDIT, row.project_id)
-    problems = all_problems(name_problems(command.name), text_problems(name=command.name))
+    problems = all_problems(name_problems(command.name))
     problems += segment_problems(row.key, command.condition, reads.conditions_of(row.project_id))
     refuse_all(Invalid, problems)
     old = {"name": row.name, "condition": row.condition}

@@ -1,10 +1,29 @@
-"""Which texts a database and every client can keep."""
+"""Which texts can be kept: by every database, and by the columns that short ones have."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from equipoise_server.foundation.refusals import Problem
+
+LONGEST_NAME = 200
 UNSTORABLE = "Remove the characters that are no text (NUL or half a character)."
 
 
 def is_storable(text: str) -> bool:
-    """Whether a text has no NUL, which PostgreSQL refuses, and no half of a surrogate pair."""
+    """Whether a text has a UTF-8 form without NUL, which PostgreSQL cannot keep."""
     return not any(character == "\x00" or "\ud800" <= character <= "\udfff" for character in text)
+
+
+def storable(text: str) -> str:
+    """The text without the characters that cannot be kept."""
+    return text if is_storable(text) else text.replace("\x00", "").encode(errors="replace").decode()
+
+
+def text_problems(longest: int | None = None, /, **texts: str) -> Iterator[Problem]:
+    """What is wrong with texts, by field; short ones have a limit."""
+    for field, text in texts.items():
+        if not is_storable(text):
+            yield Problem(field, UNSTORABLE)
+        if longest is not None and len(text) > longest:
+            yield Problem(field, f"Use at most {longest} characters.")
