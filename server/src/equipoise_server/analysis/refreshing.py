@@ -25,7 +25,7 @@ from equipoise_server.analysis.plan import (
     stats_design,
 )
 from equipoise_server.analysis.reporting import Live, report_of
-from equipoise_server.analysis.values import Method, QualityNote, Report, SrmState
+from equipoise_server.analysis.values import Method, QualityNote, Report, SoundedAlarm, SrmState
 from equipoise_server.events import reads as events
 from equipoise_server.events.values import EventKind
 from equipoise_server.experiments import reads as experiments
@@ -92,7 +92,7 @@ def _report(refresh: _Refresh) -> Report:
         exposures=counting.exposures_over_time(design, counts),
         srm=srm,
         notes=(),
-        breached=frozenset(),
+        alarms=(),
     )
     if not counts or srm.state is SrmState.LOCKED:
         forget_looks(refresh.iteration.id)
@@ -103,9 +103,9 @@ def _report(refresh: _Refresh) -> Report:
     if isinstance(analysis.analysis, stats.Withheld):
         forget_looks(refresh.iteration.id)
         return report_of(replace(live, notes=notes, withheld=analysis.analysis.reason), ledger=())
-    breached = _latch(facts, analysis.analysis)
+    alarms = _latch(refresh, facts, analysis.analysis)
     ledger = _take_looks(refresh, facts)
-    return report_of(replace(live, notes=notes, breached=breached), ledger=ledger)
+    return report_of(replace(live, notes=notes, alarms=alarms), ledger=ledger)
 
 
 def forget_looks(iteration_id: UUID) -> None:
@@ -217,14 +217,15 @@ def _guessed_units(refresh: _Refresh, counts: tuple[DayCount, ...]) -> int:
     return round(units / days * 14) if days >= 1 else max(units, FALLBACK_EXPECTED_UNITS)
 
 
-def _latch(facts: models.FrozenFacts, results: stats.Results) -> frozenset[tuple[str, str]]:
+def _latch(refresh: _Refresh, facts: models.FrozenFacts, results: stats.Results) -> tuple[SoundedAlarm, ...]:
     """Alarms that sound now or have sounded before: one valid at any time stays valid."""
-    now_breached = {(one.metric, one.treatment) for one in results.metrics if rows.is_breached(one)}
+    sounding = {(one.metric, one.treatment) for one in results.metrics if rows.is_breached(one)}
     held = {(metric, arm) for metric, arm in facts.breached}
-    if now_breached - held:
-        facts.breached = sorted(held | now_breached)
+    if sounding - held:
+        facts.breached = sorted(held | sounding)
         facts.save(update_fields=["breached"])
-    return frozenset(held | now_breached)
+    names = {one.metric.key: one.metric.name for one in refresh.measured}
+    return tuple(SoundedAlarm(metric, names[metric], arm) for metric, arm in sorted(held | sounding))
 
 
 def _exposure_notes(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -17,6 +18,7 @@ from equipoise_server.analysis.values import (
     QualityNote,
     Report,
     Results,
+    SoundedAlarm,
     Srm,
     SrmState,
     Withheld,
@@ -26,7 +28,7 @@ from equipoise_server.experiments.values import Iteration, MetricRole, Verdict, 
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What every refresh renews. `breached`: (metric, treatment) whose alarm has sounded."""
+    """What every refresh renews."""
 
     iteration: Iteration
     now: datetime
@@ -34,7 +36,7 @@ class Live:
     exposures: tuple[ExposurePoint, ...]
     srm: Srm
     notes: tuple[QualityNote, ...]
-    breached: frozenset[tuple[str, str]]
+    alarms: tuple[SoundedAlarm, ...]
     withheld: stats.WithheldReason | None = None
 
     @property
@@ -52,7 +54,7 @@ def report_of(live: Live, *, ledger: Sequence[LookFound]) -> Report:
     if not ledger:
         units = sum(arm.exposed for arm in live.arms)
         reason = sentences.before_first_look(units)
-        state = VerdictState.GUARDRAIL_BREACHED if live.breached else VerdictState.TOO_EARLY
+        state = VerdictState.GUARDRAIL_BREACHED if live.alarms else VerdictState.TOO_EARLY
         return _report(live, state, _early_sentence(live, reason), withheld=reason)
     return _with_results(live, ledger)
 
@@ -80,8 +82,9 @@ def _withheld(live: Live) -> tuple[VerdictState, Withheld] | None:
 
 def _with_results(live: Live, ledger: Sequence[LookFound]) -> Report:
     last = ledger[-1]
-    rows = tuple(_alarmed(row, live.breached) for row in last.rows)
-    state = VerdictState.GUARDRAIL_BREACHED if live.breached else last.verdict
+    breached = {(alarm.metric, alarm.arm) for alarm in live.alarms}
+    rows = tuple(_alarmed(row, breached) for row in last.rows)
+    state = VerdictState.GUARDRAIL_BREACHED if breached else last.verdict
     results = Results(last.method, last.as_of, rows, _lift_over_time(ledger))
     sentence = sentences.conclusion_sentence(state, rows, live.arm_names)
     report = _report(live, state, sentence, results=results)
@@ -107,10 +110,11 @@ def _report(
         notes=live.notes,
         results=results,
         withheld=withheld,
+        alarms=() if state is VerdictState.WITHHELD_SRM else live.alarms,
     )
 
 
-def _alarmed(row: ComparisonRow, breached: frozenset[tuple[str, str]]) -> ComparisonRow:
+def _alarmed(row: ComparisonRow, breached: AbstractSet[tuple[str, str]]) -> ComparisonRow:
     if row.guardrail is None or (row.metric, row.arm) not in breached:
         return row
     return replace(row, guardrail=replace(row.guardrail, is_breached=True))
@@ -127,7 +131,7 @@ def _lift_over_time(ledger: Sequence[LookFound]) -> tuple[LiftPoint, ...]:
 
 
 def _early_sentence(live: Live, reason: Withheld) -> str:
-    if not live.breached:
+    if not live.alarms:
         return sentences.withheld_sentence(reason)
-    names = ", ".join(sorted({metric for metric, _ in live.breached}))
-    return f"A guardrail is breached ({names}): the treatment does harm. {reason.explanation}"
+    told = " ".join(sentences.alarm_sentence(alarm, live.arm_names) for alarm in live.alarms)
+    return f"{told} {reason.explanation}"

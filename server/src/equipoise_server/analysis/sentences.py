@@ -7,7 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import equipoise_stats as stats
-from equipoise_server.analysis.values import ArmCount, ComparisonRow, Conclusion, Interval, Srm, Withheld
+from equipoise_server.analysis.values import (
+    ArmCount,
+    ComparisonRow,
+    Conclusion,
+    Interval,
+    SoundedAlarm,
+    Srm,
+    Withheld,
+)
 from equipoise_server.experiments.values import MetricRole, VerdictState
 from equipoise_server.metrics.values import Direction, Margin, MarginKind
 
@@ -133,12 +141,17 @@ def block_sentence(row: ComparisonRow, arm: str) -> str:
     """Why a guardrail keeps an arm from shipping."""
     assert row.guardrail is not None
     if row.guardrail.is_breached:
-        return f"Guardrail {row.name} is breached by {arm}: it does harm."
+        return alarm_sentence(SoundedAlarm(row.metric, row.name, row.arm), {row.arm: arm})
     if row.guardrail.state == "fail":
         return (
             f"Guardrail {row.name} fails for {arm}: it is worse than allowed ({row.guardrail.margin_text})."
         )
     return f"Guardrail {row.name} is not yet shown to hold for {arm} ({row.guardrail.margin_text})."
+
+
+def alarm_sentence(alarm: SoundedAlarm, arm_names: Mapping[str, str]) -> str:
+    """A guardrail's alarm, also before there are results."""
+    return f"Guardrail {alarm.name} is breached by {arm_names[alarm.arm]}: it does harm."
 
 
 def margin_text(margin: Margin, direction: Direction, display: str) -> str:

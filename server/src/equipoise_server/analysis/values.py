@@ -185,6 +185,15 @@ class Results:
 
 
 @dataclass(frozen=True, slots=True)
+class SoundedAlarm:
+    """A guardrail whose alarm has sounded; valid between looks, and for good."""
+
+    metric: str
+    name: str
+    arm: str
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What is known of one iteration. Exactly one of `results` and `withheld` is there."""
 
@@ -198,6 +207,8 @@ class Report:
     notes: tuple[QualityNote, ...]
     results: Results | None
     withheld: Withheld | None
+    alarms: tuple[SoundedAlarm, ...] = ()
+    """Live, also before the first look; none while the split is broken."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from equipoise_server.analysis.values import ComparisonRow, Report
+from equipoise_server.analysis.values import ComparisonRow, Report, SoundedAlarm
 from equipoise_server.audit.values import AuditEntry
 from equipoise_server.automation.values import NOTHING, Reaction, ReactionKind
 from equipoise_server.experiments.values import BreachAction, Design, Iteration, MetricRole
@@ -41,7 +41,9 @@ def kill_instant(
     return min(hits, default=None)
 
 
-def _breached(report: Report) -> Iterator[ComparisonRow]:
+def _breached(report: Report) -> Iterator[ComparisonRow | SoundedAlarm]:
+    """Alarms that sound now, also before the first look, and those of the last look."""
+    yield from report.alarms
     for row in () if report.results is None else report.results.rows:
         if row.guardrail is not None and row.guardrail.is_breached:
             yield row

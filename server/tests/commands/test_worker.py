@@ -1,0 +1,129 @@
+"""The worker: periodic slots, one runner at a time, faults given back, and nothing lost by kill -9."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import duckdb
+import pytest
+from people import NOW
+from scenes import a_running_experiment, a_shop
+from traffic import Visit, visited
+
+from equipoise_server.analysis import reads
+from equipoise_server.commands.worker import PERIODS, Worker
+from equipoise_server.experiments import reads as experiments
+from equipoise_server.experiments.values import Status, StopCause
+from equipoise_server.foundation import due_work
+from equipoise_server.foundation.models import DueWork
+
+HOUR = timedelta(hours=1)
+
+
+class Clock:
+    """A clock that moves when told."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def work_off(worker: Worker) -> list[str]:
+    """Do all that is due; the kinds in order."""
+    before = set(DueWork.objects.values_list("pk", flat=True))
+    while worker.step():
+        pass
+    return list(DueWork.objects.exclude(pk__in=before).order_by("pk").values_list("kind", flat=True))
+
+
+@pytest.fixture
+def own_disk(tmp_path: Path, settings: pytest.FixtureRequest) -> Path:
+    settings.DATA_DIRECTORY = tmp_path
+    return tmp_path
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("own_disk")
+def test_each_period_puts_its_slot_on_the_table_when_it_is_due() -> None:
+    clock = Clock(NOW)
+    worker = Worker("one", clock)
+    assert work_off(worker) == list(PERIODS)
+    assert work_off(worker) == []
+    clock.now += timedelta(seconds=2)
+    assert work_off(worker) == ["events.compact"]
+    clock.now += timedelta(minutes=1)
+    assert work_off(worker) == ["events.compact", "analysis.refresh_all"]
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("own_disk")
+def test_a_breached_guardrail_stops_the_experiment_within_one_refresh() -> None:
+    experiment = a_running_experiment(a_shop())
+    assert experiment.iteration is not None
+    visits = (
+        Visit(f"u{n}", ("control", "treatment")[n % 2], NOW + HOUR,
+              (("page", (100.0, 40.0)[n % 2] + n % 7, HOUR),))
+        for n in range(2_000)
+    )  # fmt: skip
+    visited(experiment.iteration, visits, now=NOW + 3 * HOUR)
+    work_off(Worker("one", Clock(NOW + 3 * HOUR)))
+    stopped = experiments.experiment(experiment.id)
+    assert stopped.status is Status.STOPPED
+    assert stopped.iteration is not None
+    assert stopped.iteration.stop_cause is StopCause.GUARDRAIL
+    work_off(Worker("one", Clock(NOW + 4 * HOUR)))
+    assert reads.has_final_report(stopped.iteration.id, stopped_at=stopped.iteration.stopped_at)
+    assert "analysis.refresh" not in work_off(Worker("one", Clock(NOW + 5 * HOUR)))
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("own_disk")
+def test_work_that_fails_is_given_back_and_the_rest_goes_on() -> None:
+    due_work.schedule("analysis.refresh", "gone", due_at=NOW, payload={"iteration_id": str(UUID(int=7))})
+    worker = Worker("one", Clock(NOW))
+    work_off(worker)
+    row = DueWork.objects.get(kind="analysis.refresh")
+    assert row.finished_at is None
+    assert "NotFound" in row.last_error
+    assert row.due_at > NOW
+    assert DueWork.objects.filter(finished_at=None).count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("own_disk")
+def test_finished_work_is_forgotten_after_a_day() -> None:
+    work_off(Worker("one", Clock(NOW)))
+    work_off(Worker("one", Clock(NOW + timedelta(days=2))))
+    assert DueWork.objects.count() == len(PERIODS)
+
+
+def _server(data: Path, command: str) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "EQUIPOISE_DATA": str(data), "DATABASE_URL": ""}
+    return subprocess.Popen(
+        [sys.executable, "-m", "equipoise_server.commands.main", command],
+        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def _counted(data: Path) -> tuple[int, int]:
+    """What the store's counters say: stored and duplicates."""
+    database = sqlite3.connect(data / "equipoise.sqlite3", timeout=30)
+    rows = database.execute("SELECT stored, duplicates FROM events_eventcounter").fetchall()
+    database.close()
+    return rows[0] if rows else (0, 0)
+
+
+def _stored_ids(data: Path) -> list[UUID]:
+    database = sqlite3.connect(data / "equipoise.sqlite3", timeout=30)
+    names = database.execute("SELECT path FROM events_storefile WHERE retired_at IS NULL").fetchall()
+    database.close()
+    paths = [str(data / "events" / name[0]) for name in names]
+    return [row[0] for row in duckdb.connect().execute("SELECT id FROM read_parquet(?)", [paths]).fetchall()]
