@@ -55,8 +55,8 @@ def create_experiment(actor: Actor, command: CreateExperiment, *, now: datetime)
     """Start planning an experiment."""
     actor.require(Permission.EXPERIMENT_EDIT, command.project_id)
     problems = key_problems(command.project_id, command.key)
-    problems += _text_problems(name=command.name, owner=command.owner)
-    refuse_all(Invalid, problems + _form_problems(command.design))
+    problems += text_problems(name=command.name, owner=command.owner)
+    refuse_all(Invalid, problems + form_problems(command.design))
     experiment_id = new_id()
     subject = subject_of(experiment_id, command.key, command.project_id)
     with change(actor.author, "experiment.create", subject, now=now) as entry:
@@ -73,7 +73,7 @@ def edit_design(actor: Actor, command: EditDesign, *, now: datetime) -> Experime
     held = reads.experiment(command.experiment_id)
     actor.require(Permission.EXPERIMENT_EDIT, held.project_id)
     owner = held.owner if command.owner is None else command.owner
-    refuse_all(Invalid, [*_text_problems(name=command.name, owner=owner), *_form_problems(command.design)])
+    refuse_all(Invalid, [*text_problems(name=command.name, owner=owner), *form_problems(command.design)])
     subject = subject_of(held.id, held.key, held.project_id)
     with change(actor.author, "experiment.edit", subject, now=now) as entry:
         held = held_still(held)
@@ -110,7 +110,8 @@ def key_problems(project_id: UUID, key: str) -> list[Problem]:
     return []
 
 
-def _text_problems(*, name: str, owner: str) -> list[Problem]:
+def text_problems(*, name: str, owner: str) -> list[Problem]:
+    """Whether a name and an owner can be kept and read."""
     problems = [
         Problem(field, UNSTORABLE)
         for field, text in (("name", name), ("owner", owner))
@@ -123,7 +124,7 @@ def _text_problems(*, name: str, owner: str) -> list[Problem]:
     return problems
 
 
-def _form_problems(design: Design) -> list[Problem]:
+def form_problems(design: Design) -> list[Problem]:
     """Whether the design can be kept at all, however incomplete it is."""
     try:
         design_from_json(design_to_json(design))

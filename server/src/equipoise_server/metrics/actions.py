@@ -25,6 +25,9 @@ from equipoise_server.metrics.definition_rules import (
 )
 from equipoise_server.metrics.values import Definition, Direction, Fact, Margin, Metric, Tier
 
+LONGEST_NAME = 200
+MOST_MINIMUM_UNITS = 1_000_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class CreateMetric:
@@ -123,14 +126,22 @@ def _key_problems(command: CreateMetric) -> list[Problem]:
 
 def _problems(key: str, command: CreateMetric | ReviseMetric) -> list[Problem]:
     problems = [*definition_problems(key, command.definition), *_unstorable(command)]
-    if not command.name.strip():
-        problems.append(Problem("name", f"“{key}”: give the metric a name that a product manager reads."))
+    if not command.name.strip() or len(command.name) > LONGEST_NAME:
+        problems.append(
+            Problem(
+                "name",
+                f"“{key}”: give the metric a name that people read, of at most {LONGEST_NAME} characters.",
+            )
+        )
+    if len(command.owner) > LONGEST_NAME:
+        problems.append(Problem("owner", f"“{key}”: name an owner in at most {LONGEST_NAME} characters."))
     problems += display_problems(key, command.definition.kind, command.display)
     problems += margin_problems(key, "default_margin", command.default_margin)
-    if command.minimum_units < 1:
-        problems.append(
-            Problem("minimum_units", f"“{key}”: ask for at least 1 unit before numbers are shown.")
+    if not 1 <= command.minimum_units <= MOST_MINIMUM_UNITS:
+        told = (
+            f"“{key}”: ask for at least 1 and at most {MOST_MINIMUM_UNITS:,} units before numbers are shown."
         )
+        problems.append(Problem("minimum_units", told))
     return problems
 
 
