@@ -1,6 +1,6 @@
 """Takes pictures of pages of a running server: 1280 and 390 pixels wide, light and dark.
 
-python tools/screenshots.py http://127.0.0.1:8000 --email ada@example.com --password … --out shots /p/shop/production
+python tools/screenshots.py http://127.0.0.1:8000 --email ada@example.com --password … /p/shop/production
 """
 
 from __future__ import annotations

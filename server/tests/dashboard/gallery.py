@@ -80,23 +80,45 @@ DESIGN = Design(
     planned_days=28,
 )
 ITERATION = Iteration(
-    id=UUID(int=11), experiment_id=UUID(int=10), experiment_key="green-button", project_id=PROJECT_ID,
-    environment_id=PRODUCTION.id, number=1, design=DESIGN, salt="k3v9q2xa", gate_salt="", layer_key="checkout",
-    layer_salt="abcd2345", slots=((0, 5000),), gate_parts_per_million=1_000_000, started_at=START,
-    planned_end_at=START + timedelta(days=28), stopped_at=None, stop_reason="", is_imported=False,
-)  # fmt: skip
+    id=UUID(int=11),
+    experiment_id=UUID(int=10),
+    experiment_key="green-button",
+    project_id=PROJECT_ID,
+    environment_id=PRODUCTION.id,
+    number=1,
+    design=DESIGN,
+    salt="k3v9q2xa",
+    gate_salt="",
+    layer_key="checkout",
+    layer_salt="abcd2345",
+    slots=((0, 5000),),
+    gate_parts_per_million=1_000_000,
+    started_at=START,
+    planned_end_at=START + timedelta(days=28),
+    stopped_at=None,
+    stop_reason="",
+    is_imported=False,
+)
 SENTENCE = (
     "Green button raises purchase rate by 6.1 % (2.9 % to 9.4 %). Both guardrails are within their margins."
 )
 EXPERIMENT = Experiment(
-    id=UUID(int=10), project_id=PROJECT_ID, key="green-button", name="Green checkout button", owner="Mira Vogt",
-    status=Status.RUNNING, design=DESIGN, iterations=(ITERATION,),
-    verdict=Verdict(VerdictState.WINNING, SENTENCE, NOW - timedelta(minutes=4)), decision=None,
-    created_at=START - timedelta(days=3), version=7,
-)  # fmt: skip
+    id=UUID(int=10),
+    project_id=PROJECT_ID,
+    key="green-button",
+    name="Green checkout button",
+    owner="Mira Vogt",
+    status=Status.RUNNING,
+    design=DESIGN,
+    iterations=(ITERATION,),
+    verdict=Verdict(VerdictState.WINNING, SENTENCE, NOW - timedelta(minutes=4)),
+    decision=None,
+    created_at=START - timedelta(days=3),
+    version=7,
+)
 
 
-def a_row(  # noqa: PLR0913  # a sample row has many columns
+def a_row(  # a sample row has many columns
     metric: str,
     name: str,
     role: MetricRole,
@@ -116,30 +138,84 @@ def a_row(  # noqa: PLR0913  # a sample row has many columns
     bounds = Interval(*interval) if interval else None
     effect = Interval(interval[0] * control, interval[1] * control) if interval else None
     return ComparisonRow(
-        metric, 1, name, role, direction, display, arm, 25_118, 25_046, control, treatment,
-        treatment - control if interval else None, effect, lift if interval else None, bounds,
+        metric,
+        1,
+        name,
+        role,
+        direction,
+        display,
+        arm,
+        25_118,
+        25_046,
+        control,
+        treatment,
+        treatment - control if interval else None,
+        effect,
+        lift if interval else None,
+        bounds,
         0.0004 if conclusion is Conclusion.BETTER else 0.21 if interval else None,
-        0.031 if role is MetricRole.SECONDARY and interval else None, 0.041 if interval else None,
-        conclusion, reason, guardrail,
-    )  # fmt: skip
+        0.031 if role is MetricRole.SECONDARY and interval else None,
+        0.041 if interval else None,
+        conclusion,
+        reason,
+        guardrail,
+    )
 
 
 ROWS = (
-    a_row("purchase-rate", "Purchase rate", MetricRole.OEC, values=(0.112, 0.1188), interval=(0.029, 0.094),
-          conclusion=Conclusion.BETTER),
-    a_row("revenue-per-visitor", "Revenue per visitor", MetricRole.SECONDARY, values=(8.41, 8.79),
-          interval=(0.002, 0.088), display="€", conclusion=Conclusion.BETTER),
-    a_row("items-per-order", "Items per order", MetricRole.SECONDARY, values=(2.31, 2.29),
-          interval=(-0.031, 0.014), display="number"),
-    a_row("page-load", "Page load time", MetricRole.GUARDRAIL, values=(812.0, 815.0), interval=(-0.006, 0.013),
-          display="ms", direction=Direction.DECREASE,
-          guardrail=Guardrail(GuardrailState.PASS, "2 % of control", 0.02, False)),
-    a_row("refund-rate", "Refund rate", MetricRole.GUARDRAIL, values=(0.021, 0.0212), interval=(-0.045, 0.068),
-          direction=Direction.DECREASE,
-          guardrail=Guardrail(GuardrailState.UNCLEAR, "5 % of control", 0.05, False)),
-    a_row("search-use", "Used the search", MetricRole.DIAGNOSTIC, values=(0.331, 0.322), interval=(-0.049, -0.006),
-          conclusion=Conclusion.WORSE),
-)  # fmt: skip
+    a_row(
+        "purchase-rate",
+        "Purchase rate",
+        MetricRole.OEC,
+        values=(0.112, 0.1188),
+        interval=(0.029, 0.094),
+        conclusion=Conclusion.BETTER,
+    ),
+    a_row(
+        "revenue-per-visitor",
+        "Revenue per visitor",
+        MetricRole.SECONDARY,
+        values=(8.41, 8.79),
+        interval=(0.002, 0.088),
+        display="€",
+        conclusion=Conclusion.BETTER,
+    ),
+    a_row(
+        "items-per-order",
+        "Items per order",
+        MetricRole.SECONDARY,
+        values=(2.31, 2.29),
+        interval=(-0.031, 0.014),
+        display="number",
+    ),
+    a_row(
+        "page-load",
+        "Page load time",
+        MetricRole.GUARDRAIL,
+        values=(812.0, 815.0),
+        interval=(-0.006, 0.013),
+        display="ms",
+        direction=Direction.DECREASE,
+        guardrail=Guardrail(GuardrailState.PASS, "2 % of control", 0.02, False),
+    ),
+    a_row(
+        "refund-rate",
+        "Refund rate",
+        MetricRole.GUARDRAIL,
+        values=(0.021, 0.0212),
+        interval=(-0.045, 0.068),
+        direction=Direction.DECREASE,
+        guardrail=Guardrail(GuardrailState.UNCLEAR, "5 % of control", 0.05, False),
+    ),
+    a_row(
+        "search-use",
+        "Used the search",
+        MetricRole.DIAGNOSTIC,
+        values=(0.331, 0.322),
+        interval=(-0.049, -0.006),
+        conclusion=Conclusion.WORSE,
+    ),
+)
 
 
 def _days(count: int) -> list[datetime]:
@@ -218,8 +294,8 @@ LOCKED_REPORT = replace(
     results=None,
     withheld=Withheld(
         "Results are withheld: sample mismatch",
-        "The plan gives both variants the same share, but one of them lost users on the way. Whatever removed "
-        "them also changes every metric, so no number from this run can be trusted.",
+        "The plan gives both variants the same share, but one of them lost users on the way. Whatever "
+        "removed them also changes every metric, so no number from this run can be trusted.",
         (
             "Is the exposure sent in both variants, at the same place in the code?",
             "Does one variant crash, redirect or load more slowly before the exposure is sent?",
@@ -230,13 +306,25 @@ LOCKED_REPORT = replace(
 
 
 def a_frame(
-    title: str, section: str = "experiments", *, crumbs: tuple[tuple[str, str], ...] = (), theme: Theme = Theme.SYSTEM,
+    title: str,
+    section: str = "experiments",
+    *,
+    crumbs: tuple[tuple[str, str], ...] = (),
+    theme: Theme = Theme.SYSTEM,
     permissions: frozenset[Permission] = frozenset(Permission),
-) -> Frame:  # fmt: skip
+) -> Frame:
     """The frame of a sample page."""
     return Frame(
-        title=title, section=section, crumbs=tuple(Crumb(*crumb) for crumb in crumbs), person="Mira Vogt",
-        project=SHOP, environment=PRODUCTION, projects=(SHOP, BLOG),
-        permissions=frozenset(str(permission) for permission in permissions), notices=(), theme=theme,
-        path="/p/shop/production", now=NOW,
-    )  # fmt: skip
+        title=title,
+        section=section,
+        crumbs=tuple(Crumb(*crumb) for crumb in crumbs),
+        person="Mira Vogt",
+        project=SHOP,
+        environment=PRODUCTION,
+        projects=(SHOP, BLOG),
+        permissions=frozenset(str(permission) for permission in permissions),
+        notices=(),
+        theme=theme,
+        path="/p/shop/production",
+        now=NOW,
+    )

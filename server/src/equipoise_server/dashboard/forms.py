@@ -85,7 +85,8 @@ class Reader:
     def percent(self, name: str, what: str) -> float | None:
         """A percentage as a share: “2.5” is 0.025."""
         value = self.number(name, what)
-        return None if value is None else value / 100
+        # Rounded, because 11.2 / 100 is not the 0.112 that was typed.
+        return None if value is None else round(value / 100, 12)
 
 
 def _plain_number(text: str) -> str:

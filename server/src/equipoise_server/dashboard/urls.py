@@ -5,7 +5,16 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path
 
 from equipoise_server.dashboard import themes
-from equipoise_server.dashboard.views import experiments, flags, home, metrics, sessions, settings, wizard
+from equipoise_server.dashboard.views import (
+    experiments,
+    flags,
+    home,
+    imports,
+    metrics,
+    sessions,
+    settings,
+    wizard,
+)
 
 _experiments: list[URLPattern | URLResolver] = [
     path("", experiments.listing),
@@ -50,6 +59,7 @@ _place: list[URLPattern | URLResolver] = [
     path("/experiments", include(_experiments)),
     path("/flags", include(_flags)),
     path("/metrics", include(_metrics)),
+    path("/import", imports.past),
     path("/layers", home.layers),
     path("/activity", home.activity),
     path("/settings", include(_settings)),

@@ -14,7 +14,7 @@ from equipoise_server.dashboard.charts.values import Canvas, ForestRow
 
 _ROW_WIDE, _ROW_NARROW = 38, 54
 _LABEL_WIDTH, _TEXT_WIDTH = 214, 176
-_AXIS_HEIGHT = 30
+_AXIS_HEIGHT, _LABEL_HEIGHT = 30, 24
 
 
 def forest(rows: Sequence[ForestRow], canvas: Canvas, *, title: str) -> Markup:
@@ -22,19 +22,18 @@ def forest(rows: Sequence[ForestRow], canvas: Canvas, *, title: str) -> Markup:
     row_height = _ROW_NARROW if canvas.is_narrow else _ROW_WIDE
     left, right = (8, canvas.width - 8) if canvas.is_narrow else (_LABEL_WIDTH, canvas.width - _TEXT_WIDTH)
     bottom = row_height * len(rows)
-    scale = Scale(*_domain(rows), left, right)
-    parts: list[Markup] = list(_axis(scale, bottom))
+    scale = Scale(*drawn_range(rows), left, right)
+    parts: list[Markup] = [_stripes(len(rows), row_height, canvas.width), *_axis(scale, bottom)]
+    parts += _zero_line(scale, len(rows), row_height, is_narrow=canvas.is_narrow)
     for place, row in enumerate(rows):
         top = place * row_height
         middle = top + (row_height * 0.66 if canvas.is_narrow else row_height / 2)
         parts += _row(row, scale, (top, middle, row_height), canvas)
-    parts.insert(0, _stripes(len(rows), row_height, canvas.width))
-    parts.append(element("line", x1=scale.at(0), x2=scale.at(0), y1=0, y2=bottom, cls="zero"))
     parts += _points(rows, scale, row_height, is_narrow=canvas.is_narrow)
     return drawing(title, _description(rows), (canvas.width, bottom + _AXIS_HEIGHT), parts)
 
 
-def _domain(rows: Sequence[ForestRow]) -> tuple[float, float]:
+def drawn_range(rows: Sequence[ForestRow]) -> tuple[float, float]:
     """Zero, estimates and margins in full; an interval's end far beyond them is cut and gets an arrow."""
     ends = [end for row in rows for end in (row.low, row.high, row.estimate, row.margin) if end is not None]
     if not ends:
@@ -53,6 +52,17 @@ def _stripes(count: int, height: int, width: int) -> Markup:
             for place in range(0, count, 2)
         ],
     )
+
+
+def _zero_line(scale: Scale, rows: int, height: int, *, is_narrow: bool) -> Iterator[Markup]:
+    """One line through all rows; where labels lie above the intervals, it leaves them alone."""
+    x = scale.at(0)
+    if not is_narrow:
+        yield element("line", x1=x, x2=x, y1=0, y2=rows * height, cls="zero")
+        return
+    for place in range(rows):
+        top = place * height + _LABEL_HEIGHT
+        yield element("line", x1=x, x2=x, y1=top, y2=(place + 1) * height, cls="zero")
 
 
 def _axis(scale: Scale, bottom: float) -> Iterator[Markup]:

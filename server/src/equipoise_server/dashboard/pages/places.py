@@ -112,3 +112,11 @@ def key_lines(keys: Sequence[SdkKey], project: Project) -> tuple[KeyLine, ...]:
     names = {environment.id: environment.name for environment in project.environments}
     ordered = sorted(keys, key=lambda key: key.revoked_at is not None)
     return tuple(KeyLine(key, names[key.environment_id]) for key in ordered)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportPage:
+    """The form of an import, and which files it takes."""
+
+    form: Form
+    suffixes: tuple[str, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.http import HttpResponse
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from equipoise_server.analysis import reads as analysis
 from equipoise_server.analysis.values import Report
@@ -33,6 +33,7 @@ from equipoise_server.foundation.refusals import Conflict, Invalid, NotFound, Pr
 from equipoise_server.metrics import reads as metrics
 
 
+@require_safe
 @in_place
 def listing(visit: Visit) -> HttpResponse:
     """The list under a filter and a search text."""
@@ -48,6 +49,7 @@ def listing(visit: Visit) -> HttpResponse:
     )
 
 
+@require_safe
 @in_place
 def one(visit: Visit, key: str, tab: str = Tab.RESULTS) -> HttpResponse:
     """One experiment with one tab open."""

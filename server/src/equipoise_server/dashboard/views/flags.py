@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.http import HttpResponse
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from equipoise_server.access.values import Permission
 from equipoise_server.audit import reads as audit
@@ -32,6 +32,7 @@ from equipoise_server.foundation.refusals import Invalid, NotFound, Problem, Ref
 from equipoise_server.snapshots import reads as snapshots
 
 
+@require_safe
 @in_place
 def listing(visit: Visit) -> HttpResponse:
     """The list as searched."""
@@ -78,6 +79,7 @@ def _new_page(visit: Visit, form: Form, *, status: int = 200) -> HttpResponse:
     return show(visit, "flags/new.html", page, frame=frame, status=status)
 
 
+@require_safe
 @in_place
 def one(visit: Visit, key: str) -> HttpResponse:
     """One flag in one environment; with a unit in the address, also what it gets and why."""
@@ -126,6 +128,7 @@ def _changed(visit: Visit, key: str, change: Callable[[Flag, Form], str]) -> Htt
 @in_place
 def kill(visit: Visit, key: str) -> HttpResponse:
     """Serve the off variant now; asked first where the browser has no dialogs."""
+    visit.actor.require(Permission.FLAG_KILL, visit.project.id)
     if visit.request.method == "GET":
         flag = flags.flag_by_key(visit.project.id, key)
         killed_at = flag.settings[visit.environment.key].killed_at

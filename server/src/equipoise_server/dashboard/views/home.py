@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpResponse
+from django.views.decorators.http import require_safe
 
 from equipoise_server.access import reads as access
 from equipoise_server.audit import reads as audit
@@ -18,6 +19,7 @@ _RECENT, _LOOK_BACK = 6, 60
 _PAGE = 50
 
 
+@require_safe
 @in_place
 def home(visit: Visit) -> HttpResponse:
     """What needs me, what runs, what happened."""
@@ -46,6 +48,7 @@ def _recent(visit: Visit) -> tuple[ActivityLine, ...]:
     return activity_lines(told[:_RECENT], environment_names(visit))
 
 
+@require_safe
 @in_place
 def layers(visit: Visit) -> HttpResponse:
     """Who holds which slots of which layer."""
@@ -53,6 +56,7 @@ def layers(visit: Visit) -> HttpResponse:
     return show(visit, "layers.html", page, frame=frame_of(visit, "Layers", section="layers"))
 
 
+@require_safe
 @in_place
 def activity(visit: Visit) -> HttpResponse:
     """The audit trail, a page at a time."""

@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from django.http import HttpResponse
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from equipoise_server.access.values import Permission
 from equipoise_server.audit import reads as audit
@@ -32,6 +32,7 @@ from equipoise_server.metrics.actions import CreateMetric, ReviseMetric
 from equipoise_server.metrics.values import Metric
 
 
+@require_safe
 @in_place
 def listing(visit: Visit) -> HttpResponse:
     """The catalogue as searched."""
@@ -40,6 +41,7 @@ def listing(visit: Visit) -> HttpResponse:
     return show(visit, "metrics/list.html", page, frame=frame_of(visit, "Metrics", section="metrics"))
 
 
+@require_safe
 @in_place
 def one(visit: Visit, key: str) -> HttpResponse:
     """One metric."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth import authenticate, login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from equipoise_server.access import actions, reads
 from equipoise_server.access.actions import CreateProject
@@ -43,6 +43,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect("/sign-in")
 
 
+@require_safe
 def start(request: HttpRequest) -> HttpResponse:
     """Go to the person's first project, or help them to one."""
     projects = reads.projects_of(actor_of(request))
@@ -67,6 +68,7 @@ def new_project(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(place_href(project.key, project.environments[-1].key))
 
 
+@require_safe
 def unknown(request: HttpRequest, rest: str) -> HttpResponse:
     """An address that means nothing."""
     return refused(request, NotFound(Problem("", f"There is no page “/{rest}”.")))

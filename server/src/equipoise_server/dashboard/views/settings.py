@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.http import HttpResponse
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from equipoise_server.access import actions
 from equipoise_server.access import reads as access
@@ -20,6 +20,7 @@ from equipoise_server.flags.actions import KillEnvironment
 from equipoise_server.foundation.refusals import NotFound, Problem, Refusal
 
 
+@require_safe
 @in_place
 def page(visit: Visit) -> HttpResponse:
     """Keys, members and how to connect code."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from django.http import HttpResponse
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from equipoise_server.access.values import Permission
 from equipoise_server.analysis import reads as analysis
@@ -155,6 +155,7 @@ def _with_choices(visit: Visit, page: WizardPage) -> WizardPage:
     return page
 
 
+@require_safe
 @in_place
 def power(visit: Visit, key: str) -> HttpResponse:
     """The power panel for what is typed now; nothing is saved."""

@@ -1,0 +1,172 @@
+"""Pages: whole, labelled, and silent where silence is due."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, replace
+
+import pytest
+import scenes
+from dashboard import gallery
+from dashboard.browsing import PLACE, Page, addresses, signed_in
+from django.template.loader import render_to_string
+
+from equipoise_server.access.values import Permission
+from equipoise_server.analysis.values import Report
+from equipoise_server.dashboard.pages import experiment as pages
+from equipoise_server.dashboard.pages.experiment import ExperimentPage, Tab
+from equipoise_server.dashboard.pages.health import health_tab
+from equipoise_server.dashboard.pages.results import ResultsState, results_tab
+from equipoise_server.experiments.values import Experiment, MetricRole, VerdictState
+
+NAMES = pages.arm_names(gallery.DESIGN)
+LOCKED = replace(
+    gallery.EXPERIMENT,
+    verdict=replace(gallery.EXPERIMENT.verdict, state=VerdictState.WITHHELD_SRM)
+    if gallery.EXPERIMENT.verdict
+    else None,
+)
+
+
+def _results(experiment: Experiment, report: Report | None) -> ExperimentPage:
+    head = pages.experiment_head(
+        experiment, experiment.iteration, report,
+        project=gallery.SHOP, permissions=frozenset(Permission), now=gallery.NOW,
+    )  # fmt: skip
+    tab = results_tab(report, NAMES, has_started=experiment.iteration is not None)
+    return ExperimentPage(head, Tab.RESULTS, results=tab)
+
+
+def _rendered(template: str, page: object) -> Page:
+    context = {"page": page, "frame": gallery.a_frame("Experiment"), "csrf_token": "token"}
+    return Page(render_to_string(f"dashboard/{template}", context))
+
+
+def test_a_locked_page_has_no_number_of_any_metric() -> None:
+    page = _results(LOCKED, gallery.LOCKED_REPORT)
+    assert page.results is not None
+    assert page.results.state is ResultsState.LOCKED
+    assert page.results.blocks == ()
+    shown = _rendered("experiment/results.html", page)
+    assert "Results are withheld" in shown.text
+    assert "Purchase rate" not in shown.text
+    assert not re.search(r"\d\s?%\s(to|and)|[+−]\d", shown.text)
+    assert "Restart with fresh units" in shown.text
+    assert shown.all("svg") == [svg for svg in shown.all("svg") if svg.get("role") != "img"], "no chart"
+
+
+def test_a_locked_pages_facts_carry_no_metric_either() -> None:
+    page = _results(LOCKED, gallery.LOCKED_REPORT)
+    assert "purchase" not in str(asdict(page.results or page)).lower()
+
+
+def test_a_locked_pages_health_still_shows_the_split() -> None:
+    tab = health_tab(gallery.LOCKED_REPORT, NAMES)
+    assert [(arm.exposed, arm.expected) for arm in tab.arms] == [(50_000, 49_000), (48_000, 49_000)]
+    assert tab.srm_one_in == "less than 1 in a billion"
+
+
+def test_results_show_the_oec_first_with_its_interval() -> None:
+    page = _results(gallery.EXPERIMENT, gallery.REPORT)
+    assert page.results is not None
+    assert [block.role for block in page.results.blocks] == [
+        MetricRole.OEC, MetricRole.SECONDARY, MetricRole.GUARDRAIL, MetricRole.DIAGNOSTIC,
+    ]  # fmt: skip
+    line = page.results.oec[0]
+    assert (line.lift, line.lift_range) == ("+6.1\u00a0%", "+2.9\u00a0% to +9.4\u00a0%")
+
+
+def test_every_shown_lift_has_its_interval_and_its_units() -> None:
+    page = _results(gallery.EXPERIMENT, gallery.REPORT)
+    assert page.results is not None
+    for block in page.results.blocks:
+        for line in block.lines:
+            assert bool(line.lift) == bool(line.lift_range)
+            assert line.control_units > 0
+    text = _rendered("experiment/results.html", page).text
+    assert "Data up to 24 Mar 2026, 00:00 UTC; checked 4 minutes ago" in text
+
+
+def test_without_an_interval_a_reason_stands_where_numbers_would() -> None:
+    early = gallery.a_row(
+        "purchase-rate", "Purchase rate", MetricRole.OEC, values=(0.1, 0.11), interval=None,
+        reason="Too early: fewer than 100 units in an arm.",
+    )  # fmt: skip
+    assert gallery.REPORT.results is not None
+    report = replace(
+        gallery.REPORT, results=replace(gallery.REPORT.results, rows=(early,), lift_over_time=())
+    )
+    page = _results(gallery.EXPERIMENT, report)
+    assert page.results is not None
+    assert page.results.oec[0].lift == ""
+    assert "Too early: fewer than 100 units" in _rendered("experiment/results.html", page).text
+
+
+@pytest.mark.parametrize(
+    ("report", "has_started", "state"),
+    [
+        (None, False, ResultsState.NOT_STARTED),
+        (None, True, ResultsState.COMPUTING),
+        (gallery.LOCKED_REPORT, True, ResultsState.LOCKED),
+        (replace(gallery.LOCKED_REPORT, verdict=VerdictState.NO_DATA), True, ResultsState.WAITING),
+        (gallery.REPORT, True, ResultsState.SHOWN),
+    ],
+)
+def test_results_have_five_faces(report: Report | None, has_started: bool, state: ResultsState) -> None:
+    tab = results_tab(report, NAMES, has_started=has_started)
+    assert tab.state is state
+    started = gallery.EXPERIMENT if has_started else replace(gallery.EXPERIMENT, iterations=())
+    page = replace(_results(started, report), results=tab)
+    assert len(_rendered("experiment/results.html", page).all("h1")) == 1
+
+
+@pytest.mark.django_db
+def test_every_page_has_one_heading_a_title_and_named_fields() -> None:
+    shop = scenes.a_shop()
+    scenes.a_running_experiment(shop)
+    scenes.a_draft_experiment(shop, "draft")
+    client = signed_in(shop.owner)
+    read = 0
+    for address in addresses():
+        for each in {
+            address,
+            address.replace("/experiments/checkout-button/edit", "/experiments/draft/edit"),
+        }:
+            answer = client.get(each)
+            if answer.status_code in {405, 302}:
+                continue
+            page = Page(answer.text)
+            if page.all("html") == []:
+                continue
+            read += 1
+            assert len(page.all("h1")) == 1, each
+            assert page.nameless_fields() == [], each
+            assert page.all("main"), each
+            ids = [a["id"] for _, a in page.tags if "id" in a]
+            assert len(ids) == len(set(ids)), each
+    assert read >= 25
+
+
+@pytest.mark.django_db
+def test_a_new_project_is_led_to_its_first_experiment() -> None:
+    shop = scenes.a_shop()
+    page = Page(signed_in(shop.owner).get(PLACE).text)
+    assert "Your first experiment" in page.text
+    assert "Create a flag" in page.text
+
+
+@pytest.mark.django_db
+def test_home_names_what_waits_for_somebody() -> None:
+    shop = scenes.a_shop()
+    scenes.found(scenes.a_running_experiment(shop), VerdictState.WITHHELD_SRM)
+    scenes.a_draft_experiment(shop, "later")
+    page = Page(signed_in(shop.owner).get(PLACE).text)
+    assert "Results withheld" in page.text
+    assert page.text.index("Results withheld") < page.text.index("Later")
+
+
+@pytest.mark.django_db
+def test_an_unknown_address_is_said_in_words() -> None:
+    answer = signed_in(scenes.a_shop().owner).get("/p/shop/production/experiments/none")
+    assert answer.status_code == 404
+    assert "There is no experiment “none” in this project." in answer.text
