@@ -33,6 +33,18 @@ class CheckName(StrEnum):
     FULL_WEEK = "full_week"
     MORE_UNITS_THAN_EXPOSED = "more_units_than_exposed"
     LARGEST_UNIT = "largest_unit"
+    SURPRISE = "surprise"
+    PRE_PERIOD = "pre_period"
+    VARIANCE_RATIO = "variance_ratio"
+    JOIN_LOSS = "join_loss"
+    BOT_SHARE = "bot_share"
+    DUPLICATE_EXPOSURES = "duplicate_exposures"
+    NULL_SHARE = "null_share"
+    CONSTANT_METRIC = "constant_metric"
+    ODD_DAY = "odd_day"
+    NULL_P_VALUES = "null_p_values"
+    STATIONARITY = "stationarity"
+    SKEWED_SPLIT = "skewed_split"
 
 
 @dataclass(frozen=True, slots=True)
