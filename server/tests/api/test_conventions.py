@@ -94,7 +94,8 @@ def test_what_is_nowhere_and_what_cannot_be_done_are_problems() -> None:
     answer = asking.call("DELETE", "/projects/shop/flags")
     assert (answer.status, answer.json["code"]) == (405, "method_not_allowed")
     assert set(answer.headers["Allow"].split(", ")) == {"GET", "POST"}
-    assert Client().get("/api/v2/projects").status_code == 404
+    for path in ("/api/v2/projects", "/api/v1/", "/api/", "/api/v1/docs"):
+        assert reply(Client().get(path)).json["code"] == "not_found"
 
 
 def test_a_nul_in_an_address_is_a_problem() -> None:

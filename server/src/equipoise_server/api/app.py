@@ -7,7 +7,7 @@ from functools import wraps
 from http import HTTPStatus
 from urllib.parse import unquote
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, re_path
 from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
@@ -96,7 +96,7 @@ def addresses() -> list[URLPattern | URLResolver]:
 
 
 @csrf_exempt
-def unknown_address(request: HttpRequest, rest: str = "") -> HttpResponse:  # noqa: ARG001  # Django passes it
+def unknown_address(request: HttpRequest) -> HttpResponse:
     """What is at no address."""
     return plain_problem(
         404, f"There is nothing at {request.path}; /api/v1/openapi.json lists what there is."
@@ -112,7 +112,10 @@ def guarded(view: View) -> View:
             return plain_problem(400, "The address holds a NUL character, which no key or text may have.")
         if _is_too_large(request):
             return plain_problem(413, f"A JSON body may have {LARGEST_JSON_BODY:,} bytes.")
-        response = view(request, *args, **path)
+        try:
+            response = view(request, *args, **path)
+        except Http404:
+            return unknown_address(request)
         if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             allowed = response.headers["Allow"]
             return plain_problem(405, f"Use one of: {allowed}.", headers={"Allow": allowed})

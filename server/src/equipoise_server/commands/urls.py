@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from equipoise_server.api.app import addresses, unknown_address
 
+handler500 = "equipoise_server.dashboard.views.sessions.broken"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include((addresses(), "api"))),
-    path("api/<path:rest>", unknown_address),
+    re_path("^api(?:/|$)", unknown_address),
     path("", include("equipoise_server.dashboard.urls")),
 ]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from uuid import UUID
 
-from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.db import DatabaseError, InterfaceError, connection
 
 from equipoise_server.access import reads as access
 from equipoise_server.access.actions import record_key_uses
@@ -84,7 +84,6 @@ class Poller:
     def tick(self) -> None:
         """One round: refresh, and now and then write down which keys were used."""
         try:
-            close_old_connections()
             self._refresh(self._state)
             if self._state.clock() - self._noted_at >= NOTE_USES_SECONDS:
                 self._noted_at = self._state.clock()

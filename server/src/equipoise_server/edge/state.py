@@ -53,7 +53,7 @@ class EdgeState:
         """How old the view is; None before the first."""
         return None if self.view is None else self.clock() - self.view.heard_at
 
-    def take_used_keys(self) -> set[UUID]:
-        """The keys used since the last call."""
+    def take_used_keys(self) -> tuple[UUID, ...]:
+        """The keys used since the last call. A request that notes one meanwhile may be missed."""
         taken, self.used_keys = self.used_keys, set()
-        return taken
+        return tuple(taken)
