@@ -187,6 +187,11 @@ def test_a_stop_takes_the_instant_of_the_kill_but_never_one_before_the_start(sho
     assert (run(killed).stopped_at, run(killed).stop_cause) == (NOW, StopCause.KILL)
 
 
+def test_no_reason_keeps_a_stop_from_happening(shop: Shop) -> None:
+    stopped = stop(shop.owner, Stop(a_running_experiment(shop).id, "nul \x00 and \ud800"), now=later(1))
+    assert (stopped.status, run(stopped).stop_reason) == (Status.STOPPED, "nul  and ?")
+
+
 def test_a_restart_is_a_new_iteration_with_fresh_salts_in_the_same_slots(shop: Shop) -> None:
     experiment = a_running_experiment(shop, design=a_design(layer="checkout", slot_share=0.4))
     again = restart(shop.owner, Restart(experiment.id, experiment.version, "Wrong colour"), now=later(1))

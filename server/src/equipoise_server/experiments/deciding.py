@@ -22,7 +22,7 @@ from equipoise_server.flags import reads as flags
 from equipoise_server.flags.actions import add_rollout_rule, unpin_flags
 from equipoise_server.flags.values import Rollout, Rule
 from equipoise_server.foundation.refusals import Conflict, Invalid, Problem, refuse_all
-from equipoise_server.foundation.texts import UNSTORABLE, is_storable
+from equipoise_server.foundation.texts import text_problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def decide(actor: Actor, command: Decide, *, now: datetime) -> Experiment:
 def _reason_problems(command: Decide) -> list[Problem]:
     if not command.reason.strip():
         return [Problem("reason", "Say why: whoever reads this next year will want to know.")]
-    return [] if is_storable(command.reason) else [Problem("reason", UNSTORABLE)]
+    return list(text_problems(reason=command.reason))
 
 
 def _decision(actor: Actor, command: Decide, iteration: Iteration, *, now: datetime) -> Decision:

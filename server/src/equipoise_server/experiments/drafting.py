@@ -15,9 +15,7 @@ from equipoise_server.experiments.moves import ARCHIVE
 from equipoise_server.experiments.values import Design, Experiment, Status
 from equipoise_server.foundation.ids import KEY_RULE, is_key, new_id
 from equipoise_server.foundation.refusals import Conflict, Invalid, Problem, refuse_all
-from equipoise_server.foundation.texts import UNSTORABLE, is_storable
-
-LONGEST_NAME = 200
+from equipoise_server.foundation.texts import LONGEST_NAME, text_problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ def create_experiment(actor: Actor, command: CreateExperiment, *, now: datetime)
     """Start planning an experiment."""
     actor.require(Permission.EXPERIMENT_EDIT, command.project_id)
     problems = key_problems(command.project_id, command.key)
-    problems += text_problems(name=command.name, owner=command.owner)
+    problems += naming_problems(name=command.name, owner=command.owner)
     refuse_all(Invalid, problems + form_problems(command.design))
     experiment_id = new_id()
     subject = subject_of(experiment_id, command.key, command.project_id)
@@ -73,7 +71,7 @@ def edit_design(actor: Actor, command: EditDesign, *, now: datetime) -> Experime
     held = reads.experiment(command.experiment_id)
     actor.require(Permission.EXPERIMENT_EDIT, held.project_id)
     owner = held.owner if command.owner is None else command.owner
-    refuse_all(Invalid, [*text_problems(name=command.name, owner=owner), *form_problems(command.design)])
+    refuse_all(Invalid, [*naming_problems(name=command.name, owner=owner), *form_problems(command.design)])
     subject = subject_of(held.id, held.key, held.project_id)
     with change(actor.author, "experiment.edit", subject, now=now) as entry:
         held = held_still(held)
@@ -110,17 +108,11 @@ def key_problems(project_id: UUID, key: str) -> list[Problem]:
     return []
 
 
-def text_problems(*, name: str, owner: str) -> list[Problem]:
+def naming_problems(*, name: str, owner: str) -> list[Problem]:
     """Whether a name and an owner can be kept and read."""
-    problems = [
-        Problem(field, UNSTORABLE)
-        for field, text in (("name", name), ("owner", owner))
-        if not is_storable(text)
-    ]
-    if not name.strip() or len(name) > LONGEST_NAME:
-        problems.append(Problem("name", f"Give it a name of at most {LONGEST_NAME} characters."))
-    if len(owner) > LONGEST_NAME:
-        problems.append(Problem("owner", f"Name an owner in at most {LONGEST_NAME} characters."))
+    problems = list(text_problems(LONGEST_NAME, name=name, owner=owner))
+    if not name.strip():
+        problems.append(Problem("name", "Give it a name that a colleague would understand."))
     return problems
 
 

@@ -15,6 +15,7 @@ def verdict_to_json(verdict: Verdict) -> dict[str, object]:
         "sentence": verdict.sentence,
         "as_of": verdict.as_of.isoformat(),
         "blocks_shipping": list(verdict.blocks_shipping),
+        "blocks_arms": {arm: list(reasons) for arm, reasons in verdict.blocks_arms.items()},
     }
 
 
@@ -22,13 +23,15 @@ def verdict_from_json(written: Json | None) -> Verdict | None:
     """The verdict of a row, if analysis has written one."""
     if written is None:
         return None
-    blocks = written["blocks_shipping"]
+    blocks, arms = written["blocks_shipping"], written["blocks_arms"]
     assert isinstance(blocks, list)
+    assert isinstance(arms, dict)
     return Verdict(
         VerdictState(str(written["state"])),
         str(written["sentence"]),
         datetime.fromisoformat(str(written["as_of"])),
         tuple(map(str, blocks)),
+        {str(arm): tuple(map(str, reasons)) for arm, reasons in arms.items()},
     )
 
 

@@ -14,7 +14,7 @@ from equipoise_server.experiments import models, reads
 from equipoise_server.experiments.checks import faults_of
 from equipoise_server.experiments.design_checks import IMPORT_CHECKS, DesignFacts
 from equipoise_server.experiments.design_json import design_to_json
-from equipoise_server.experiments.drafting import form_problems, key_problems, text_problems
+from equipoise_server.experiments.drafting import form_problems, key_problems, naming_problems
 from equipoise_server.experiments.evidence_json import verdict_from_json, verdict_to_json
 from equipoise_server.experiments.locking import subject_of
 from equipoise_server.experiments.starting import frozen
@@ -83,7 +83,7 @@ def register_import(actor: Actor, command: ImportedExperiment, *, now: datetime)
 
 def _import_problems(command: ImportedExperiment) -> list[Problem]:
     problems = key_problems(command.project_id, command.key)
-    problems += text_problems(name=command.name, owner=command.owner)
+    problems += naming_problems(name=command.name, owner=command.owner)
     problems += form_problems(command.design)
     if access.environment(command.environment_id).project_id != command.project_id:
         problems.append(Problem("environment_id", "That environment belongs to another project."))

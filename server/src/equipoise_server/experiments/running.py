@@ -18,6 +18,7 @@ from equipoise_server.experiments.starting import Start, begin_iteration, refuse
 from equipoise_server.experiments.values import Design, Experiment, Iteration, StopCause
 from equipoise_server.flags.actions import UnpinFlags, unpin_flags
 from equipoise_server.foundation.refusals import Invalid, NotFound, Problem
+from equipoise_server.foundation.texts import storable
 
 WHOLE = 1_000_000
 
@@ -179,7 +180,7 @@ def _newest(experiment: Experiment) -> Iteration:
 def _end(iteration: Iteration, command: Stop, *, now: datetime) -> None:
     ended_at = now if command.at is None else max(iteration.started_at, min(command.at, now))
     models.Iteration.objects.filter(pk=iteration.id).update(
-        stopped_at=ended_at, stop_reason=command.reason, stop_cause=command.cause
+        stopped_at=ended_at, stop_reason=storable(command.reason), stop_cause=command.cause
     )
 
 

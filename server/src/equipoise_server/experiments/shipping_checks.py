@@ -62,7 +62,9 @@ def verdict_faults(facts: ShippingFacts) -> Iterator[Problem]:
 def block_faults(facts: ShippingFacts) -> Iterator[Problem]:
     """Nothing that analysis found forbids it."""
     verdict = facts.experiment.verdict
-    for reason in () if verdict is None else verdict.blocks_shipping:
+    if verdict is None:
+        return
+    for reason in (*verdict.blocks_shipping, *verdict.blocks_arms.get(facts.arm, ())):
         yield Problem("", reason)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -163,7 +163,9 @@ class Verdict:
     sentence: str
     as_of: datetime
     blocks_shipping: tuple[str, ...] = ()
-    """Reasons why the treatment cannot be shipped; empty when nothing blocks it."""
+    """Reasons why no treatment can be shipped; empty when one can."""
+    blocks_arms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Reasons why one treatment cannot be shipped though another can."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from equipoise_server.audit.actions import change
 from equipoise_server.audit.values import Subject
 from equipoise_server.foundation.ids import KEY_RULE, is_key, new_id
 from equipoise_server.foundation.refusals import Conflict, Invalid, NotFound, Problem, refuse_all
-from equipoise_server.foundation.texts import UNSTORABLE, is_storable
+from equipoise_server.foundation.texts import LONGEST_NAME, text_problems
 from equipoise_server.metrics import models, reads
 from equipoise_server.metrics.definition_json import (
     definition_to_json,
@@ -25,7 +25,6 @@ from equipoise_server.metrics.definition_rules import (
 )
 from equipoise_server.metrics.values import Definition, Direction, Fact, Margin, Metric, Tier
 
-LONGEST_NAME = 200
 MOST_MINIMUM_UNITS = 1_000_000_000
 
 
@@ -125,16 +124,9 @@ def _key_problems(command: CreateMetric) -> list[Problem]:
 
 
 def _problems(key: str, command: CreateMetric | ReviseMetric) -> list[Problem]:
-    problems = [*definition_problems(key, command.definition), *_unstorable(command)]
-    if not command.name.strip() or len(command.name) > LONGEST_NAME:
-        problems.append(
-            Problem(
-                "name",
-                f"“{key}”: give the metric a name that people read, of at most {LONGEST_NAME} characters.",
-            )
-        )
-    if len(command.owner) > LONGEST_NAME:
-        problems.append(Problem("owner", f"“{key}”: name an owner in at most {LONGEST_NAME} characters."))
+    problems = [*definition_problems(key, command.definition), *_unkeepable(command)]
+    if not command.name.strip():
+        problems.append(Problem("name", f"“{key}”: give the metric a name that a product manager reads."))
     problems += display_problems(key, command.definition.kind, command.display)
     problems += margin_problems(key, "default_margin", command.default_margin)
     if not 1 <= command.minimum_units <= MOST_MINIMUM_UNITS:
@@ -145,22 +137,20 @@ def _problems(key: str, command: CreateMetric | ReviseMetric) -> list[Problem]:
     return problems
 
 
-def _unstorable(command: CreateMetric | ReviseMetric) -> list[Problem]:
+def _unkeepable(command: CreateMetric | ReviseMetric) -> list[Problem]:
     fact, below = command.definition.fact, command.definition.denominator
-    texts = {
-        "name": [command.name],
-        "description": [command.description],
-        "owner": [command.owner],
-        "display": [command.display],
-        "definition.fact": _texts_of(fact),
-        "definition.denominator": [] if below is None else _texts_of(below),
-    }
-    return [Problem(field, UNSTORABLE) for field, held in texts.items() if not all(map(is_storable, held))]
+    return [
+        *text_problems(LONGEST_NAME, name=command.name, owner=command.owner),
+        *text_problems(description=command.description, display=command.display),
+        *text_problems(**{"definition.fact": _texts_of(fact)}),
+        *text_problems(**{"definition.denominator": "" if below is None else _texts_of(below)}),
+    ]
 
 
-def _texts_of(fact: Fact) -> list[str]:
+def _texts_of(fact: Fact) -> str:
     where = fact.where or {}
-    return [fact.event, fact.property, *where, *(text for text in where.values() if isinstance(text, str))]
+    named = [fact.event, fact.property, *where]
+    return "".join([*named, *(text for text in where.values() if isinstance(text, str))])
 
 
 def _refuse_unless_current(row: models.Metric, expected_version: int) -> None:
