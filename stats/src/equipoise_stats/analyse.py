@@ -6,7 +6,7 @@ The order is law: SRM and quality first, and when they fail no metric is even lo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 
 from equipoise_stats.comparison import (
     Comparison,
@@ -61,7 +61,7 @@ from equipoise_stats.results import (
     WithheldReason,
 )
 from equipoise_stats.schedule import Schedule, Scheduled, recorded, schedule
-from equipoise_stats.sequences import one_sided_multiplier
+from equipoise_stats.sequences import one_sided_reach
 from equipoise_stats.srm import AllocationEpoch, Srm, SrmVerdict, judge_srm_over_epochs
 from equipoise_stats.verdicts import overall, treatment_verdicts
 
@@ -86,14 +86,17 @@ def analyse(evidence: Evidence, design: Design) -> Analysis:
     looks = schedule(design, evidence)
     pairs = _pairs(evidence, design, looks)
     compared = compare(pairs, Inference(method, design.alpha, design.power))
-    results = tuple(
-        _result(pair, comparison, design) for pair, comparison in zip(pairs, compared, strict=True)
+    claims = _claims(pairs, compared, design.alpha)
+    alarm_alpha = design.alarm_alpha / max(1, len(design.with_role(MetricRole.GUARDRAIL)))
+    metrics = tuple(
+        _result(pair, comparison, claim, (design, alarm_alpha))
+        for pair, comparison, claim in zip(pairs, compared, claims, strict=True)
     )
-    metrics = _claims(results, design)
     treatments = treatment_verdicts(metrics, design, checks)
     quality = checks + metric_checks(design, evidence)
     verdict = overall(treatments)
-    ledger = recorded(evidence.ledger, looks, _seen(pairs, compared)) if looks else None
+    taken = {(row.metric, row.treatment): row.look for row in metrics if row.look is not None}
+    ledger = recorded(evidence.ledger, looks, taken) if looks else None
     return Results(method, design.alpha, match, arms, quality, metrics, treatments, verdict, ledger)
 
 
@@ -122,12 +125,6 @@ def _match(evidence: Evidence, design: Design) -> Srm:
     counts = tuple(evidence.counts.get(variant.key, 0) for variant in design.variants)
     weights = tuple(variant.weight for variant in design.variants)
     return judge_srm_over_epochs(evidence.epochs or (AllocationEpoch(counts, weights),))
-
-
-def _seen(pairs: Sequence[Pair], compared: Sequence[Comparison]) -> dict[tuple[str, str], float]:
-    """The z of each comparison that took its look."""
-    rows = zip(pairs, compared, strict=True)
-    return {(pair.plan.key, pair.treatment_key): row.z for pair, row in rows if row.z is not None}
 
 
 def _withholding(evidence: Evidence, match: Srm, checks: Sequence[QualityCheck]) -> WithheldReason | None:
@@ -163,7 +160,9 @@ def _expected_units(design: Design, treatment: str) -> float | None:
     return design.expected_units * (design.weight(treatment) + design.weight(design.control))
 
 
-def _result(pair: Pair, comparison: Comparison, design: Design) -> MetricResult:
+def _result(pair: Pair, comparison: Comparison, claim: _Claim, plan: tuple[Design, float]) -> MetricResult:
+    """One result. plan: the design and each guardrail's share of the alarms' alpha."""
+    design, alarm_alpha = plan
     margin = pair.plan.margin if pair.plan.role is MetricRole.GUARDRAIL else None
     return MetricResult(
         metric=pair.plan.key,
@@ -175,10 +174,10 @@ def _result(pair: Pair, comparison: Comparison, design: Design) -> MetricResult:
         lift=comparison.lift,
         p_value=comparison.p_value,
         log_e_value=comparison.log_e_value,
-        adjusted_p_value=None,
-        significance=Significance.NOT_TESTED,
+        adjusted_p_value=claim.adjusted,
+        significance=claim.significance,
         guardrail=None if margin is None else _guardrail(pair, comparison, margin, design),
-        alarm=None if margin is None else _alarm(pair, margin, design),
+        alarm=None if margin is None else _alarm(pair, margin, design, alarm_alpha),
         mde_reached=comparison.mde_reached,
         status=comparison.status,
         look=_look(pair, comparison),
@@ -188,7 +187,7 @@ def _result(pair: Pair, comparison: Comparison, design: Design) -> MetricResult:
 def _look(pair: Pair, comparison: Comparison) -> Look | None:
     if not isinstance(pair.scheduled, Scheduled) or comparison.z is None:
         return None
-    return replace(pair.scheduled.look, z=comparison.z)
+    return pair.scheduled.look.with_z(comparison.z)
 
 
 def _guardrail(pair: Pair, comparison: Comparison, margin: Margin, design: Design) -> Guardrail:
@@ -210,7 +209,7 @@ def _one_sided_critical(pair: Pair, design: Design) -> float:
     if design.planned_end_reached:
         return normal_critical(design.alpha)
     n = pair.treatment.n + pair.control.n
-    return float(one_sided_multiplier(n, known(pair.expected_units), design.alpha))
+    return one_sided_reach(n, known(pair.expected_units), design.alpha)
 
 
 def _method(design: Design) -> Method:
@@ -219,12 +218,11 @@ def _method(design: Design) -> Method:
     return Method.FIXED if design.planned_end_reached else Method.CONFIDENCE_SEQUENCE
 
 
-def _alarm(pair: Pair, margin: Margin, design: Design) -> Alarm | Undefined:
-    guardrails = len(design.with_role(MetricRole.GUARDRAIL))
+def _alarm(pair: Pair, margin: Margin, design: Design, alpha: float) -> Alarm | Undefined:
     rule = AlarmRule(
         pair.plan.alarm_margin or margin,
         pair.plan.direction,
-        design.alarm_alpha / guardrails,
+        alpha,
         pair.expected_units if design.alarm_units is None else float(design.alarm_units),
     )
     if pair.plan.kind is not MetricKind.PROPORTION:
@@ -234,54 +232,52 @@ def _alarm(pair: Pair, margin: Margin, design: Design) -> Alarm | Undefined:
     return rate_alarm(pair.treatment, pair.control, rule, share=share)
 
 
-def _claims(results: tuple[MetricResult, ...], design: Design) -> tuple[MetricResult, ...]:
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What one comparison may say in its family."""
+
+    adjusted: float | None
+    significance: Significance
+
+
+_NOT_TESTED = _Claim(None, Significance.NOT_TESTED)
+_GATE_CLOSED = _Claim(None, Significance.GATE_CLOSED)
+
+
+def _claims(pairs: Sequence[Pair], compared: Sequence[Comparison], alpha: float) -> list[_Claim]:
     """Adjust the OEC over treatments, then the secondaries of treatments whose OEC succeeded.
 
     The secondary family counts every secondary × treatment, also those behind a closed gate,
     so its size does not depend on the data.
     """
-    directions = {metric.key: metric.direction for metric in design.metrics}
-    oec = _adjusted(results, MetricRole.OEC)
-    secondary = _adjusted(results, MetricRole.SECONDARY)
-    claimed: list[MetricResult] = []
-    open_gates = {
-        results[at].treatment
-        for at, p in oec.items()
-        if _significance(results[at], p, directions, design) is Significance.BETTER
-    }
-    for at, result in enumerate(results):
-        closed = at in secondary and result.treatment not in open_gates
-        if closed:
-            claimed.append(replace(result, significance=Significance.GATE_CLOSED))
-            continue
-        family = oec if at in oec else secondary
-        if at not in family:
-            claimed.append(result)
-            continue
-        significance = _significance(result, family[at], directions, design)
-        claimed.append(replace(result, adjusted_p_value=family[at], significance=significance))
-    return tuple(claimed)
+    claims = [_NOT_TESTED] * len(pairs)
+    open_gates = set()
+    for at, p in _adjusted(pairs, compared, MetricRole.OEC).items():
+        claims[at] = _claim(pairs[at], compared[at], p, alpha)
+        if claims[at].significance is Significance.BETTER:
+            open_gates.add(pairs[at].treatment_key)
+    for at, p in _adjusted(pairs, compared, MetricRole.SECONDARY).items():
+        is_open = pairs[at].treatment_key in open_gates
+        claims[at] = _claim(pairs[at], compared[at], p, alpha) if is_open else _GATE_CLOSED
+    return claims
 
 
-def _adjusted(results: Sequence[MetricResult], role: MetricRole) -> dict[int, float | None]:
-    """Holm over one role's results, by place; what is unknown counts in the family as p = 1."""
-    at = [place for place, result in enumerate(results) if result.role is role]
-    p_values = [results[place].p_value for place in at]
+def _adjusted(
+    pairs: Sequence[Pair], compared: Sequence[Comparison], role: MetricRole
+) -> dict[int, float | None]:
+    """Holm over one role's comparisons, by place; what is unknown counts in the family as p = 1."""
+    at = [place for place, pair in enumerate(pairs) if pair.plan.role is role]
+    p_values = [compared[place].p_value for place in at]
     adjusted = holm([1.0 if p is None else p for p in p_values])
     known_only = (a if p is not None else None for a, p in zip(adjusted, p_values, strict=True))
     return dict(zip(at, known_only, strict=True))
 
 
-def _significance(
-    result: MetricResult,
-    adjusted: float | None,
-    directions: dict[str, Direction],
-    design: Design,
-) -> Significance:
-    if adjusted is None or not isinstance(result.effect, Interval):
-        return Significance.UNKNOWN
-    if adjusted > design.alpha:
-        return Significance.NOT_SIGNIFICANT
-    rises = result.effect.value > 0
-    good = rises is (directions[result.metric] is Direction.INCREASE)
-    return Significance.BETTER if good else Significance.WORSE
+def _claim(pair: Pair, comparison: Comparison, adjusted: float | None, alpha: float) -> _Claim:
+    if adjusted is None or not isinstance(comparison.effect, Interval):
+        return _Claim(adjusted, Significance.UNKNOWN)
+    if adjusted > alpha:
+        return _Claim(adjusted, Significance.NOT_SIGNIFICANT)
+    rises = comparison.effect.value > 0
+    good = rises is (pair.plan.direction is Direction.INCREASE)
+    return _Claim(adjusted, Significance.BETTER if good else Significance.WORSE)

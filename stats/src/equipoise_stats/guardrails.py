@@ -14,7 +14,7 @@ from scipy import special
 from equipoise_stats.estimates import Estimate, Status, Undefined
 from equipoise_stats.intervals import SMALL_COUNT, TwoRates, known, unusable, unusable_baseline
 from equipoise_stats.plan import Direction, Margin, MarginKind
-from equipoise_stats.sequences import log_e_value_of_events, one_sided_multiplier
+from equipoise_stats.sequences import log_e_value_of_events, one_sided_reach
 
 # An alarm on fewer treated units is noise, whatever its interval says.
 ALARM_UNITS = 100
@@ -178,7 +178,7 @@ def alarm(treatment: Estimate, control: Estimate, rule: AlarmRule) -> Alarm | Un
     value, k = _distance(treatment, control, margin=rule.margin, direction=rule.direction)
     error = math.sqrt(known(control.unit_variance) * (1 / treatment.n + k * k / control.n))
     n = treatment.n + control.n
-    reach = float(one_sided_multiplier(n, known(rule.expected_units), rule.alpha))
+    reach = one_sided_reach(n, known(rule.expected_units), rule.alpha)
     upper = value + reach * error
     return Alarm(upper < 0, AlarmMethod.CONFIDENCE_SEQUENCE, rule.alpha, upper, None)
 

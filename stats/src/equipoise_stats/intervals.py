@@ -233,8 +233,9 @@ def rare_events(rate: Estimate) -> int:
 
 def unusable(treatment: Estimate, control: Estimate) -> Status | None:
     """Why two arms cannot be compared, or None."""
-    faults = (arm.status for arm in (control, treatment) if arm.status is not Status.OK)
-    return next(faults, None)
+    if control.status is not Status.OK:
+        return control.status
+    return None if treatment.status is Status.OK else treatment.status
 
 
 def unusable_baseline(control: Estimate) -> Status | None:

@@ -57,6 +57,10 @@ class Look:
         """True when the bound was reached."""
         return self.z is not None and abs(self.z) >= self.critical
 
+    def with_z(self, z: float) -> Look:
+        """The same look with what was seen."""
+        return Look(self.information, self.alpha_spent, self.critical, z, self.is_last)
+
 
 @dataclass(frozen=True, slots=True)
 class Ledger:

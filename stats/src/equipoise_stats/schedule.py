@@ -52,14 +52,14 @@ def schedule(design: Design, evidence: Evidence) -> Schedule:
     return found
 
 
-def recorded(ledger: Ledger, scheduled: Schedule, seen: Mapping[tuple[str, str], float]) -> Ledger:
-    """The ledger with this look. seen: z by metric × treatment; what has none took no look."""
-    taken = {
-        key: (*ledger.of(*key)[: len(now.times) - 1], replace(now.look, z=seen[key]))
+def recorded(ledger: Ledger, scheduled: Schedule, taken: Mapping[tuple[str, str], Look]) -> Ledger:
+    """The ledger with this look. taken: by metric × treatment; what has none took no look."""
+    added = {
+        key: (*ledger.of(*key)[: len(now.times) - 1], taken[key])
         for key, now in scheduled.items()
-        if key in seen and isinstance(now, Scheduled)
+        if key in taken and isinstance(now, Scheduled)
     }
-    return Ledger({**ledger.looks, **taken})
+    return Ledger({**ledger.looks, **added})
 
 
 def _rule(metric: MetricPlan, plan: LookPlan, alpha: float) -> LookRule:

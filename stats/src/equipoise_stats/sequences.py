@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from scipy import special
@@ -45,6 +46,12 @@ def one_sided_multiplier(n: Numbers, expected_units: Numbers, alpha: float = 0.0
     """
     x = mixing(n, expected_units, 2 * alpha)
     return np.sqrt(2 * (1 + 1 / x) * np.log1p(np.sqrt(1 + x) / (2 * alpha)))
+
+
+@lru_cache(maxsize=4096)
+def one_sided_reach(n: float, expected_units: float, alpha: float) -> float:
+    """One `one_sided_multiplier`, kept: the metrics of an experiment ask for the same few."""
+    return float(one_sided_multiplier(n, expected_units, alpha))
 
 
 def log_e_value(z: Numbers, x: Numbers) -> FloatArray:
