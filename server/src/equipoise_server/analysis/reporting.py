@@ -59,13 +59,15 @@ def report_of(live: Live, *, ledger: Sequence[LookFound]) -> Report:
     return _with_results(live, ledger)
 
 
-def verdict_of(report: Report, blocked: Mapping[str, Sequence[str]]) -> Verdict:
-    """What the experiments room is told; the reasons of all treatments unless one is free of them."""
+def verdict_of(report: Report, blocked: Mapping[str, tuple[str, ...]]) -> Verdict:
+    """What the experiments room is told; `blocked` says by treatment why it cannot be shipped."""
     if report.withheld is not None:
         return Verdict(report.verdict, report.sentence, report.computed_at, (report.withheld.title,))
-    is_free = any(not reasons for reasons in blocked.values())
-    told = () if is_free else tuple(reason for reasons in blocked.values() for reason in reasons)
-    return Verdict(report.verdict, report.sentence, report.computed_at, told)
+    if all(blocked.values()):
+        reasons = tuple(reason for told in blocked.values() for reason in told)
+        return Verdict(report.verdict, report.sentence, report.computed_at, reasons)
+    kept = {arm: told for arm, told in blocked.items() if told}
+    return Verdict(report.verdict, report.sentence, report.computed_at, (), kept)
 
 
 def _withheld(live: Live) -> tuple[VerdictState, Withheld] | None:
