@@ -17,7 +17,7 @@ ROOMS = ("foundation", "audit", "access", "flags", "snapshots", "metrics", "expe
 
 
 @pytest.mark.postgresql
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_the_rooms_hold_on_postgresql_too(postgresql: str, tmp_path: Path) -> None:
     rooms = [str(HERE / room) for room in ROOMS if any((HERE / room).glob("test_*.py"))]
     environment = {**os.environ, "DATABASE_URL": postgresql, "EQUIPOISE_DATA": str(tmp_path)}

@@ -34,12 +34,16 @@ texts = st.text(max_size=4) | st.sampled_from(["user", "account", "staff", "nobo
 values = st.one_of(st.booleans(), st.integers(), st.floats(), texts, st.dictionaries(texts, st.floats()))
 clauses = st.fixed_dictionaries(
     {
-        "attribute": texts,
+        "attribute": st.sampled_from(["country", "age", ""]),
         "operator": st.sampled_from(
             ["equals", "in", "greater", "contains", "semver_less", "before", "is_set", "like"]
         ),
     },
     optional={"value": values, "values": st.lists(values, max_size=2)},
+) | st.builds(
+    lambda operator, constant: {"attribute": "age", "operator": operator, "value": constant},
+    st.sampled_from(["equals", "greater", "less_or_equal"]),
+    st.integers(-9, 9) | st.floats(),
 )
 conditions = st.recursive(
     clauses | st.fixed_dictionaries({"segment": st.sampled_from(["staff", "nobody"])}),
@@ -48,17 +52,26 @@ conditions = st.recursive(
     ),
     max_leaves=4,
 )
-rollouts = st.builds(
-    Rollout, keys, st.sampled_from(["user", "planet"]), st.integers(-1, 1_000_001), st.just("saltsalt")
-)
-rules = st.builds(
-    Rule, st.sampled_from(["r1", "r2"]), st.none() | conditions, keys | st.just(""), st.none() | rollouts
-)
-overrides = st.builds(
-    Override, keys, st.sampled_from(["user", "planet", ""]), st.lists(texts, max_size=2).map(tuple),
-    st.sampled_from(["", "staff", "nobody"]),
-)  # fmt: skip
-served_settings = st.builds(Served, keys, keys, st.lists(overrides, max_size=2), st.lists(rules, max_size=2))
+
+
+def settings_over(
+    variants: st.SearchStrategy[str], unit_types: st.SearchStrategy[str]
+) -> st.SearchStrategy[Served]:
+    """Settings that name these variants and unit types."""
+    rollout = st.builds(Rollout, variants, unit_types, st.integers(-1, 1_000_001), st.just("saltsalt"))
+    eligibility, ids = st.none() | conditions, st.sampled_from(["r1", "r2"])
+    rule = st.builds(Rule, ids, eligibility, variants) | st.builds(
+        Rule, ids, eligibility, st.just(""), st.none() | rollout
+    )
+    override = st.builds(
+        Override, variants, unit_types, st.lists(texts, min_size=1, max_size=2).map(tuple)
+    ) | st.builds(Override, variants, segment=st.sampled_from(["staff", "nobody"]))
+    return st.builds(Served, variants, variants, st.lists(override, max_size=2), st.lists(rule, max_size=2))
+
+
+served_settings = settings_over(
+    st.sampled_from(["on", "off"]), st.sampled_from(["user", "account"])
+) | settings_over(keys, st.sampled_from(["user", "planet", ""]))
 
 
 def published(flag_type: FlagType, variants: list[FlagVariant], served: Served) -> list[str]:
