@@ -6,8 +6,9 @@ The order is law: SRM and quality first, and when they fail no metric is even lo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from equipoise_stats.adjusted_pairs import adjusted_arms, arms_of
 from equipoise_stats.comparison import (
     Comparison,
     Inference,
@@ -138,7 +139,7 @@ def _withholding(evidence: Evidence, match: Srm, checks: Sequence[QualityCheck])
 
 def _pairs(evidence: Evidence, design: Design, looks: Schedule) -> tuple[Pair, ...]:
     expected = {treatment: _expected_units(design, treatment) for treatment in design.treatments}
-    return tuple(
+    plain = tuple(
         Pair(
             metric,
             treatment,
@@ -150,6 +151,24 @@ def _pairs(evidence: Evidence, design: Design, looks: Schedule) -> tuple[Pair, .
         for metric in design.metrics
         for control in (estimate(evidence.moments.get(design.control), metric),)
         for treatment in design.treatments
+    )
+    if not evidence.strata and not any(metric.covariates for metric in design.metrics):
+        return plain
+    return tuple(_adjust(pair, evidence, design.control) for pair in plain)
+
+
+def _adjust(pair: Pair, evidence: Evidence, control: str) -> Pair:
+    """The pair adjusted for its covariates, within the strata of the evidence."""
+    arms = arms_of(evidence.moments, pair.treatment_key, control)
+    strata = [arms_of(stratum, pair.treatment_key, control) for stratum in evidence.strata]
+    found = adjusted_arms(pair.plan, (pair.treatment, pair.control), arms, strata)
+    return replace(
+        pair,
+        treatment=found.treatment,
+        control=found.control,
+        covariance=found.covariance,
+        watched=found.watched,
+        pooled=found.pooled,
     )
 
 
@@ -200,7 +219,9 @@ def _guardrail(pair: Pair, comparison: Comparison, margin: Margin, design: Desig
     if comparison.status is not Status.OK:
         return undecided(margin, comparison.status)
     critical = _one_sided_critical(pair, design)
-    return non_inferiority(*arms, margin=margin, direction=direction, critical=critical)
+    return non_inferiority(
+        *arms, margin=margin, direction=direction, critical=critical, covariance=pair.covariance
+    )
 
 
 def _one_sided_critical(pair: Pair, design: Design) -> float:
@@ -225,11 +246,12 @@ def _alarm(pair: Pair, margin: Margin, design: Design, alpha: float) -> Alarm | 
         alpha,
         pair.expected_units if design.alarm_units is None else float(design.alarm_units),
     )
-    if pair.plan.kind is not MetricKind.PROPORTION:
-        return alarm(pair.treatment, pair.control, rule)
+    watched = pair.watched or (pair.treatment, pair.control)
+    if pair.plan.kind is not MetricKind.PROPORTION or not pair.pooled:
+        return alarm(*watched, rule)
     treated = design.weight(pair.treatment_key)
     share = treated / (treated + design.weight(design.control))
-    return rate_alarm(pair.treatment, pair.control, rule, share=share)
+    return rate_alarm(*watched, rule, share=share)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,8 @@ class Pair:
     """One metric × treatment.
 
     expected_units: planned for these two arms, or None. scheduled: with a planned end the look,
-    or why there is none now.
+    or why there is none now. covariance: of the two estimates, when adjusted. watched: the arms
+    for an alarm when they differ. pooled: events may be read off as value × n.
     """
 
     plan: MetricPlan
@@ -52,6 +53,9 @@ class Pair:
     control: Estimate
     expected_units: float | None
     scheduled: Scheduled | Undefined | None = None
+    covariance: float = 0.0
+    watched: tuple[Estimate, Estimate] | None = None
+    pooled: bool = True
 
     @property
     def at_the_end(self) -> bool:
@@ -106,7 +110,7 @@ def compare(pairs: Sequence[Pair], inference: Inference) -> tuple[Comparison, ..
 
 def few_events(pair: Pair, method: Method) -> TwoRates | None:
     """The counts of a rate that is too rare for the normal approximation, at the planned end."""
-    if is_running(pair, method) or pair.plan.kind is not MetricKind.PROPORTION:
+    if is_running(pair, method) or pair.plan.kind is not MetricKind.PROPORTION or not pair.pooled:
         return None
     return small_rates(pair.treatment, pair.control)
 
@@ -185,6 +189,7 @@ class _Arms:
     control: FloatArray
     control_variance: FloatArray
     control_n: FloatArray
+    covariance: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +203,7 @@ class _Evidence:
 
 def _large(pairs: Sequence[Pair], inference: Inference) -> tuple[Comparison, ...]:
     arms = _arms(pairs)
-    error = np.sqrt(arms.treatment_variance + arms.control_variance)
+    error = np.sqrt(arms.treatment_variance + arms.control_variance - 2 * arms.covariance)
     effect = arms.treatment - arms.control
     z = effect / error
     found = _evidence(pairs, arms, z, inference)
@@ -208,6 +213,7 @@ def _large(pairs: Sequence[Pair], inference: Inference) -> tuple[Comparison, ...
         control=arms.control,
         control_variance=arms.control_variance,
         critical=found.critical,
+        covariance=arms.covariance,
     )
     reach = found.critical * error
     change = (found.critical + normal_critical(1 - inference.power)) * error
@@ -251,6 +257,7 @@ def _arms(pairs: Sequence[Pair]) -> _Arms:
                 known(pair.control.value),
                 known(pair.control.variance),
                 pair.control.n,
+                pair.covariance,
             )
             for pair in pairs
         ],

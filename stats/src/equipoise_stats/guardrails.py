@@ -80,17 +80,23 @@ class Alarm:
 
 
 def contrast(
-    treatment: Estimate, control: Estimate, *, margin: Margin, direction: Direction
+    treatment: Estimate,
+    control: Estimate,
+    *,
+    margin: Margin,
+    direction: Direction,
+    covariance: float = 0.0,
 ) -> Contrast | Undefined:
     """mT - (1 - m) mC when more is better, (1 + m) mC - mT when less is; or with m added absolutely.
 
-    Var = VT + k² VC with k the control's factor (Hasler, Vonk & Hothorn 2008).
+    Var = VT + k² VC - 2 k K with k the control's factor (Hasler, Vonk & Hothorn 2008) and K the
+    covariance of the two estimates, when they were adjusted.
     """
     reason = unusable(treatment, control) or _relative_to_nothing(control, margin)
     if reason is not None:
         return Undefined(reason)
     value, k = _distance(treatment, control, margin=margin, direction=direction)
-    variance = known(treatment.variance) + k * k * known(control.variance)
+    variance = known(treatment.variance) + k * k * known(control.variance) - 2 * k * covariance
     return Contrast(value, math.sqrt(variance))
 
 
@@ -101,13 +107,14 @@ def non_inferiority(
     margin: Margin,
     direction: Direction,
     critical: float,
+    covariance: float = 0.0,
 ) -> Guardrail:
     """Judge one guardrail; each side has its own one-sided critical value `critical`.
 
     critical: normal quantile at a planned look, one_sided_multiplier at any look. No share of
     alpha is given up for the other guardrails: all must pass (intersection-union).
     """
-    found = contrast(treatment, control, margin=margin, direction=direction)
+    found = contrast(treatment, control, margin=margin, direction=direction, covariance=covariance)
     if isinstance(found, Undefined):
         return undecided(margin, found.reason)
     reach = critical * found.standard_error

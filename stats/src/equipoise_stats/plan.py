@@ -70,6 +70,7 @@ class MetricPlan:
     given, so that no alarm stops what the plan allows.
     open_ended: units already seen add to it, so that looks at it hang together in an unknown
     way; closed windows are the rule for anything that decides.
+    covariates: moments columns measured before exposure, for which estimates are adjusted.
     """
 
     key: str
@@ -79,6 +80,7 @@ class MetricPlan:
     margin: Margin | None = None
     alarm_margin: Margin | None = None
     open_ended: bool = False
+    covariates: tuple[str, ...] = ()
 
     @property
     def denominator(self) -> str:
@@ -139,6 +141,8 @@ class Evidence:
     largest_units: variant → metric → the largest single unit's value.
     ledger: the looks before this one, as the last analysis gave it. epochs: units and weights
     while the weights stood still, arms in plan order; when they never changed, none.
+    strata: `moments` in parts, by allocation epoch or by an attribute known before exposure; arms
+    are then compared within each.
     """
 
     counts: Mapping[str, int]
@@ -148,6 +152,7 @@ class Evidence:
     largest_units: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)
     epochs: tuple[AllocationEpoch, ...] = ()
+    strata: tuple[Mapping[str, Moments], ...] = ()
 
 
 class DesignError(ValueError):
@@ -246,7 +251,8 @@ def evidence_problems(design: Design, evidence: Evidence) -> Iterator[str]:
     if not evidence.observed_days >= 0:
         yield f"observed_days must be 0 or more, not {evidence.observed_days}"
     yield from _epoch_problems(design, evidence)
-    columns = tuple(column for metric in design.metrics for column in metric.columns)
+    yield from _stratum_problems(evidence)
+    columns = dict.fromkeys(c for m in design.metrics for c in (*m.columns, *m.covariates))
     for key, moments in evidence.moments.items():
         held = set(moments.names)
         yield from (f"moments[{key!r}] lack column {c!r}" for c in columns if c not in held)
@@ -259,3 +265,15 @@ def _epoch_problems(design: Design, evidence: Evidence) -> Iterator[str]:
             yield f"epochs[{at}]: one count and one weight per variant"
         elif any(count < 0 for count in epoch.counts) or any(weight < 0 for weight in epoch.weights):
             yield f"epochs[{at}]: counts and weights are 0 or more"
+
+
+def _stratum_problems(evidence: Evidence) -> Iterator[str]:
+    """Strata must be parts of the moments: the same columns, and no unit more or less."""
+    if not evidence.strata:
+        return
+    for key, moments in evidence.moments.items():
+        parts = [stratum[key] for stratum in evidence.strata if key in stratum]
+        if sum(part.n for part in parts) != moments.n:
+            yield f"strata: the parts of {key!r} do not add up to its moments"
+        if any(set(part.names) != set(moments.names) for part in parts):
+            yield f"strata: the parts of {key!r} hold other columns than its moments"
