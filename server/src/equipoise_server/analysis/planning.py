@@ -28,12 +28,12 @@ def _answer(question: PowerQuestion, baseline: stats.Baseline) -> PowerAnswer:
     by_week = _by_week(question, baseline, target)
     if question.mde_relative is None:
         return PowerAnswer(None, None, None, None, by_week, ("the smallest change worth finding",))
-    control = _control_units(question, baseline, target)
+    control = math.ceil(_control_units(question, baseline, target))
     total = math.ceil(control * sum(question.weights) / question.weights[0])
     missing = () if question.daily_units else ("new units a day",)
     lasting = stats.duration(total, [float(question.daily_units)]) if question.daily_units else None
     return PowerAnswer(
-        units_per_arm=math.ceil(control),
+        units_per_arm=control,
         total_units=total,
         days=None if lasting is None else lasting.days,
         recommended_days=None if lasting is None else lasting.recommended_days,
