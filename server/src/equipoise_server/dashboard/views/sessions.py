@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib.auth import authenticate, login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -72,6 +73,12 @@ def new_project(request: HttpRequest) -> HttpResponse:
 def unknown(request: HttpRequest, rest: str) -> HttpResponse:
     """An address that means nothing."""
     return refused(request, NotFound(Problem("", f"There is no page “/{rest}”.")))
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    """Something failed on our side: said without any other question to the server."""
+    html = render_to_string("dashboard/broken.html", {"path": request.path})
+    return HttpResponse(html, status=500)
 
 
 def _start_page(request: HttpRequest, form: Form, *, status: int = 200) -> HttpResponse:
