@@ -11,6 +11,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -148,7 +149,9 @@ class Scene:
 
 def eventually(is_so: Callable[[], bool], *, within_seconds: float = 30.0) -> bool:
     """Wait for something that another process does; False when it has not come about."""
-    pause = Event()
-    return any(
-        is_so() or pause.wait(ASK_EVERY_SECONDS) for _ in range(int(within_seconds / ASK_EVERY_SECONDS))
-    )
+    pause, deadline = Event(), time.monotonic() + within_seconds
+    while time.monotonic() < deadline:
+        if is_so():
+            return True
+        pause.wait(ASK_EVERY_SECONDS)
+    return False
