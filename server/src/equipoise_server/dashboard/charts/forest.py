@@ -12,9 +12,10 @@ from equipoise_server.dashboard.charts.scale import Scale, padded, ticks
 from equipoise_server.dashboard.charts.svg import drawing, element, marker, path
 from equipoise_server.dashboard.charts.values import Canvas, ForestRow
 
-_ROW_WIDE, _ROW_NARROW = 38, 54
+_ROW_WIDE, _ROW_NARROW = 42, 54
 _LABEL_WIDTH, _TEXT_WIDTH = 214, 176
 _AXIS_HEIGHT, _LABEL_HEIGHT = 30, 24
+_LETTER, _NARROW_LETTER = 6.9, 6.2
 
 
 def forest(rows: Sequence[ForestRow], canvas: Canvas, *, title: str) -> Markup:
@@ -76,19 +77,41 @@ def _row(row: ForestRow, scale: Scale, place: tuple[float, float, float], canvas
     top, middle, height = place
     if row.margin is not None:
         yield from _margin_zone(row, scale, top, height)
-    if canvas.is_narrow:
-        yield element("text", row.label, x=8, y=top + 18, cls="label")
-        yield element("text", row.text, x=canvas.width - 8, y=top + 18, cls="value end")
-    else:
-        yield element("text", row.label, x=12, y=middle + 4, cls="label")
-        yield element("text", row.text, x=canvas.width - 10, y=middle + 4, cls="value end")
+    yield from _labels(row, top, middle, canvas)
     if row.estimate is None:
         yield element("text", "no interval yet", x=scale.at(0) + 8, y=middle + 4)
         return
     yield from _interval(row, scale, middle)
     yield element(
-        "rect", x=0, y=top, width=canvas.width, height=height, cls="hit", data_tip=f"{row.label}\n{row.text}"
+        "rect",
+        x=0,
+        y=top,
+        width=canvas.width,
+        height=height,
+        cls="hit",
+        data_tip=f"{row.full_label}\n{row.text}",
     )
+
+
+def _labels(row: ForestRow, top: float, middle: float, canvas: Canvas) -> Iterator[Markup]:
+    """Beside the interval where there is room, above it on phones; cut where there is none."""
+    if canvas.is_narrow:
+        room = canvas.width - 24 - len(row.text) * _NARROW_LETTER
+        yield element("text", fitted(row.full_label, room), x=8, y=top + 18, cls="label")
+        yield element("text", row.text, x=canvas.width - 8, y=top + 18, cls="value end")
+        return
+    room = _LABEL_WIDTH - 20
+    above = 4 if row.arm else 0
+    yield element("text", fitted(row.label, room), x=12, y=middle + 4 - above, cls="label")
+    if row.arm:
+        yield element("text", fitted(row.arm, room), x=12, y=middle + 14)
+    yield element("text", row.text, x=canvas.width - 10, y=middle + 4, cls="value end")
+
+
+def fitted(text: str, room: float) -> str:
+    """The text as far as it fits, judged by a usual letter's width."""
+    letters = max(3, int(room / _LETTER))
+    return text if len(text) <= letters else text[: letters - 1].rstrip() + "…"
 
 
 def _margin_zone(row: ForestRow, scale: Scale, top: float, height: float) -> Iterator[Markup]:
@@ -129,4 +152,4 @@ def _points(rows: Sequence[ForestRow], scale: Scale, row_height: int, *, is_narr
 
 
 def _description(rows: Sequence[ForestRow]) -> str:
-    return "; ".join(f"{row.label}: {row.text}" for row in rows)
+    return "; ".join(f"{row.full_label}: {row.text}" for row in rows)

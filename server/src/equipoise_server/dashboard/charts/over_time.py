@@ -83,7 +83,8 @@ def _value_axis(y: Scale, canvas: Canvas, wording: Wording, left: int) -> Iterat
     for value in ticks(y.low, y.high, 4):
         at = y.at(value)
         yield element("line", x1=left, x2=canvas.width - _RIGHT, y1=at, y2=at, cls="grid")
-        yield element("text", wording(value), x=left - 8, y=at + 4, cls="end")
+        label = wording(round(value, 10)).replace(f".0{words.NBSP}", words.NBSP)
+        yield element("text", label, x=left - 8, y=at + 4, cls="end")
 
 
 def _day_axis(days: Sequence[date], x: Scale, canvas: Canvas) -> Iterator[Markup]:

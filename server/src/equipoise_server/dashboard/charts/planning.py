@@ -33,7 +33,7 @@ def mde_by_week(
         at = y.at(wanted)
         parts.append(element("line", x1=_LEFT, x2=canvas.width - _RIGHT, y1=at, y2=at, cls="limit"))
         label = f"your MDE {words.percent(wanted)}"
-        parts.append(element("text", label, x=canvas.width - _RIGHT, y=at - 6, cls="end limit-label"))
+        parts.append(element("text", label, x=_LEFT + 4, y=at + 15, cls="limit-label"))
     curve = [(x.at(point.weeks), y.at(point.mde)) for point in points]
     parts.append(element("path", d=path(curve), cls="curve arm-1"))
     parts += [_week(point, place, planned_weeks, canvas) for point, place in zip(points, curve, strict=True)]

@@ -45,6 +45,13 @@ class ForestRow:
     tone: Tone = Tone.QUIET
     margin: float | None = None
     higher_is_better: bool = True
+    arm: str = ""
+    """The treatment's name, where several are compared."""
+
+    @property
+    def full_label(self) -> str:
+        """The metric and, where several are compared, the treatment."""
+        return f"{self.label}, {self.arm}" if self.arm else self.label
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,7 +198,8 @@ def _guardrail_says(guardrail: Guardrail, conclusion: Conclusion) -> tuple[str, 
 def _forest_row(row: ComparisonRow, line: MetricLine, *, named_arm: bool) -> ForestRow:
     interval = row.lift_interval
     return ForestRow(
-        label=f"{line.name} · {line.arm}" if named_arm else line.name,
+        label=line.name,
+        arm=line.arm if named_arm else "",
         arm_index=line.arm_index,
         estimate=row.lift if interval else None,
         low=interval.low if interval else None,

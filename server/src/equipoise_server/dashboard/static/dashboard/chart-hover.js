@@ -15,6 +15,7 @@ customElements.define("chart-hover", class extends HTMLElement {
     const mark = event.target.closest("[data-tip]");
     this.tip.hidden = !mark;
     if (!mark) return;
+    if (!this.tip.isConnected) this.append(this.tip);  // a refreshed card comes without it
     this.tip.textContent = mark.dataset.tip;
     const box = this.getBoundingClientRect();
     const size = this.tip.getBoundingClientRect();
