@@ -71,11 +71,16 @@ def _row(result: stats.MetricResult, one: MeasuredMetric) -> ComparisonRow:
         lift_interval=lift_interval,
         p_value=result.p_value,
         adjusted_p_value=result.adjusted_p_value,
-        mde_reached=None if result.mde_reached is None else result.mde_reached.lift,
+        mde_reached=_mde(result),
         conclusion=_conclusion(result),
         reason=_reason(result),
         guardrail=_guardrail(result, one),
     )
+
+
+def _mde(result: stats.MetricResult) -> float | None:
+    lift = None if result.mde_reached is None else result.mde_reached.lift
+    return None if lift is None else _finite(lift)
 
 
 def _interval(found: stats.Interval | stats.Undefined) -> tuple[float | None, Interval | None]:
