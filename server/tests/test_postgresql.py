@@ -13,7 +13,7 @@ from postgresql import postgresql
 __all__ = ["postgresql"]
 
 HERE = Path(__file__).parent
-ROOMS = ("foundation", "audit", "access", "flags", "snapshots", "metrics", "experiments", "api")
+ROOMS = ("foundation", "audit", "access", "events", "flags", "snapshots", "metrics", "experiments", "api")
 
 
 @pytest.mark.postgresql

@@ -113,10 +113,10 @@ def test_numbers_found_before_the_split_broke_are_taken_away() -> None:
 
 def test_a_split_that_was_broken_on_a_closed_day_stays_locked() -> None:
     iteration = iteration_of(a_running_experiment(a_shop()))
-    visited(iteration, (v for v in shoppers(600, (0.1, 0.1), days=0.2) if v.arm == "control"), now=MIDNIGHT)
-    later = (v for v in shoppers(1_200, (0.1, 0.1), since=MIDNIGHT, days=0.5) if v.arm == "treatment")
+    visited(iteration, (v for v in shoppers(120, (0.1, 0.1), days=0.2) if v.arm == "control"), now=MIDNIGHT)
+    later = (v for v in shoppers(110, (0.1, 0.1), since=MIDNIGHT, days=0.5) if v.arm == "treatment")
     visited(iteration, later, now=MIDNIGHT + DAY)
-    visited(iteration, shoppers(60_000, (0.1, 0.1), since=MIDNIGHT + DAY, days=0.1), now=MIDNIGHT + 2 * DAY)
+    visited(iteration, shoppers(2_000, (0.1, 0.1), since=MIDNIGHT + DAY, days=0.1), now=MIDNIGHT + 2 * DAY)
     report = refreshed(iteration, MIDNIGHT + 2 * DAY + HOUR)
     assert report.srm.p_value is not None
     assert report.srm.p_value > 0.05

@@ -103,7 +103,6 @@ class Upkeep:
     def tick(self) -> None:
         """One round; never raises."""
         try:
-            close_old_connections()
             actions.forget_stored(self._inbox, now=self._clock())
         except Exception:  # noqa: BLE001  # recorded; what is stored twice on disk is no harm until then
             _log.warning("the inbox could not be tidied; trying again", exc_info=True)
@@ -111,6 +110,7 @@ class Upkeep:
 
     def _run(self) -> None:
         while not self._stop.wait(self._every_seconds):
+            close_old_connections()
             self.tick()
         connection.close()
 
