@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 MEMBERS := engine stats sdk-python server cli examples/shop
 MEMBER_FILES := $(addsuffix /pyproject.toml,$(MEMBERS))
 
-.PHONY: demo test check lint types contracts coverage bench screenshots requirements clean help
+.PHONY: demo test check lint types contracts coverage simulations bench screenshots requirements clean help
 
 help:
 	@echo "make demo   the running product with live demo traffic on http://127.0.0.1:8000"
@@ -48,6 +48,12 @@ contracts: $(VENV)/.develop
 # The whole suite once, with the coverage of engine and stats held at 100 %.
 coverage: $(VENV)/.develop
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+# Every study at full size, one after the other.
+simulations: $(VENV)/.develop
+	cd stats && for study in simulations/s[0-9]*.py; do \
+		../$(BIN)/python -m simulations.$$(basename $$study .py) || exit 1; \
+	done
 
 requirements: $(BIN)/uv
 	requirements/compile.sh

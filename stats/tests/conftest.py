@@ -1,8 +1,8 @@
-"""Makes the cast importable from every test."""
+"""Makes the cast and the simulation studies importable from every test."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]

@@ -1,0 +1,1 @@
+"""Simulation studies: what the methods promise, measured."""
