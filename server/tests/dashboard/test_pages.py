@@ -14,7 +14,7 @@ from django.template.loader import render_to_string
 from equipoise_server.access.values import Permission
 from equipoise_server.analysis.values import Report
 from equipoise_server.dashboard.pages import experiment as pages
-from equipoise_server.dashboard.pages.experiment import ExperimentPage, Tab
+from equipoise_server.dashboard.pages.experiment import ExperimentPage, Shown, Tab
 from equipoise_server.dashboard.pages.health import health_tab
 from equipoise_server.dashboard.pages.results import ResultsState, results_tab
 from equipoise_server.experiments.values import Experiment, MetricRole, VerdictState
@@ -30,7 +30,7 @@ LOCKED = replace(
 
 def _results(experiment: Experiment, report: Report | None) -> ExperimentPage:
     head = pages.experiment_head(
-        experiment, experiment.iteration, report,
+        Shown(experiment, experiment.iteration, report),
         project=gallery.SHOP, permissions=frozenset(Permission), now=gallery.NOW,
     )  # fmt: skip
     tab = results_tab(report, NAMES, has_started=experiment.iteration is not None)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeVar
 
 from django.http import HttpRequest
 
 from equipoise_server.foundation.refusals import Problem
+
+_DIGITS = 9
+_Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,10 @@ class Form:
         """Everything chosen in a field that allows several."""
         return tuple(self.values.get(name, ()))
 
+    def version(self, name: str = "version") -> int:
+        """The version that the form was filled from; anything unreadable is 0, which no row has."""
+        return small_number(self.text(name)) or 0
+
     def wrong(self, name: str) -> tuple[str, ...]:
         """What is wrong with a field."""
         return tuple(problem.message for problem in self.problems if problem.field == name)
@@ -33,6 +42,16 @@ class Form:
     def with_problems(self, problems: Sequence[Problem]) -> Form:
         """The same input, with what was found wrong."""
         return Form(self.values, (*self.problems, *problems))
+
+
+def small_number(typed: str) -> int | None:
+    """A whole number of at most nine digits, as addresses and hidden fields carry it."""
+    return int(typed) if typed.isascii() and typed.isdecimal() and len(typed) <= _DIGITS else None
+
+
+def choice(kind: type[_Choice], typed: str, otherwise: _Choice) -> _Choice:
+    """The chosen member of a closed set; what no form offers counts as not chosen."""
+    return kind(typed) if typed in set(kind) else otherwise
 
 
 def filled(values: Mapping[str, str | Sequence[str]]) -> Form:

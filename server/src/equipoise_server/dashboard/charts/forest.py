@@ -31,7 +31,7 @@ def forest(rows: Sequence[ForestRow], canvas: Canvas, *, title: str) -> Markup:
         middle = top + (row_height * 0.66 if canvas.is_narrow else row_height / 2)
         parts += _row(row, scale, (top, middle, row_height), canvas)
     parts += _points(rows, scale, row_height, is_narrow=canvas.is_narrow)
-    return drawing(title, _description(rows), (canvas.width, bottom + _AXIS_HEIGHT), parts)
+    return drawing(title, _description(rows), size=(canvas.width, bottom + _AXIS_HEIGHT), parts=parts)
 
 
 def drawn_range(rows: Sequence[ForestRow]) -> tuple[float, float]:

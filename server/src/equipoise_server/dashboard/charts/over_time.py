@@ -36,7 +36,7 @@ def curves_over_time(
         parts.append(element("path", d=path(points), cls=f"curve arm-{curve.index % 5} dash-{curve.index}"))
         parts.append(marker(curve.index, *points[-1], f"point fill-{curve.index % 5}"))
     parts += _hits(curves, days, x, canvas, wording)
-    return drawing(title, _last_words(curves, wording), (canvas.width, canvas.height), parts)
+    return drawing(title, _last_words(curves, wording), size=(canvas.width, canvas.height), parts=parts)
 
 
 def p_over_time(marks: Sequence[Mark], canvas: Canvas, *, title: str, limits: tuple[float, float]) -> Markup:
@@ -60,7 +60,7 @@ def p_over_time(marks: Sequence[Mark], canvas: Canvas, *, title: str, limits: tu
     parts += _hits([Curve("p-value", 1, tuple(marks))], days, x, canvas, words.p_value)
     last = words.p_value(marks[-1].value)
     description = f"Last p-value {last}; amber below {limits[0]:g}, locked below {limits[1]:g}"
-    return drawing(title, description, (canvas.width, canvas.height), parts)
+    return drawing(title, description, size=(canvas.width, canvas.height), parts=parts)
 
 
 def _days(curves: Sequence[Curve]) -> list[date]:

@@ -41,7 +41,7 @@ def mde_by_week(
     parts.append(element("text", label, x=(_LEFT + canvas.width) / 2, y=canvas.height - 6, cls="middle"))
     title = "Smallest lift you can find, by weeks of running"
     said = "; ".join(f"{words.counted(p.weeks, 'week')}: {words.percent(p.mde, 2)}" for p in points)
-    return drawing(title, said, (canvas.width, canvas.height), parts)
+    return drawing(title, said, size=(canvas.width, canvas.height), parts=parts)
 
 
 def _week(

@@ -27,7 +27,7 @@ def sparkline(values: Sequence[float], *, title: str) -> Markup:
         element("circle", cx=points[-1][0], cy=points[-1][1], r=3, cls="fill-1"),
     ]
     description = f"From {words.plain(values[0])} to {words.plain(values[-1])}"
-    return drawing(title, description, (112, 28), parts, cls="spark")
+    return drawing(title, description, size=(112, 28), parts=parts, cls="spark")
 
 
 def slot_map(spans: Sequence[SlotSpan], canvas: Canvas, *, title: str) -> Markup:
@@ -52,7 +52,9 @@ def slot_map(spans: Sequence[SlotSpan], canvas: Canvas, *, title: str) -> Markup
     said = (
         "; ".join(f"{s.holder} {words.percent((s.end - s.first) / SLOTS)}" for s in spans) or "nothing taken"
     )
-    return drawing(title, f"{words.percent(taken)} taken: {said}", (canvas.width, height + 22), parts)
+    return drawing(
+        title, f"{words.percent(taken)} taken: {said}", size=(canvas.width, height + 22), parts=parts
+    )
 
 
 def legend_mark(index: int) -> Markup:

@@ -23,7 +23,7 @@ def element(name: str, content: str | Iterable[str] = "", /, **attributes: Attri
 
 
 def drawing(
-    title: str, description: str, size: tuple[int, int], parts: Iterable[str], cls: str = ""
+    title: str, description: str, *, size: tuple[int, int], parts: Iterable[str], cls: str = ""
 ) -> Markup:
     """A whole picture with its name and description for people who do not see it."""
     # No <title>: browsers show it as a tooltip over the chart's own one. aria-label says the same.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 
-from equipoise_server.dashboard.forms import Form, Reader, filled
+from equipoise_server.dashboard.forms import Form, Reader, choice, filled
 from equipoise_server.dashboard.pages.clauses import clause_texts, read_condition
 from equipoise_server.experiments.values import Arm, BreachAction, Design, MetricRole, PlannedMetric
 from equipoise_server.flags.values import Flag
@@ -217,8 +217,8 @@ def _read_guardrail(reader: Reader, at: str) -> PlannedMetric | None:
     value = reader.number(f"{at}.margin", "The margin")
     if not key:
         return None
-    kind = MarginKind(reader.form.text(f"{at}.kind") or MarginKind.RELATIVE)
-    on_breach = BreachAction(reader.form.text(f"{at}.on_breach") or BreachAction.ALERT)
+    kind = choice(MarginKind, reader.form.text(f"{at}.kind"), MarginKind.RELATIVE)
+    on_breach = choice(BreachAction, reader.form.text(f"{at}.on_breach"), BreachAction.ALERT)
     if value is None:
         return PlannedMetric(key, MetricRole.GUARDRAIL, None, on_breach)
     share = value / 100 if kind is MarginKind.RELATIVE else value

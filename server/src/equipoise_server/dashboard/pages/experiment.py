@@ -171,6 +171,20 @@ class DecidePage:
     form: Form
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An experiment, the run that is looked at, and what is known of that run."""
+
+    experiment: Experiment
+    iteration: Iteration | None
+    report: Report | None
+
+    @property
+    def arms(self) -> ArmNames:
+        """The names of the run's arms, or of the draft's."""
+        return arm_names(self.iteration.design if self.iteration else self.experiment.design)
+
+
 def iteration_shown(experiment: Experiment, run: int | None) -> Iteration | None:
     """The run asked for by its number, else the newest."""
     asked = next((each for each in experiment.iterations if each.number == run), None)
@@ -183,15 +197,10 @@ def arm_names(design: Design) -> ArmNames:
 
 
 def experiment_head(
-    experiment: Experiment,
-    iteration: Iteration | None,
-    report: Report | None,
-    *,
-    project: Project,
-    permissions: frozenset[Permission],
-    now: datetime,
+    shown: Shown, *, project: Project, permissions: frozenset[Permission], now: datetime
 ) -> ExperimentHead:
     """Everything above the tabs."""
+    experiment, iteration, report = shown.experiment, shown.iteration, shown.report
     design = iteration.design if iteration else experiment.design
     decided = experiment.decision
     return ExperimentHead(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from equipoise_server.dashboard.forms import Form, Reader, filled
+from equipoise_server.dashboard.forms import Form, Reader, choice, filled
 from equipoise_server.dashboard.pages.attributes import attribute_lines, read_attributes
 from equipoise_server.metrics.values import (
     Aggregate,
@@ -80,14 +80,14 @@ def metric_form(metric: Metric) -> Form:
 def read_metric(reader: Reader, held: Margin | None = None) -> MetricTexts:
     """What the form says; `held` keeps an absolute margin absolute."""
     form = reader.form
-    kind = MetricKind(form.text("kind", MetricKind.CONVERSION))
+    kind = choice(MetricKind, form.text("kind"), MetricKind.CONVERSION)
     minimum = reader.whole("minimum_units", "The number of units")
     return MetricTexts(
         name=form.text("name"),
         definition=_definition(reader, kind),
-        direction=Direction(form.text("direction", Direction.INCREASE)),
+        direction=choice(Direction, form.text("direction"), Direction.INCREASE),
         description=form.text("description"),
-        tier=Tier(form.text("tier", Tier.L3)),
+        tier=choice(Tier, form.text("tier"), Tier.L3),
         owner=form.text("owner"),
         display=form.text("display", "number").strip(),
         default_margin=_margin(reader, held),
@@ -100,7 +100,7 @@ def _definition(reader: Reader, kind: MetricKind) -> Definition:
     days = reader.number("window_days", "The window")
     where = read_attributes(form.text("where"))
     is_sum = kind in {MetricKind.SUM, MetricKind.MEAN}
-    chosen = Aggregate(form.text("aggregate", Aggregate.COUNT))
+    chosen = choice(Aggregate, form.text("aggregate"), Aggregate.COUNT)
     aggregate = Aggregate.SUM if is_sum else chosen if kind is MetricKind.RATIO else Aggregate.COUNT
     return Definition(
         kind=kind,
@@ -120,7 +120,7 @@ def _denominator(form: Form) -> Fact | None:
     event = form.text("denominator_event").strip()
     if not event:
         return None
-    aggregate = Aggregate(form.text("denominator_aggregate", Aggregate.COUNT))
+    aggregate = choice(Aggregate, form.text("denominator_aggregate"), Aggregate.COUNT)
     return Fact(event, aggregate, form.text("denominator_property").strip())
 
 

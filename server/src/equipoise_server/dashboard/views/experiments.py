@@ -8,9 +8,8 @@ from django.http import HttpResponse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from equipoise_server.analysis import reads as analysis
-from equipoise_server.analysis.values import Report
 from equipoise_server.audit import reads as audit
-from equipoise_server.dashboard.forms import Form, Reader, posted
+from equipoise_server.dashboard.forms import Form, Reader, choice, posted, small_number
 from equipoise_server.dashboard.pages import experiment as pages
 from equipoise_server.dashboard.pages.activity import activity_lines
 from equipoise_server.dashboard.pages.experiment import (
@@ -18,6 +17,7 @@ from equipoise_server.dashboard.pages.experiment import (
     DecidePage,
     ExperimentHead,
     ExperimentPage,
+    Shown,
     Tab,
 )
 from equipoise_server.dashboard.pages.experiments import Show, experiments_page
@@ -28,7 +28,7 @@ from equipoise_server.dashboard.visits import Visit, done, frame_of, in_place, n
 from equipoise_server.experiments import actions
 from equipoise_server.experiments import reads as experiments
 from equipoise_server.experiments.actions import Archive, Decide, Restart, Stop, Widen
-from equipoise_server.experiments.values import DecisionKind, Experiment, Iteration, Status
+from equipoise_server.experiments.values import DecisionKind, Experiment, Status
 from equipoise_server.foundation.refusals import Conflict, Invalid, NotFound, Problem, Refusal
 from equipoise_server.metrics import reads as metrics
 
@@ -37,10 +37,9 @@ from equipoise_server.metrics import reads as metrics
 @in_place
 def listing(visit: Visit) -> HttpResponse:
     """The list under a filter and a search text."""
-    asked = visit.request.GET.get("show", "")
     page = experiments_page(
         experiments.experiments_of(visit.project.id),
-        show=Show(asked) if asked in set(Show) else Show.CURRENT,
+        show=choice(Show, visit.request.GET.get("show", ""), Show.CURRENT),
         search=visit.request.GET.get("search", ""),
         now=visit.now,
     )
@@ -56,43 +55,38 @@ def one(visit: Visit, key: str, tab: str = Tab.RESULTS) -> HttpResponse:
     if tab not in set(Tab):
         raise NotFound(Problem("", "There is no such tab."))
     found = experiments.experiment_by_key(visit.project.id, key)
-    asked = visit.request.GET.get("run", "")
-    iteration = pages.iteration_shown(found, int(asked) if asked.isdecimal() else None)
-    report = analysis.report_of(iteration.id) if iteration else None
-    head = _head(visit, found, iteration, report)
-    page = _opened(visit, Tab(tab), head, (found, iteration, report))
+    shown = _shown(found, run=small_number(visit.request.GET.get("run", "")))
+    page = _opened(visit, Tab(tab), shown)
     crumbs = (("Experiments", visit.href("experiments")),)
     frame = frame_of(visit, found.name, section="experiments", crumbs=crumbs)
     return show(visit, f"experiment/{tab}.html", page, frame=frame)
 
 
-_Evidence = tuple[Experiment, Iteration | None, Report | None]
+def _shown(found: Experiment, *, run: int | None = None) -> Shown:
+    iteration = pages.iteration_shown(found, run)
+    return Shown(found, iteration, analysis.report_of(iteration.id) if iteration else None)
 
 
-def _head(
-    visit: Visit, found: Experiment, iteration: Iteration | None, report: Report | None
-) -> ExperimentHead:
+def _head(visit: Visit, shown: Shown) -> ExperimentHead:
     held = visit.actor.permissions.get(visit.project.id, frozenset())
-    return pages.experiment_head(
-        found, iteration, report, project=visit.project, permissions=held, now=visit.now
-    )
+    return pages.experiment_head(shown, project=visit.project, permissions=held, now=visit.now)
 
 
-def _opened(visit: Visit, tab: Tab, head: ExperimentHead, evidence: _Evidence) -> ExperimentPage:
+def _opened(visit: Visit, tab: Tab, shown: Shown) -> ExperimentPage:
     """The page with what the open tab needs, and nothing else read."""
-    found, iteration, report = evidence
-    arms = pages.arm_names(iteration.design if iteration else found.design)
+    head, iteration = _head(visit, shown), shown.iteration
     match tab:
         case Tab.RESULTS:
-            results = results_tab(report, arms, has_started=iteration is not None)
+            results = results_tab(shown.report, shown.arms, has_started=iteration is not None)
             return ExperimentPage(head, tab, results=results)
         case Tab.HEALTH:
-            return ExperimentPage(head, tab, health=health_tab(report, arms))
+            return ExperimentPage(head, tab, health=health_tab(shown.report, shown.arms))
         case Tab.DESIGN:
             catalogue = metrics.metrics_of(visit.project.id, archived=True)
-            return ExperimentPage(head, tab, design=pages.design_tab(found, iteration, catalogue))
+            design = pages.design_tab(shown.experiment, iteration, catalogue)
+            return ExperimentPage(head, tab, design=design)
         case Tab.ACTIVITY:
-            entries = audit.of_subject("experiment", found.id)
+            entries = audit.of_subject("experiment", shown.experiment.id)
             lines = activity_lines(entries, environment_names(visit))
             return ExperimentPage(head, tab, activity=lines)
 
@@ -125,7 +119,7 @@ def restart(visit: Visit, key: str) -> HttpResponse:
     """Start a new run with fresh units."""
 
     def move(found: Experiment, form: Form) -> str:
-        command = Restart(found.id, _version(form), form.text("reason"))
+        command = Restart(found.id, form.version(), form.text("reason"))
         actions.restart(visit.actor, command, now=visit.now)
         return "Restarted: a new run with fresh units has begun."
 
@@ -142,7 +136,7 @@ def widen(visit: Visit, key: str) -> HttpResponse:
         share = reader.percent("share", "The share")
         if share is None:
             raise Invalid(*reader.problems or [Problem("share", "Say how large the audience shall be.")])
-        command = Widen(found.id, _version(form), round(share * 1_000_000), form.text("reason"))
+        command = Widen(found.id, form.version(), round(share * 1_000_000), form.text("reason"))
         actions.widen(visit.actor, command, now=visit.now)
         return f"The audience is now {share * 100:g} %."
 
@@ -192,20 +186,14 @@ def decide(visit: Visit, key: str) -> HttpResponse:
 
 
 def _decide_page(visit: Visit, found: Experiment, form: Form, *, status: int = 200) -> HttpResponse:
-    iteration = found.iteration
-    report = analysis.report_of(iteration.id) if iteration else None
-    design = iteration.design if iteration else found.design
+    shown = _shown(found)
+    design = shown.iteration.design if shown.iteration else found.design
     arms = tuple(
         ArmToShip(arm, experiments.decision_checks(found, arm.key), index)
         for index, arm in enumerate(design.arms)
         if arm.key != design.control
     )
     crumbs = (("Experiments", visit.href("experiments")), (found.name, visit.href("experiments", found.key)))
-    page = DecidePage(_head(visit, found, iteration, report), arms, form)
+    page = DecidePage(_head(visit, shown), arms, form)
     frame = frame_of(visit, "Decide", section="experiments", crumbs=crumbs)
     return show(visit, "experiment/decide.html", page, frame=frame, status=status)
-
-
-def _version(form: Form) -> int:
-    text = form.text("version")
-    return int(text) if text.isdecimal() else 0

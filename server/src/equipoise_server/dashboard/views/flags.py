@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from equipoise_server.access.values import Permission
 from equipoise_server.audit import reads as audit
-from equipoise_server.dashboard.forms import Form, Reader, asked, posted
+from equipoise_server.dashboard.forms import Form, Reader, asked, choice, posted
 from equipoise_server.dashboard.pages import flag_forms as forms
 from equipoise_server.dashboard.pages import flags as pages
 from equipoise_server.dashboard.pages.activity import activity_lines
@@ -56,12 +56,12 @@ def new(visit: Visit) -> HttpResponse:
         blank = {f"variant.{place}.key": ("",), f"variant.{place}.value": ("",)}
         return _new_page(visit, Form({**form.values, **blank}))
     reader = Reader(form)
-    flag_type = FlagType(form.text("type", FlagType.BOOLEAN))
+    flag_type = choice(FlagType, form.text("type"), FlagType.BOOLEAN)
     variants = forms.read_variants(reader, flag_type)
     command = CreateFlag(
         visit.project.id, form.text("key").strip() or key_from_name(form.text("name")), form.text("name"),
         flag_type, variants, form.text("off").strip(), form.text("default").strip(),
-        kind=FlagKind(form.text("kind", FlagKind.RELEASE)), description=form.text("description"),
+        kind=choice(FlagKind, form.text("kind"), FlagKind.RELEASE), description=form.text("description"),
         owner=form.text("owner"),
     )  # fmt: skip
     try:
@@ -182,7 +182,7 @@ def share(visit: Visit, key: str) -> HttpResponse:
             raise Invalid(*reader.problems or [Problem("share", "Say how large the share shall be.")])
         command = SetRolloutShare(
             flag.id, visit.environment.id, form.text("rule"), round(part * 1_000_000),
-            int(form.text("version") or 0), form.text("reason"),
+            form.version(), form.text("reason"),
         )  # fmt: skip
         actions.set_rollout_share(visit.actor, command, now=visit.now)
         return f"The share is now {part * 100:g} %."
@@ -223,7 +223,7 @@ def _saved(visit: Visit, flag: Flag, form: Form) -> HttpResponse:
     command = UpdateFlagSettings(
         flag_id=flag.id,
         environment_id=visit.environment.id,
-        expected_version=int(form.text("version") or 0),
+        expected_version=form.version(),
         off=form.text("off"),
         default=form.text("default"),
         overrides=forms.read_overrides(form),

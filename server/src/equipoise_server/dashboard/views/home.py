@@ -7,6 +7,7 @@ from django.views.decorators.http import require_safe
 
 from equipoise_server.access import reads as access
 from equipoise_server.audit import reads as audit
+from equipoise_server.dashboard.forms import small_number
 from equipoise_server.dashboard.pages.activity import ActivityLine, ActivityPage, activity_lines
 from equipoise_server.dashboard.pages.home import HomePage, first_steps, killed_in, needs_of, running_of
 from equipoise_server.dashboard.pages.places import layers_page
@@ -61,7 +62,7 @@ def layers(visit: Visit) -> HttpResponse:
 def activity(visit: Visit) -> HttpResponse:
     """The audit trail, a page at a time."""
     asked = visit.request.GET.get("before", "")
-    before = int(asked) if asked.isdecimal() else None
+    before = small_number(asked)
     lines = project_activity(visit, limit=_PAGE + 1, before=before)
     older = lines[_PAGE - 1].number if len(lines) > _PAGE else None
     page = ActivityPage(lines[:_PAGE], older, is_first=before is None)

@@ -95,7 +95,7 @@ def edit(visit: Visit, key: str) -> HttpResponse:
     try:
         if reader.problems:
             raise Invalid(*reader.problems)
-        edition = int(form.text("edition") or 0)
+        edition = form.version("edition")
         command = ReviseMetric(metric_id=metric.id, expected_version=edition, **texts)
         actions.revise_metric(visit.actor, command, now=visit.now)
     except Refusal as refusal:

@@ -11,7 +11,7 @@ from equipoise_server.access import actions
 from equipoise_server.access import reads as access
 from equipoise_server.access.actions import GrantRole, IssueSdkKey
 from equipoise_server.access.values import KeyKind, Permission, Role
-from equipoise_server.dashboard.forms import Form, posted
+from equipoise_server.dashboard.forms import Form, choice, posted
 from equipoise_server.dashboard.pages.places import SettingsPage, key_lines
 from equipoise_server.dashboard.visits import Visit, done, frame_of, in_place, not_done, show
 from equipoise_server.flags import actions as flag_actions
@@ -56,16 +56,13 @@ def _page(
 def issue_key(visit: Visit) -> HttpResponse:
     """Issue a key. Its secret is in this one answer and nowhere else, so there is no redirect."""
     form = posted(visit.request)
-    command = IssueSdkKey(visit.environment.id, _kind(form), form.text("name"))
+    kind = choice(KeyKind, form.text("kind"), KeyKind.SERVER)
+    command = IssueSdkKey(visit.environment.id, kind, form.text("name"))
     try:
         issued = actions.issue_sdk_key(visit.actor, command, now=visit.now)
     except Refusal as refusal:
         return _page(visit, key_form=form.with_problems(refusal.problems), status=refusal.status)
     return _page(visit, secret=issued.secret)
-
-
-def _kind(form: Form) -> KeyKind:
-    return KeyKind.CLIENT if form.text("kind") == KeyKind.CLIENT else KeyKind.SERVER
 
 
 @require_POST
@@ -88,8 +85,7 @@ def revoke_key(visit: Visit) -> HttpResponse:
 def grant(visit: Visit) -> HttpResponse:
     """Give a person a role."""
     form = posted(visit.request)
-    chosen = form.text("role")
-    role = Role(chosen) if chosen in set(Role) else Role.VIEWER
+    role = choice(Role, form.text("role"), Role.VIEWER)
     try:
         actions.grant_role(visit.actor, GrantRole(visit.project.id, form.text("email"), role), now=visit.now)
     except Refusal as refusal:

@@ -94,7 +94,7 @@ def _posted_step(visit: Visit, found: Experiment, step: WizardStep, form: Form) 
     if problems:
         return _step_page(visit, found, step, form.with_problems(problems), status=422)
     command = EditDesign(
-        found.id, int(form.text("version") or 0), form.text("name", found.name), design,
+        found.id, form.version(), form.text("name", found.name), design,
         form.text("owner", found.owner),
     )  # fmt: skip
     try:
@@ -210,7 +210,7 @@ def _review(visit: Visit, found: Experiment) -> HttpResponse:
 def launch(visit: Visit, key: str) -> HttpResponse:
     """Freeze the plan and start."""
     found = experiments.experiment_by_key(visit.project.id, key)
-    command = Launch(found.id, visit.environment.id, int(visit.request.POST.get("version") or 0))
+    command = Launch(found.id, visit.environment.id, posted(visit.request).version())
     try:
         actions.launch(visit.actor, command, now=visit.now)
     except Refusal as refusal:
