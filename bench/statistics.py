@@ -1,0 +1,136 @@
+"""Prints what statistics cost in processor time: `python bench/statistics.py`.
+
+With tea-tasting installed (requirements/bench.in, an environment of its own) its cost is shown beside.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from equipoise_stats import (
+    Design,
+    Evidence,
+    LookPlan,
+    Margin,
+    MarginKind,
+    MetricKind,
+    MetricPlan,
+    MetricRole,
+    Moments,
+    Results,
+    VariantPlan,
+    analyse,
+    equal_looks,
+    fieller_bounds,
+    group_sequential_bounds,
+    two_sided_multiplier,
+)
+
+METRICS, TREATMENTS, UNITS = 100, 10, 10_000
+REPEATS = 40  # the best run met no other process
+KINDS = tuple(MetricKind)
+
+
+def best(work: Callable[[], object], repeats: int = REPEATS) -> float:
+    """Milliseconds of processor time of the best run."""
+    times = []
+    for _ in range(repeats):
+        before = time.process_time()
+        work()
+        times.append(time.process_time() - before)
+    return 1000 * min(times)
+
+
+def plans() -> tuple[MetricPlan, ...]:
+    """One OEC, guardrails with margins and secondaries; means, rates and ratios in turn."""
+    margin = Margin(MarginKind.RELATIVE, 0.02)
+    found = [MetricPlan("m0", MetricKind.MEAN, MetricRole.OEC)]
+    for at in range(1, METRICS):
+        guards = at % 2 == 1
+        role = MetricRole.GUARDRAIL if guards else MetricRole.SECONDARY
+        found.append(MetricPlan(f"m{at}", KINDS[at % 3], role, margin=margin if guards else None))
+    return tuple(found)
+
+
+def arm(metrics: tuple[MetricPlan, ...], rng: np.random.Generator) -> Moments:
+    """Plausible moments of one arm."""
+    means, variances = [], []
+    for metric in metrics:
+        if metric.kind is MetricKind.PROPORTION:
+            rate = 0.1 + 0.002 * rng.standard_normal()
+            means, variances = [*means, rate], [*variances, rate * (1 - rate)]
+        elif metric.kind is MetricKind.MEAN:
+            means, variances = [*means, 5 + 0.1 * rng.standard_normal()], [*variances, 100.0]
+        else:
+            means, variances = [*means, 0.6 + 0.01 * rng.standard_normal(), 3.0], [*variances, 1.0, 2.0]
+    columns = tuple(column for metric in metrics for column in metric.columns)
+    return Moments(columns, UNITS, np.array(means), np.diag(np.array(variances) * UNITS))
+
+
+def experiment(*, looks: LookPlan | None) -> tuple[Evidence, Design]:
+    """1,000 metric × variant results."""
+    metrics, rng = plans(), np.random.default_rng(1)
+    keys = ("control", *(f"t{at}" for at in range(TREATMENTS)))
+    arms = {key: arm(metrics, rng) for key in keys}
+    design = Design(
+        tuple(VariantPlan(key, 1) for key in keys),
+        "control",
+        metrics,
+        expected_units=2 * UNITS * len(keys),
+        planned_end_reached=False,
+        looks=looks,
+    )
+    return Evidence(dict.fromkeys(keys, UNITS), arms, 14.0), design
+
+
+def floor() -> None:
+    """The same numbers as arrays alone: absolute, Fieller, both bounds."""
+    rng = np.random.default_rng(1)
+    t, c = 5 + rng.standard_normal(1000), np.full(1000, 5.0)
+    v = np.full(1000, 0.01)
+    error = np.sqrt(v + v)
+    for critical in (np.full(1000, 2.5), two_sided_multiplier(np.full(1000, 20_000.0), 40_000.0)):
+        _ = t - c - critical * error, t - c + critical * error
+        fieller_bounds(t, v, control=c, control_variance=v, critical=critical)
+
+
+def peers() -> None:
+    """tea-tasting's 1,000 means, when it is there."""
+    if importlib.util.find_spec("tea_tasting") is None:
+        print("tea-tasting                                     not installed")
+        return
+    aggr, metrics = (importlib.import_module(f"tea_tasting.{name}") for name in ("aggr", "metrics"))
+    one = aggr.Aggregates(count_=UNITS, mean_={"m": 5.0}, var_={"m": 100.0}, cov_={})
+    mean = metrics.Mean("m")
+    cost = best(lambda: [mean.analyze_aggregates(one, one) for _ in range(1000)], 3)
+    print(f"tea-tasting, 1,000 means, fixed                 {cost:8.1f} ms")
+
+
+def main() -> None:
+    """Print one line per question."""
+    for name, looks in (("planned looks", LookPlan()), ("sequences", None)):
+        evidence, design = experiment(looks=looks)
+        found = analyse(evidence, design)
+        assert isinstance(found, Results)
+        assert len(found.metrics) == METRICS * TREATMENTS
+        cost = best(lambda e=evidence, d=design: analyse(e, d))
+        print(f"1,000 results, {name:<15} (limit 20 ms)       {cost:8.1f} ms")
+    print(f"the same as bare arrays                         {best(floor):8.2f} ms")
+    shifts = iter(range(1, 1000))
+
+    def uncached() -> None:
+        times = [t * (1 - 1e-6 * next(shifts)) for t in equal_looks(14)]
+        group_sequential_bounds(times)
+
+    uncached()
+    print(f"bounds of 14 looks, not kept (limit 50 ms)      {best(uncached):8.2f} ms")
+    peers()
+
+
+if __name__ == "__main__":
+    main()
