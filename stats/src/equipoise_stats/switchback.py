@@ -129,8 +129,10 @@ class _Panel:
         periods: np.ndarray[tuple[int, ...], np.dtype[np.int64]],
     ) -> None:
         dummies = [(labels[:, None] == np.unique(labels)).astype(np.float64) for labels in (regions, periods)]
-        u, s, _ = np.linalg.svd(np.concatenate(dummies, axis=1), full_matrices=False)
-        self.basis = u[:, s > _ROUNDING * s.max(initial=0.0)]
+        columns = np.concatenate(dummies, axis=1)
+        values, vectors = np.linalg.eigh(columns.T @ columns)
+        kept = values > _ROUNDING * values.max(initial=0.0)
+        self.basis = columns @ (vectors[:, kept] / np.sqrt(values[kept]))
 
     def residual(self, columns: FloatArray) -> FloatArray:
         """What region and period do not explain of rows (..., N)."""
