@@ -65,7 +65,11 @@ class ServerProcess:
 
     def migrate(self) -> None:
         """Make the tables."""
-        self._run([*COMMAND, "migrate"])
+        self.run("migrate")
+
+    def run(self, *arguments: str) -> str:
+        """Run one of the operator's commands to its end; answers what it prints."""
+        return self._run([*COMMAND, *arguments])
 
     def run_script(self, script: Path, *arguments: str) -> Any:
         """Run a script of real actions on this installation; what it prints as JSON is the answer."""

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from pathlib import Path
 
 import click
 
-from equipoise_cli.answers import part
 from equipoise_cli.choices import environment_option, json_option, project_option
 from equipoise_cli.configuration import access
 from equipoise_cli.connection import Connection
@@ -20,9 +17,7 @@ EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.command("import")
 @click.argument("file", type=EXISTING_FILE)
-@click.option(
-    "--mapping", type=EXISTING_FILE, required=True, help="What the columns mean: a .toml or .json file."
-)
+@click.option("--mapping", type=EXISTING_FILE, required=True, help="What the columns mean, as TOML or JSON.")
 @project_option
 @environment_option
 @json_option
@@ -31,22 +26,20 @@ def import_file(*, file: Path, mapping: Path, project: str, environment: str, as
 
     Importing the same file again adds nothing.
     """
-    fields = {"environment": environment, "mapping": json.dumps(_read_mapping(mapping), default=str)}
-    with Connection(access()) as connection, file.open("rb") as data:
-        imported = connection.upload(f"/projects/{project}/imports", (file.name, data), fields)
+    fields = {"environment": environment, "mapping": _text_of(mapping)}
+    with Connection(access()) as connection:
+        with file.open("rb") as data:
+            made = connection.upload(f"/projects/{project}/imports", (file.name, data), fields)
+        report = connection.get(f"/projects/{project}/experiments/{made.get('experiment')}/report")
     if as_json:
-        print_json(imported)
+        print_json(report)
         return
-    print_report(part(imported, "report"))
+    click.echo(f"Imported as {made.get('experiment')}.")
+    print_report(report)
 
 
-def _read_mapping(path: Path) -> dict[str, object]:
-    """The mapping as JSON would have it; dates of TOML become RFC 3339."""
-    text = path.read_text(encoding="utf-8")
+def _text_of(path: Path) -> str:
     try:
-        content: object = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-    except ValueError as fault:
-        raise click.UsageError(f"{path} is neither TOML nor JSON: {fault}") from fault
-    if not isinstance(content, dict):
-        raise click.UsageError(f"{path} must hold one object.")
-    return content
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as fault:
+        raise click.UsageError(f"{path} is not text in UTF-8.") from fault

@@ -80,6 +80,26 @@ def create_admin(email: str, name: str, password: str) -> None:
     click.echo(f"{email} can sign in now.")
 
 
+@main.command("create-token")
+@click.option("--email", required=True, help="Whose token; it can do what this person can.")
+@click.option("--name", required=True, help="What it is for, such as the pipeline's name.")
+@click.option("--days", type=click.IntRange(1, 90), default=30, show_default=True, help="How long it lives.")
+def create_token(email: str, name: str, days: int) -> None:
+    """Print a management token for the API and the command line. It is shown this once."""
+    django.setup()
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    from equipoise_server.access.actions import issue_api_token
+    from equipoise_server.access.models import User
+
+    person = User.objects.filter(email__iexact=email, is_active=True).first()
+    if person is None:
+        raise click.ClickException(f"Nobody with the address {email} has an account here.")
+    click.echo(issue_api_token(person.pk, name, life=timedelta(days=days), now=timezone.now()))
+
+
 main.add_command(demo)
 
 if __name__ == "__main__":
