@@ -142,14 +142,26 @@ def test_the_six_numbers_add_up_at_every_step(inbox: Inbox) -> None:
 def test_many_small_files_become_one_and_the_old_ones_go_after_their_grace(
     inbox: Inbox, own_disk: Path
 ) -> None:
-    for number in range(compaction.MOST_FILES_PER_PARTITION + 1):
+    for number in range(compaction.MOST_FILES_PER_SIZE + 1):
         post(inbox, a_track(f"u{number}"))
         actions.compact(now=NOON)
     assert StoreFile.objects.filter(retired_at=None).count() == 1
-    assert len(stored(EventKind.TRACK)) == compaction.MOST_FILES_PER_PARTITION + 1
+    assert len(stored(EventKind.TRACK)) == compaction.MOST_FILES_PER_SIZE + 1
     assert actions.delete_retired(now=NOON + timedelta(minutes=9)) == 0
-    assert actions.delete_retired(now=NOON + timedelta(minutes=11)) == compaction.MOST_FILES_PER_PARTITION
+    assert actions.delete_retired(now=NOON + timedelta(minutes=11)) == compaction.MOST_FILES_PER_SIZE
     assert len(list(own_disk.rglob("*.parquet"))) == 1
+
+
+def test_a_large_file_is_not_rewritten_for_a_few_events(inbox: Inbox) -> None:
+    post(inbox, *[a_track(f"u{number}") for number in range(200)])
+    actions.compact(now=NOON)
+    large = StoreFile.objects.get()
+    for number in range(2 * compaction.MOST_FILES_PER_SIZE + 2):
+        post(inbox, a_track(f"v{number}"))
+        actions.compact(now=NOON)
+    assert StoreFile.objects.get(pk=large.pk).retired_at is None
+    assert len(stored(EventKind.TRACK)) == 200 + 2 * compaction.MOST_FILES_PER_SIZE + 2
+    assert StoreFile.objects.filter(retired_at=None).count() < compaction.MOST_FILES_PER_SIZE
 
 
 def test_files_that_no_transaction_named_are_deleted_when_old(inbox: Inbox, own_disk: Path) -> None:

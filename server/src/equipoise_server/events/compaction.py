@@ -33,7 +33,7 @@ from equipoise_server.events.values import Compacted, EventKind, Partition
 
 MOST_EVENTS_AT_ONCE = 200_000
 MOST_BATCHES_AT_ONCE = 20_000
-MOST_FILES_PER_PARTITION = 8
+MOST_FILES_PER_SIZE = 8
 LARGEST_MERGED_ROWS = 2_000_000
 MOST_CONFLICTS_KEPT = 1_000
 
@@ -180,23 +180,26 @@ class _Day:
         ]
 
     def _write(self, partition: Partition, live: list[StoreFile], outcome: _Outcome) -> None:
-        """Add a file of the new rows; when the partition has many small files, one merged file instead."""
-        fresh = self._file(partition)
-        store.write_durably(self.database, store.WRITE_FRESH[partition.kind], self.places.store / fresh.path)
-        if not self._describe(fresh):
-            (self.places.store / fresh.path).unlink()
+        """Add a file of the new rows; many files of about its size become one with it, and so on upwards."""
+        newest = self._file(partition)
+        store.write_durably(self.database, store.WRITE_FRESH[partition.kind], self.places.store / newest.path)
+        if not self._describe(newest):
+            (self.places.store / newest.path).unlink()
             return
-        small = [file for file in live if file.rows < LARGEST_MERGED_ROWS]
-        if len(small) < MOST_FILES_PER_PARTITION:
-            outcome.files.append(fresh)
-            return
+        while len(peers := _peers(newest, live)) >= MOST_FILES_PER_SIZE:
+            newest = self._merged(partition, [*peers, newest])
+            live = [file for file in live if file not in peers]
+            outcome.replaced += [file.id for file in peers]
+        outcome.files.append(newest)
+
+    def _merged(self, partition: Partition, parts: list[StoreFile]) -> StoreFile:
+        """One file instead of several; the last of them was never named and goes at once."""
         merged = self._file(partition)
-        paths = [str(self.places.store / file.path) for file in (*small, fresh)]
+        paths = [str(self.places.store / file.path) for file in parts]
         store.write_durably(self.database, store.WRITE_MERGED, self.places.store / merged.path, paths=paths)
-        (self.places.store / fresh.path).unlink()
+        (self.places.store / parts[-1].path).unlink()
         self._describe(merged)
-        outcome.files.append(merged)
-        outcome.replaced += [file.id for file in small]
+        return merged
 
     def _file(self, partition: Partition) -> StoreFile:
         name = uuid4()
@@ -215,6 +218,13 @@ class _Day:
         file.rows = rows_
         file.earliest, file.latest = earliest.replace(tzinfo=UTC), latest.replace(tzinfo=UTC)
         return True
+
+
+def _peers(file: StoreFile, live: list[StoreFile]) -> list[StoreFile]:
+    """Files of about the same size: rewriting them costs each row a few times in its life, not each time."""
+    if file.rows >= LARGEST_MERGED_ROWS:
+        return []
+    return [other for other in live if len(str(other.rows)) == len(str(file.rows))]
 
 
 def _commit(outcome: _Outcome, version: int, now: datetime) -> None:
