@@ -55,6 +55,13 @@ simulations: $(VENV)/.develop
 		../$(BIN)/python -m simulations.$$(basename $$study .py) || exit 1; \
 	done
 
+# The README's pictures, from a demo that runs in another terminal.
+SERVER ?= http://127.0.0.1:8000
+screenshots: $(VENV)/.develop
+	$(BIN)/python tools/screenshots.py $(SERVER) --email pat@example.com --password equipoise-demo \
+		--out docs/images --width 1280 --height 1000 \
+		/p/shop/production/experiments/checkout-button /p/shop/production/experiments/one-page-checkout
+
 requirements: $(BIN)/uv
 	requirements/compile.sh
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import httpx
 import pytest
 from click.testing import CliRunner
 from server_process import ServerProcess, eventually
@@ -62,6 +63,9 @@ def test_the_first_experiment_from_code_works_as_written(
             elif words[1].startswith("EQUIPOISE_TOKEN=$("):
                 made = server.run(*shlex.split(text.split("$(equipoise-server", 1)[1].split(")")[0]))
                 monkeypatch.setenv("EQUIPOISE_TOKEN", made.strip())
+    api = names["api"]
+    assert isinstance(api, httpx.Client)
+    api.close()
     assert names["colour"] in {"grey", "green"}
 
 
@@ -82,6 +86,7 @@ def test_every_command_is_in_the_reference() -> None:
     "page", ["README.md", "CONTRIBUTING.md", "docs/how-to/first-experiment-from-code.md"]
 )
 def test_no_link_of_a_page_for_newcomers_is_broken(page: str) -> None:
-    links = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", (ROOT / page).read_text())
+    text = (ROOT / page).read_text()
+    links = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", text) + re.findall(r'(?:src|srcset)="([^"]+)"', text)
     local = [link for link in links if "://" not in link]
     assert [link for link in local if not ((ROOT / page).parent / link).exists()] == []

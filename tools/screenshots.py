@@ -24,15 +24,18 @@ THEMES = ("light", "dark")
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One width in one theme."""
+    """One width in one theme; the whole page, or its first screen when a height is given."""
 
     width: int
     theme: str
+    height: int | None = None
 
 
-def views(widths: Iterable[int] = WIDTHS, themes: Iterable[str] = THEMES) -> tuple[View, ...]:
+def views(
+    widths: Iterable[int] = WIDTHS, themes: Iterable[str] = THEMES, *, height: int | None = None
+) -> tuple[View, ...]:
     """Every width in every theme."""
-    return tuple(View(width, theme) for width in widths for theme in themes)
+    return tuple(View(width, theme, height) for width in widths for theme in themes)
 
 
 def take(
@@ -56,7 +59,7 @@ def take(
 
 def _context(browser: Browser, view: View) -> BrowserContext:
     return browser.new_context(
-        viewport={"width": view.width, "height": 900},
+        viewport={"width": view.width, "height": view.height or 900},
         color_scheme="dark" if view.theme == "dark" else "light",
         reduced_motion="reduce",
     )
@@ -77,7 +80,7 @@ def _one(context: BrowserContext, url: str, path: str, folder: Path, view: View)
     file = folder / f"{name}-{view.width}-{view.theme}.png"
     page = context.new_page()
     page.goto(f"{url}{path}")
-    page.screenshot(path=file, full_page=True)
+    page.screenshot(path=file, full_page=view.height is None)
     page.close()
     return file
 
@@ -91,10 +94,11 @@ def main() -> None:
     parser.add_argument("--password", default="")
     parser.add_argument("--out", type=Path, default=Path("screenshots"))
     parser.add_argument("--width", type=int, action="append")
+    parser.add_argument("--height", type=int, help="take the first screen of this height, not the whole page")
     parser.add_argument("--theme", choices=THEMES, action="append")
     asked = parser.parse_args()
     account = (asked.email, asked.password) if asked.email else None
-    chosen = views(asked.width or WIDTHS, asked.theme or THEMES)
+    chosen = views(asked.width or WIDTHS, asked.theme or THEMES, height=asked.height)
     for file in take(asked.url.rstrip("/"), asked.paths, asked.out, account=account, chosen=chosen):
         print(file)
 
