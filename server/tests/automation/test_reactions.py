@@ -59,7 +59,9 @@ def shop() -> Shop:
 
 
 def a_row(metric: str, *, breached: bool) -> ComparisonRow:
-    guardrail = Guardrail(GuardrailState.FAIL if breached else GuardrailState.PASS, "5 %", 0.05, breached)
+    guardrail = Guardrail(
+        GuardrailState.FAIL if breached else GuardrailState.PASS, "5 %", 0.05, None, breached
+    )
     return ComparisonRow(
         metric, 1, metric.capitalize(), Role.GUARDRAIL, Direction.DECREASE, "ms", "treatment", 900, 900,
         None, None, None, None, None, None, None, None, None, Conclusion.TOO_EARLY, "", guardrail,

@@ -196,7 +196,7 @@ ROWS = (
         interval=(-0.006, 0.013),
         display="ms",
         direction=Direction.DECREASE,
-        guardrail=Guardrail(GuardrailState.PASS, "2 % of control", 0.02, False),
+        guardrail=Guardrail(GuardrailState.PASS, "2 % of control", 0.02, None, False),
     ),
     a_row(
         "refund-rate",
@@ -205,7 +205,7 @@ ROWS = (
         values=(0.021, 0.0212),
         interval=(-0.045, 0.068),
         direction=Direction.DECREASE,
-        guardrail=Guardrail(GuardrailState.UNCLEAR, "5 % of control", 0.05, False),
+        guardrail=Guardrail(GuardrailState.UNCLEAR, "5 % of control", 0.05, None, False),
     ),
     a_row(
         "search-use",

@@ -113,7 +113,8 @@ def _guardrail(result: stats.MetricResult, one: MeasuredMetric) -> Guardrail | N
     return Guardrail(
         state=_GUARDRAILS[result.guardrail.verdict],
         margin_text=margin_text(margin, one.metric.direction, one.metric.display),
-        margin_lift=_margin_lift(margin, one.metric.direction, result.control_estimate.value),
+        margin_lift=_edge(margin, MarginKind.RELATIVE, one.metric.direction),
+        margin_effect=_edge(margin, MarginKind.ABSOLUTE, one.metric.direction),
         is_breached=is_breached(result),
     )
 
@@ -123,11 +124,11 @@ def is_breached(result: stats.MetricResult) -> bool:
     return isinstance(result.alarm, stats.Alarm) and result.alarm.breached
 
 
-def _margin_lift(margin: Margin, direction: Direction, control: float | None) -> float | None:
-    sign = -1.0 if direction is Direction.INCREASE else 1.0
-    if margin.kind is MarginKind.RELATIVE:
-        return sign * margin.value
-    return None if control is None or control <= 0 else sign * margin.value / control
+def _edge(margin: Margin, kind: MarginKind, direction: Direction) -> float | None:
+    """Where the harm that is not allowed begins, on the scale of the margin's kind."""
+    if margin.kind is not kind:
+        return None
+    return -margin.value if direction is Direction.INCREASE else margin.value
 
 
 def verdict_state(results: stats.Results, rows: Sequence[ComparisonRow], *, is_final: bool) -> VerdictState:

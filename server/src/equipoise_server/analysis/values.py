@@ -97,11 +97,14 @@ class Srm:
 
 @dataclass(frozen=True, slots=True)
 class Guardrail:
-    """A guardrail's verdict. `margin_lift` is the line that the lift's interval must stay clear of."""
+    """A guardrail's verdict, and the line its interval must stay clear of: in the scale it was judged on."""
 
     state: GuardrailState
     margin_text: str
     margin_lift: float | None
+    """A relative margin, as a lift; None for an absolute one."""
+    margin_effect: float | None
+    """An absolute margin, as a difference in the metric's own unit; None for a relative one."""
     is_breached: bool
     """The alarm, valid at every look: the treatment is worse than allowed."""
 

@@ -111,6 +111,7 @@ class GuardrailShape(Schema):
     state: GuardrailState
     margin_text: str
     margin_lift: float | None
+    margin_effect: float | None
     is_breached: bool
 
 

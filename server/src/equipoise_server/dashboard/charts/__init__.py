@@ -5,7 +5,7 @@ from __future__ import annotations
 from equipoise_server.dashboard.charts.forest import forest
 from equipoise_server.dashboard.charts.over_time import curves_over_time, p_over_time
 from equipoise_server.dashboard.charts.planning import mde_by_week
-from equipoise_server.dashboard.charts.small import legend_mark, slot_map, sparkline
+from equipoise_server.dashboard.charts.small import legend_mark, slot_map
 from equipoise_server.dashboard.charts.values import (
     NARROW,
     WIDE,
@@ -19,5 +19,5 @@ from equipoise_server.dashboard.charts.values import (
 
 __all__ = [
     "NARROW", "WIDE", "Canvas", "Curve", "ForestRow", "Mark", "PlanPoint", "SlotSpan", "curves_over_time",
-    "forest", "legend_mark", "mde_by_week", "p_over_time", "slot_map", "sparkline",
+    "forest", "legend_mark", "mde_by_week", "p_over_time", "slot_map",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Small drawings: sparklines, a layer's slots, and the marks of legends."""
+"""Small drawings: a layer's slots, and the marks of legends."""
 
 from __future__ import annotations
 
@@ -12,22 +12,6 @@ from equipoise_server.dashboard.charts.svg import drawing, element, marker, path
 from equipoise_server.dashboard.charts.values import Canvas, SlotSpan
 
 SLOTS = 10_000
-
-
-def sparkline(values: Sequence[float], *, title: str) -> Markup:
-    """A curve without axes; its last value is marked."""
-    if len(values) < 2:  # noqa: PLR2004  # one point is no curve
-        return Markup("")
-    x = Scale(0, len(values) - 1, 3, 105)
-    low, high = min(values), max(values)
-    y = Scale(low, high if high > low else low + 1, 23, 4)
-    points = [(x.at(place), y.at(value)) for place, value in enumerate(values)]
-    parts = [
-        element("path", d=path(points), cls="curve arm-1"),
-        element("circle", cx=points[-1][0], cy=points[-1][1], r=3, cls="fill-1"),
-    ]
-    description = f"From {words.plain(values[0])} to {words.plain(values[-1])}"
-    return drawing(title, description, size=(112, 28), parts=parts, cls="spark")
 
 
 def slot_map(spans: Sequence[SlotSpan], canvas: Canvas, *, title: str) -> Markup:

@@ -12,6 +12,7 @@ from equipoise_server.analysis.values import (
     Conclusion,
     Guardrail,
     GuardrailState,
+    Interval,
     Method,
     Report,
     Results,
@@ -146,14 +147,13 @@ def _of(role: MetricRole, rows: Sequence[ComparisonRow]) -> list[ComparisonRow]:
 def _block(role: MetricRole, rows: Sequence[ComparisonRow], arms: ArmNames) -> MetricBlock:
     mine = _of(role, rows)
     has_several_arms = len({row.arm for row in mine}) > 1
-    lines = tuple(_line(row, arms) for row in mine)
-    marks = [
-        _forest_row(row, line, named_arm=has_several_arms) for row, line in zip(mine, lines, strict=True)
-    ]
+    lines = tuple(line_of(row, arms) for row in mine)
+    marks = [forest_row(row, line, named_arm=has_several_arms) for row, line in zip(mine, lines, strict=True)]
     return MetricBlock(role, lines, forest_figure(marks, "Lift against control, with its interval"))
 
 
-def _line(row: ComparisonRow, arms: ArmNames) -> MetricLine:
+def line_of(row: ComparisonRow, arms: ArmNames) -> MetricLine:
+    """One metric for one treatment in words and numbers."""
     says, tone = _says(row)
     lift, effect = row.lift_interval, row.effect_interval
     return MetricLine(
@@ -195,8 +195,14 @@ def _guardrail_says(guardrail: Guardrail, conclusion: Conclusion) -> tuple[str, 
     return _GUARDRAILS[guardrail.state]
 
 
-def _forest_row(row: ComparisonRow, line: MetricLine, *, named_arm: bool) -> ForestRow:
-    interval = row.lift_interval
+def forest_row(row: ComparisonRow, line: MetricLine, *, named_arm: bool) -> ForestRow:
+    """A row on the lift axis; an absolute margin is drawn with the difference that was judged by it."""
+    interval, margin, told = row.lift_interval, None, line.lift_range
+    if row.guardrail is not None:
+        margin = row.guardrail.margin_lift
+        if row.guardrail.margin_effect is not None and row.control_value:
+            margin = row.guardrail.margin_effect / row.control_value
+            interval, told = _per_control(row.effect_interval, row.control_value), line.effect_range
     return ForestRow(
         label=line.name,
         arm=line.arm if named_arm else "",
@@ -204,8 +210,15 @@ def _forest_row(row: ComparisonRow, line: MetricLine, *, named_arm: bool) -> For
         estimate=row.lift if interval else None,
         low=interval.low if interval else None,
         high=interval.high if interval else None,
-        text=line.lift_range or line.says,
+        text=told or line.says,
         tone=line.tone,
-        margin=row.guardrail.margin_lift if row.guardrail else None,
+        margin=margin,
         higher_is_better=row.direction is Direction.INCREASE,
     )
+
+
+def _per_control(interval: Interval | None, control: float) -> Interval | None:
+    if interval is None or control < 0:
+        return None
+    low, high = interval.low, interval.high
+    return Interval(None if low is None else low / control, None if high is None else high / control)

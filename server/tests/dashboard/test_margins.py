@@ -1,0 +1,37 @@
+"""A guardrail is drawn on the scale it was judged on, so that picture and verdict never disagree."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dashboard import gallery
+
+from equipoise_server.analysis.values import Guardrail, GuardrailState, Interval
+from equipoise_server.dashboard.charts.values import ForestRow
+from equipoise_server.dashboard.pages.experiment import arm_names
+from equipoise_server.dashboard.pages.results import forest_row, line_of
+from equipoise_server.experiments.values import MetricRole
+from equipoise_server.metrics.values import Direction
+
+
+def _refunds(guardrail: Guardrail) -> ForestRow:
+    """Refunds of 0.55 % against 0.69 %: the lift reaches 61 %, the difference only 0.29 points."""
+    row = gallery.a_row(
+        "refunds", "Refunds", MetricRole.GUARDRAIL, values=(0.0055, 0.0069), interval=(-0.026, 0.608),
+        direction=Direction.DECREASE, guardrail=guardrail,
+    )  # fmt: skip
+    judged = replace(row, effect_interval=Interval(-0.0002, 0.0029))
+    return forest_row(judged, line_of(judged, arm_names(gallery.DESIGN)), named_arm=False)
+
+
+def test_an_absolute_margin_is_drawn_with_the_difference_it_judged() -> None:
+    drawn = _refunds(Guardrail(GuardrailState.PASS, "0.30 points", None, 0.003, False))
+    assert drawn.margin is not None
+    assert drawn.high is not None
+    assert drawn.margin == 0.003 / 0.0055
+    assert drawn.high < drawn.margin
+
+
+def test_a_relative_margin_is_drawn_with_the_lift_it_judged() -> None:
+    drawn = _refunds(Guardrail(GuardrailState.UNCLEAR, "50 %", 0.5, None, False))
+    assert (drawn.low, drawn.high, drawn.margin) == (-0.026, 0.608, 0.5)
