@@ -123,7 +123,7 @@ def _margin_faults(field: str, planned: PlannedMetric, metric: Metric | None) ->
     elif not isfinite(margin.value) or margin.value <= 0:
         yield Problem(field, f"The margin of “{planned.key}” must be above 0.")
     elif margin.kind is MarginKind.RELATIVE and margin.value >= 1:
-        yield Problem(field, f"A relative margin is below 1: write 2 % of “{planned.key}” as 0.02.")
+        yield Problem(field, f"A relative margin is below 1: in the API, 2 % of “{planned.key}” is 0.02.")
 
 
 def guardrail_advice(facts: DesignFacts) -> str:
@@ -146,7 +146,7 @@ def mde_faults(facts: DesignFacts) -> Iterator[Problem]:
     mde = facts.design.mde_relative
     if mde is None or not isfinite(mde) or mde <= 0:
         yield Problem(
-            "mde_relative", "Say which lift would be worth finding, as a share above 0: write 2 % as 0.02."
+            "mde_relative", "Say which lift would be worth finding, above 0 (in the API, 2 % is 0.02)."
         )
 
 
@@ -173,7 +173,7 @@ def _baseline_faults(facts: DesignFacts) -> Iterator[Problem]:
     if baseline is None or baseline <= 0:
         yield Problem("baseline", "Say what the deciding metric is today, above 0, or plan no end.")
     elif kind is MetricKind.CONVERSION and baseline >= 1:
-        yield Problem("baseline", "A share lies between 0 and 1: write 12 % as 0.12.")
+        yield Problem("baseline", "A share lies between 0 and 1: in the API, 12 % is 0.12.")
     if kind not in {None, MetricKind.CONVERSION} and (deviation is None or deviation <= 0):
         yield Problem(
             "baseline_deviation", "Say how much the deciding metric varies between units, or plan no end."
