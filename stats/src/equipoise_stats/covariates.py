@@ -94,6 +94,8 @@ def adjust_within(
     `comparable_strata` and `merge_sparse_strata`.
     """
     _check(strata, outcome, covariates)
+    read = tuple(dict.fromkeys(c for quantity in (outcome, *covariates) for c in quantity.columns))
+    strata = [{variant: arm.select(read) for variant, arm in stratum.items()} for stratum in strata]
     variants = tuple(strata[0])
     sizes = np.array([sum(arm.n for arm in stratum.values()) for stratum in strata], dtype=np.float64)
     whole = {variant: merge_all(stratum[variant] for stratum in strata) for variant in variants}
@@ -103,14 +105,9 @@ def adjust_within(
         return _unadjusted(variants, raw)
     shares = sizes / sizes.sum()
     kept = _varying([whole[v] for v in usable], covariates)
-    names = strata[0][usable[0]].names
-    tangents = {
-        v: _stratified_tangent(strata, v, names=names, shares=shares, quantities=(outcome, *kept))
-        for v in usable
-    }
-    everyone = merge_all(whole[v] for v in usable).select(names)
-    common = tangent(names, everyone.means, kept)
-    arms = [{v: stratum[v].select(names) for v in usable} for stratum in strata]
+    tangents = {v: _stratified_tangent(strata, v, shares, (outcome, *kept)) for v in usable}
+    common = tangent(read, merge_all(whole[v] for v in usable).means, kept)
+    arms = [{v: stratum[v] for v in usable} for stratum in strata]
     parts = [_stratum(stratum, tangents, common, slopes) for stratum in arms]
     return _combined(variants, raw, usable, parts, shares=shares, units=float(sizes.sum()), kept=kept)
 
@@ -126,15 +123,10 @@ class _Part:
 
 
 def _stratified_tangent(
-    strata: Sequence[Arms],
-    variant: str,
-    *,
-    names: tuple[str, ...],
-    shares: FloatArray,
-    quantities: Sequence[Quantity],
+    strata: Sequence[Arms], variant: str, shares: FloatArray, quantities: Sequence[Quantity]
 ) -> Tangent:
-    means = np.array([stratum[variant].select(names).means for stratum in strata])
-    return tangent(names, shares @ means, quantities)
+    means = np.array([stratum[variant].means for stratum in strata])
+    return tangent(strata[0][variant].names, shares @ means, quantities)
 
 
 def _stratum(arms: Arms, tangents: Mapping[str, Tangent], common: Tangent, asked: Slopes | None) -> _Part:
