@@ -24,7 +24,7 @@ from equipoise_stats import (
 from simulations.paths import Floats, about, at_most, brownian
 from simulations.study import StudyResult, main
 
-CI, FULL = 2_000, 100_000
+CI, FULL = 800, 100_000
 LOOKS, DAILY = 14, 120
 VARIANTS = ("control", "green", "blue")
 OEC = MetricPlan("visits", MetricKind.MEAN, MetricRole.OEC)

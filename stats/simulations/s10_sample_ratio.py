@@ -22,7 +22,7 @@ def study(replications: int, seed: int) -> StudyResult:
     rng = np.random.default_rng(seed)
     rows = [*_false_locks(rng, replications)]
     runs = max(replications // 10, 200)
-    for treated, units, expected in ((48 / 98, 500, (23.5e3, 44e3)), (0.495, 1_000, (86e3, 171e3))):
+    for treated, units, expected in ((48 / 98, 500, (23.5e3, 44e3)), (0.495, 2_000, (86e3, 171e3))):
         by_chi2, by_e = _units_to_lock(rng, runs, treated, units)
         label = f"median units, treatment {treated:.2%}"
         rows.append(near(f"{label}, chi-squared", by_chi2, expected[0], 0.15 * expected[0]))
@@ -71,7 +71,7 @@ def _false_locks(rng: np.random.Generator, replications: int) -> list[Row]:
 
 
 def _units_to_lock(rng: np.random.Generator, runs: int, p: float, units: int) -> tuple[float, float]:
-    checks = 400
+    checks = 200
     n = units * np.arange(1, checks + 1)
     treated = _paths(rng, runs, checks, units, p)
     medians = []
