@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -66,36 +66,43 @@ class Served:
         """What the SDK with a key gets."""
         return self.ask("GET", "/v1/snapshot", self.keys[key])
 
+    @contextmanager
+    def stream(self) -> Iterator[http.client.HTTPResponse]:
+        """A stream that the SDK holds open."""
+        headers = {"Authorization": f"Bearer {self.keys['kept']}"}
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)) as connection:
+            connection.request("GET", "/v1/stream", headers=headers)
+            yield connection.getresponse()
+
+
+@contextmanager
+def a_server(installation: Installation) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """A process on a port of its own, until told to end."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        app = ["equipoise_server.commands.asgi:app", "--log-level", "error", "--fd", str(listener.fileno())]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "uvicorn", *app],
+            env=installation.environment,
+            cwd=installation.directory,
+            pass_fds=[listener.fileno()],
+        )
+        try:
+            yield listener.getsockname()[1], process
+        finally:
+            process.terminate()
+            ended = process.wait(timeout=60)
+        assert ended in {0, -signal.SIGTERM}
+
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server over a shop with one flag."""
     installation = an_installation(tmp_path_factory.mktemp("served"))
     keys = json.loads(installation.run(SEED))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        command = [
-            sys.executable,
-            "-m",
-            "uvicorn",
-            "equipoise_server.commands.asgi:app",
-            "--log-level",
-            "error",
-        ]
-        process = subprocess.Popen(
-            [*command, "--fd", str(listener.fileno())],
-            env=installation.environment,
-            cwd=installation.directory,
-            pass_fds=[listener.fileno()],
-        )
-        try:
-            server = Served(installation, port, keys)
-            until(lambda: server.ask("GET", "/v1/health", "")[0] == 200, within=60)
-            yield server
-        finally:
-            process.terminate()
-            ended = process.wait(timeout=60)
-        assert ended in {0, -signal.SIGTERM}
+    with a_server(installation) as (port, _):
+        server = Served(installation, port, keys)
+        until(lambda: server.ask("GET", "/v1/health", "")[0] == 200, within=60)
+        yield server
 
 
 def until(holds: Callable[[], bool], *, within: float) -> float:
@@ -132,3 +139,29 @@ def test_events_are_taken_by_the_same_process(served: Served) -> None:
         "POST", "/v1/events", served.keys["kept"], {"sent_at": "2026-03-02T09:00:00Z", "events": []}
     )
     assert (status, json.loads(answer)["accepted"]) == (200, 0)
+
+
+def test_a_stream_carries_a_kill_and_its_end(served: Served) -> None:
+    place = "/api/v1/projects/shop/flags/banner/environments/production/"
+    served.ask("POST", place + "unkill", served.keys["token"], {"reason": "mended"})
+    with served.stream() as stream:
+        lines = iter(stream.readline, b"")
+        assert stream.getheader("content-type") == "text/event-stream"
+        until(lambda: next(lines) == b"event: revision\n", within=SOON)
+        assert served.ask("POST", place + "kill", served.keys["token"], {"reason": "errors"})[0] == 200
+        until(lambda: next(lines) == b"event: kill\n", within=SOON)
+        assert json.loads(next(lines).removeprefix(b"data: "))["flag"] == "banner"
+
+
+def test_a_process_that_is_told_to_end_ends_its_streams_first(served: Served) -> None:
+    with a_server(served.installation) as (port, process):
+        other = Served(served.installation, port, served.keys)
+        until(lambda: other.ask("GET", "/v1/health", "")[0] == 200, within=60)
+        with other.stream() as stream:
+            until(lambda: stream.readline() == b"event: revision\n", within=SOON)
+            began = time.monotonic()
+            process.terminate()
+            rest = stream.read()
+            process.wait(timeout=20)
+        assert time.monotonic() - began < 8, "it waited for its streams until it lost its patience"
+        assert b"retry: " in rest

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import random
 from collections.abc import MutableMapping
 from contextlib import AsyncExitStack
 from typing import Any
@@ -20,14 +21,20 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from equipoise_server.commands.draining import draining_at_the_end
+from equipoise_server.edge.admission import Admission, room_for_streams
 from equipoise_server.edge.app import build
+from equipoise_server.edge.broadcaster import Broadcaster
 from equipoise_server.edge.events import EventsDoor, Upkeep
 from equipoise_server.edge.polling import Poller
 from equipoise_server.edge.state import EdgeState
+from equipoise_server.edge.streams import StreamDoor
 from equipoise_server.events.inbox import claim
 from equipoise_server.events.places import inbox_directory
+from equipoise_server.foundation import revisions
 
 FIRST_ROUND_SECONDS = 2.0
+STREAMS_A_SECOND = 250.0
 
 
 class Doors:
@@ -75,8 +82,11 @@ async def _open_edge(stack: AsyncExitStack) -> ASGIApp:
     upkeep = Upkeep(inbox, clock=timezone.now)
     upkeep.start()
     stack.push_async_callback(asyncio.to_thread, upkeep.stop)
+    broadcaster = await stack.enter_async_context(Broadcaster(state, jitter=random.random))
+    stack.enter_context(draining_at_the_end(broadcaster.drain))
     poller = Poller(state)
     poller.start()
+    stack.callback(revisions.subscribe(poller.wake))
     stack.push_async_callback(asyncio.to_thread, poller.stop)
     await asyncio.to_thread(poller.has_ticked.wait, FIRST_ROUND_SECONDS)
     # Pages and API are loaded before the first request, which may be a kill in a hurry.
@@ -84,7 +94,15 @@ async def _open_edge(stack: AsyncExitStack) -> ASGIApp:
     # What is loaded now lives as long as the process: the collector need not look at it again.
     gc.freeze()
     events = EventsDoor(state, inbox, clock=timezone.now, allows_backfill=settings.ALLOW_BACKFILL)
-    return build(state, [Route("/v1/events", events, methods=["POST"])])
+    room = Admission(
+        room_for_streams(settings.MAX_STREAMS), STREAMS_A_SECOND, clock=state.clock, jitter=random.random
+    )
+    stream = StreamDoor(state, broadcaster, room)
+    routes = [
+        Route("/v1/events", events, methods=["POST"]),
+        Route("/v1/stream", stream, methods=["GET"]),
+    ]
+    return build(state, routes)
 
 
 def _static_files() -> ASGIApp:

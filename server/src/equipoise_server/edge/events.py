@@ -17,9 +17,15 @@ from equipoise_server.edge.answers import Refused, answer_json, answer_refused
 from equipoise_server.edge.keys import authenticate, header
 from equipoise_server.edge.state import EdgeState
 from equipoise_server.events import actions
-from equipoise_server.events.inbox import Inbox, InboxClosed, InboxFull, StorageFailed
-from equipoise_server.events.validation import LARGEST_BODY, MalformedBody
-from equipoise_server.events.values import Acceptance
+from equipoise_server.events.actions import Inbox
+from equipoise_server.events.values import (
+    LARGEST_BODY,
+    Acceptance,
+    InboxClosed,
+    InboxFull,
+    MalformedBody,
+    StorageFailed,
+)
 
 LONGEST_WRITE_SECONDS = 10.0
 FORGET_EVERY_SECONDS = 5.0

@@ -31,7 +31,7 @@ def refresh(state: EdgeState) -> None:
         known = held.get(environment_id)
         if known is None or known.revision != revision:
             _load(environment_id, held)
-    state.view = View(keys, held, heard_at)
+    state.swap(View(keys, held, heard_at))
 
 
 def _load(environment_id: UUID, held: dict[UUID, Servable]) -> None:
@@ -67,7 +67,8 @@ class Poller:
         self._refresh, self._note_uses = refresh, note_uses
         self._noted_at = state.clock()
         self._is_in_trouble = False
-        self._stop = threading.Event()
+        self._is_stopping = False
+        self._wake = threading.Event()
         self.has_ticked = threading.Event()
         """Set after the first round."""
         self._thread = threading.Thread(target=self._run, name="edge-poller", daemon=True)
@@ -76,9 +77,14 @@ class Poller:
         """Begin polling; the first round starts at once."""
         self._thread.start()
 
+    def wake(self) -> None:
+        """Begin the next round now: something was committed."""
+        self._wake.set()
+
     def stop(self) -> None:
         """Stop polling and wait for the round under way."""
-        self._stop.set()
+        self._is_stopping = True
+        self._wake.set()
         self._thread.join(timeout=5)
 
     def tick(self) -> None:
@@ -102,7 +108,8 @@ class Poller:
         connection.close()
 
     def _run(self) -> None:
-        self.tick()
-        while not self._stop.wait(self._poll_seconds):
+        while not self._is_stopping:
+            self._wake.clear()  # before the round: what is committed during it begins another
             self.tick()
+            self._wake.wait(self._poll_seconds)
         connection.close()

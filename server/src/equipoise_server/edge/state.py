@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from equipoise_server.access.values import WorkingKey
+from equipoise_server.edge.frames import Kill, kills_of
 from equipoise_server.foundation.revisions import Revision
 from equipoise_server.snapshots.values import KeptSnapshot
 
@@ -21,11 +23,13 @@ class Servable:
     etag: str
     body: bytes
     gzipped: bytes
+    kills: frozenset[Kill]
 
 
 def servable(kept: KeptSnapshot) -> Servable:
     """Compress once what is sent often."""
-    return Servable(kept.revision, kept.etag, kept.body, gzip.compress(kept.body, 6, mtime=0))
+    gzipped = gzip.compress(kept.body, 6, mtime=0)
+    return Servable(kept.revision, kept.etag, kept.body, gzipped, kills_of(json.loads(kept.body)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +44,29 @@ class View:
     """Monotonic seconds."""
 
 
+Listener = Callable[[View | None, View], None]
+"""Gets the view before and the one that took its place, in the thread that swapped them."""
+
+
 @dataclass(slots=True)
 class EdgeState:
-    """The current view, and which keys were used since that was last written down."""
+    """The current view, who wants to hear of the next, and which keys were used since that was noted."""
 
     clock: Callable[[], float] = time.monotonic
     view: View | None = None
     used_keys: set[UUID] = field(default_factory=set)
+    listeners: list[Listener] = field(default_factory=list)
 
     @property
     def age_seconds(self) -> float | None:
         """How old the view is; None before the first."""
         return None if self.view is None else self.clock() - self.view.heard_at
+
+    def swap(self, view: View) -> None:
+        """Serve another view from now on, and tell the listeners."""
+        before, self.view = self.view, view
+        for listener in self.listeners:
+            listener(before, view)
 
     def take_used_keys(self) -> tuple[UUID, ...]:
         """The keys used since the last call. A request that notes one meanwhile may be missed."""

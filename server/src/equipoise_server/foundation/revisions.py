@@ -1,7 +1,7 @@
 """Revisions: the number that grows when a client's payload changes, and the port that vets the new payload.
 
 The room that knows snapshots fills the port at start-up; it runs inside the action's transaction and
-refuses by raising.
+refuses by raising. Who serves clients may subscribe, and is called after each commit of this process.
 """
 
 from __future__ import annotations
@@ -39,11 +39,27 @@ class PayloadChange:
 
 Publisher = Callable[[PayloadChange], None]
 _publishers: list[Publisher] = []
+Subscriber = Callable[[], None]
+_subscribers: list[Subscriber] = []
 
 
 def fill_publisher_port(publisher: Publisher) -> None:
     """Let the room that knows snapshots vet and keep each new payload. Called once, at start-up."""
     _publishers[:] = [publisher]
+
+
+def subscribe(subscriber: Subscriber) -> Callable[[], None]:
+    """Call this after each commit of a new revision by this process; returns what ends that.
+
+    It runs in the thread that committed, so it must be quick, and only wake whoever does the work.
+    """
+    _subscribers.append(subscriber)
+    return lambda: _subscribers.remove(subscriber)
+
+
+def _tell_subscribers() -> None:
+    for subscriber in tuple(_subscribers):
+        subscriber()
 
 
 def advance(
@@ -65,6 +81,7 @@ def advance(
         revision = Revision(row.epoch, row.number)
         for publish in _publishers:
             publish(PayloadChange(environment_id, revision, changed_flags, now, growth_confirmed, is_vetted))
+        transaction.on_commit(_tell_subscribers, robust=True)
         return revision
 
 

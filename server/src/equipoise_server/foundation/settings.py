@@ -13,6 +13,9 @@ DEBUG = os.environ.get("EQUIPOISE_DEBUG", "") == "1"
 # Whether server keys may send events of the past, whose `at` is then taken as given.
 ALLOW_BACKFILL = os.environ.get("EQUIPOISE_ALLOW_BACKFILL", "") == "1"
 
+# How many streams one process holds; fewer when it may not open so many files.
+MAX_STREAMS = int(os.environ.get("EQUIPOISE_MAX_STREAMS", "10000"))
+
 
 def _secret_key() -> str:
     """The signing key: from the environment, or made once and kept beside the data."""

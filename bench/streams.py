@@ -1,0 +1,202 @@
+"""Prints how soon open streams see a change: `python bench/streams.py --streams 2000 --changes 20`.
+
+Starts a server of its own on a fresh directory, opens the streams over loopback, and kills and revives
+one flag over the management API. Times run from before the API is asked, so they hold the commit as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import http.client
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+PLACE = "/api/v1/projects/shop/flags/banner/environments/production/"
+SEED = """
+import json, os
+from datetime import UTC, datetime, timedelta
+os.environ["DJANGO_SETTINGS_MODULE"] = "equipoise_server.foundation.settings"
+import django
+django.setup()
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+from equipoise_server.access import reads
+from equipoise_server.access.actions import *
+from equipoise_server.access.values import KeyKind
+from equipoise_server.audit.values import Author
+from equipoise_server.flags.actions import CreateFlag, create_flag
+from equipoise_server.flags.values import FlagType, FlagVariant
+now = datetime.now(UTC)
+operator = Author("machine", "operator", "operator")
+user_id = create_user(operator, CreateUser("ada@example.com", "Ada", "long enough", True), now=now)
+project = create_project(reads.actor_of_user(user_id), CreateProject("shop", "Shop"), now=now)
+actor = reads.actor_of_user(user_id)
+for key in ["banner", *(f"flag{n}" for n in range(FLAGS))]:
+    variants = (FlagVariant("on", True), FlagVariant("off", False))
+    create_flag(actor, CreateFlag(project.id, key, key, FlagType.BOOLEAN, variants, "off", "on"), now=now)
+key = issue_sdk_key(actor, IssueSdkKey(project.environment("production").id, KeyKind.SERVER, "web"), now=now)
+print(json.dumps([key.secret, issue_api_token(user_id, "bench", life=timedelta(hours=1), now=now)]))
+"""
+REVISION = re.compile(rb'event: revision\ndata: \{"epoch":\d+,"revision":(\d+)\}')
+
+
+@dataclass(slots=True)
+class Arrivals:
+    """When each revision came in, over all streams."""
+
+    at: dict[int, list[float]] = field(default_factory=dict)
+    open: int = 0
+    lost: int = 0
+
+    def note(self, revision: int) -> None:
+        """One stream saw a revision."""
+        self.at.setdefault(revision, []).append(time.perf_counter())
+
+
+class Reader(asyncio.Protocol):
+    """One stream, as cheap as can be: what is measured is the server."""
+
+    def __init__(self, request: bytes, arrivals: Arrivals) -> None:
+        self._request, self._arrivals = request, arrivals
+        self._tail = b""
+        self.answered: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ask for the stream."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        """Note the revisions in what came."""
+        self._tail += data
+        for found in REVISION.finditer(self._tail):
+            self._arrivals.note(int(found[1]))
+        self._tail = self._tail[self._tail.rfind(b"\n\n") + 2 :]
+        if not self.answered.done():
+            is_in = data.startswith(b"HTTP/1.1 200")
+            self._arrivals.open += is_in
+            self.answered.set_result(is_in)
+            if not is_in:
+                self._transport.close()
+
+    def connection_lost(self, _cause: Exception | None) -> None:
+        """Count it."""
+        if not self.answered.done():
+            self.answered.set_result(False)
+        elif self.answered.result():
+            self._arrivals.lost += 1
+
+
+@contextmanager
+def a_server(flags: int) -> Iterator[tuple[int, str, str]]:
+    """A server on a fresh directory: its port, an SDK key and an API token."""
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        socket.create_server(("127.0.0.1", 0), backlog=2048) as door,
+    ):
+        world = {**os.environ, "EQUIPOISE_DATA": directory, "EQUIPOISE_SECRET_KEY": "bench alone"}
+        seed = [sys.executable, "-c", SEED.replace("FLAGS", str(flags))]
+        made = subprocess.run(seed, env=world, check=True, capture_output=True, text=True)
+        key, token = json.loads(made.stdout)
+        app = ["equipoise_server.commands.asgi:app", "--log-level", "error", "--fd", str(door.fileno())]
+        command = [sys.executable, "-m", "uvicorn", *app]
+        process = subprocess.Popen(command, env=world, pass_fds=[door.fileno()])
+        try:
+            yield door.getsockname()[1], key, token
+        finally:
+            began = time.perf_counter()
+            process.terminate()
+            process.wait(timeout=60)
+            print(f"SIGTERM with the streams open: ended after {time.perf_counter() - began:.1f} s")
+
+
+def ask(port: int, method: str, path: str, token: str) -> int:
+    """One request; its status."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    connection.request(method, path, json.dumps({"reason": "bench"}), headers)
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+async def open_streams(count: int, port: int, key: str, arrivals: Arrivals) -> None:
+    """Open them all, coming back while there is no room."""
+    request = f"GET /v1/stream HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
+    loop, gate = asyncio.get_running_loop(), asyncio.Semaphore(100)
+
+    async def one() -> None:
+        is_in = False
+        while not is_in:
+            async with gate:
+                with suppress(OSError):
+                    _, reader = await loop.create_connection(
+                        lambda: Reader(request, arrivals), "127.0.0.1", port
+                    )
+                    is_in = await reader.answered
+            await asyncio.sleep(0 if is_in else 0.5)
+
+    await asyncio.gather(*(one() for _ in range(count)))
+
+
+async def measure(streams: int, changes: int, *, port: int, key: str, token: str) -> None:
+    """Open the streams, make the changes, print what was seen."""
+    arrivals = Arrivals()
+    began = time.perf_counter()
+    await open_streams(streams, port, key, arrivals)
+    print(f"{arrivals.open} streams open after {time.perf_counter() - began:.1f} s")
+    await asyncio.sleep(1)
+    last = max(arrivals.at)
+    delays, answers, missed = [], [], 0
+    for number in range(changes):
+        began = time.perf_counter()
+        path = PLACE + ("kill" if number % 2 == 0 else "unkill")
+        assert await asyncio.to_thread(ask, port, "POST", path, token) == 200
+        answers.append(time.perf_counter() - began)
+        await asyncio.sleep(1)
+        last += 1
+        seen = arrivals.at.get(last, [])
+        delays += [at - began for at in seen]
+        missed += streams - len(seen)
+    print(
+        f"{changes} changes: p50 {_ms(delays, 0.5)}, p99 {_ms(delays, 0.99)}, max {_ms(delays, 1)}; "
+        f"{missed} of {streams * changes} missed, {arrivals.lost} streams lost; "
+        f"the API itself answered in {_ms(answers, 0.5)}"
+    )
+
+
+def _ms(seconds: list[float], share: float) -> str:
+    ranked = sorted(seconds)
+    return f"{1000 * ranked[min(len(ranked) - 1, int(share * len(ranked)))]:.0f} ms"
+
+
+def main() -> None:
+    """Measure as the arguments say."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--streams", type=int, default=2000)
+    parser.add_argument("--changes", type=int, default=20)
+    parser.add_argument("--flags", type=int, default=20, help="how many more flags the snapshot holds")
+    chosen = parser.parse_args()
+    with a_server(chosen.flags) as (port, key, token):
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            with suppress(OSError):
+                if ask(port, "GET", "/v1/health", token) == 200:
+                    break
+            time.sleep(0.1)
+        asyncio.run(measure(chosen.streams, chosen.changes, port=port, key=key, token=token))
+
+
+if __name__ == "__main__":
+    main()
