@@ -110,7 +110,7 @@ def compare(pairs: Sequence[Pair], inference: Inference) -> tuple[Comparison, ..
 
 def few_events(pair: Pair, method: Method) -> TwoRates | None:
     """The counts of a rate that is too rare for the normal approximation, at the planned end."""
-    if is_running(pair, method) or pair.plan.kind is not MetricKind.PROPORTION or not pair.pooled:
+    if pair.plan.kind is not MetricKind.PROPORTION or not pair.pooled or is_running(pair, method):
         return None
     return small_rates(pair.treatment, pair.control)
 
@@ -142,7 +142,7 @@ def _reason(pair: Pair, method: Method, rates: TwoRates | None) -> Status | None
         # Nobody, or everybody, in both arms: the counts cannot tell the arms apart.
         same = pair.treatment.value == pair.control.value
         return Status.ZERO_VARIANCE if same and pair.treatment.variance is None else None
-    if is_running(pair, method) and _is_rare(pair):
+    if _is_rare(pair) and is_running(pair, method):
         return Status.TOO_EARLY
     if method is Method.CONFIDENCE_SEQUENCE and pair.expected_units is None:
         return Status.NO_EXPECTED_UNITS
