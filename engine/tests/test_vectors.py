@@ -44,6 +44,13 @@ def test_an_evaluation_answers_as_its_vector_says(case: dict[str, Any]) -> None:
     assert (decision.error_message is None) == (decision.error_code is None)
 
 
+@pytest.mark.parametrize("case", list(_cases()))
+def test_all_flags_of_a_vector_answer_together_as_alone(case: dict[str, Any]) -> None:
+    compiled = compile_snapshot(case["snapshot"])
+    alone = tuple(compiled.evaluate(key, case["context"], None) for key in compiled.flag_keys)
+    assert compiled.evaluate_all(case["context"]) == alone
+
+
 def test_hashes_and_slots_are_those_of_the_vectors() -> None:
     rows = json.loads((SPEC / "vectors" / "hashing.json").read_text())
     assert len(rows) >= 280

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
+
+from equipoise_engine.decisions import NOTHING
 
 Context = Mapping[str, object]
-Parts = tuple[Mapping[str, object], Mapping[str, object]]
-
-EMPTY: Mapping[str, object] = MappingProxyType({})
+Units = Mapping[str, object]
+Attributes = Mapping[str, object]
+Parts = tuple[Units, Attributes]
 
 
 def context_parts(context: object) -> Parts | None:
     """Return (units, attributes); an absent or null part is empty. None: not a context at all."""
-    if type(context) is dict:  # nearly all contexts
-        units, attributes = context.get("units"), context.get("attributes")
-        if type(units) is dict and type(attributes) is dict:
-            return units, attributes
     if not isinstance(context, Mapping):
         return None
-    named, described = _part(context.get("units")), _part(context.get("attributes"))
-    return None if named is None or described is None else (named, described)
+    units, attributes = _part(context.get("units")), _part(context.get("attributes"))
+    return None if units is None or attributes is None else (units, attributes)
 
 
 def _part(node: object) -> Mapping[str, object] | None:
     if isinstance(node, Mapping):
         return node
-    return EMPTY if node is None else None
+    return NOTHING if node is None else None

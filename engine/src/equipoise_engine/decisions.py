@@ -4,11 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
-from types import MappingProxyType
-from typing import NamedTuple
+from enum import Enum, StrEnum
+from typing import NamedTuple, NoReturn, final
 
 Scalar = bool | str | int | float
+
+
+class Metadata(dict[str, Scalar]):
+    """A table that nobody can change, and that can be copied, pickled and written as JSON."""
+
+    __slots__ = ()
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError("metadata cannot be changed")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> tuple[type[Metadata], tuple[dict[str, Scalar]]]:
+        return Metadata, (dict(self),)
+
+
+NOTHING = Metadata()
 
 
 class Reason(StrEnum):
@@ -20,6 +37,12 @@ class Reason(StrEnum):
     SPLIT = "SPLIT"
     DISABLED = "DISABLED"
     ERROR = "ERROR"
+
+
+class Skip(Enum):
+    """Why an experiment or rollout passed a unit over that it might have taken."""
+
+    UNIT_MISSING = "unit_missing"
 
 
 class ErrorCode(StrEnum):
@@ -44,10 +67,35 @@ class Enrolment(NamedTuple):
     layer: str
 
 
-class Decision(NamedTuple):
-    """The answer for one flag and one context. Immutable; equal when all fields are.
+class Place(NamedTuple):
+    """An enrolment without its unit: prepared once an arm."""
 
-    A named tuple because one is built for every enrolled unit: it costs a tenth of a frozen dataclass.
+    experiment: str
+    iteration: int
+    arm: str
+    unit_type: str
+    layer: str
+
+
+class Answer(NamedTuple):
+    """What a `Decision` is made of."""
+
+    flag_key: str
+    value: object
+    variant: str | None
+    reason: Reason
+    error_code: ErrorCode | None
+    error_message: str | None
+    metadata: Mapping[str, Scalar]
+    place: Place | None = None
+    unit: str | None = None
+
+
+@final
+class Decision(Answer):
+    """The answer for one flag and one context. Immutable; equal when all members are.
+
+    A tuple because one is built for every enrolled unit: it costs a tenth of a frozen dataclass.
 
     Attributes:
         flag_key: the key asked for ("" when it was not text).
@@ -57,17 +105,25 @@ class Decision(NamedTuple):
         error_code: what went wrong, or None.
         error_message: the same in a sentence, or None.
         metadata: step, experiment, rule, revision … (spec/evaluation.md, "Metadata").
-        enrolment: set only when the unit takes part in a running experiment and may be exposed.
+        place, unit: the parts of `enrolment`.
     """
 
-    flag_key: str
-    value: object
-    variant: str | None
-    reason: Reason
-    error_code: ErrorCode | None
-    error_message: str | None
-    metadata: Mapping[str, Scalar]
-    enrolment: Enrolment | None
+    __slots__ = ()
+
+    @property
+    def enrolment(self) -> Enrolment | None:
+        """Return what an exposure reports: set only when the unit is in a running experiment."""
+        place, unit = self.place, self.unit
+        if place is None or unit is None:
+            return None
+        experiment, iteration, arm, unit_type, layer = place
+        return Enrolment(experiment, iteration, arm, unit_type, unit, layer)
+
+    def _asdict(self) -> dict[str, object]:
+        """Return the members of spec/schemas/decision.schema.json."""
+        members = super()._asdict()
+        del members["place"], members["unit"]
+        return {**members, "enrolment": self.enrolment}
 
 
 class Finding(StrEnum):
@@ -105,4 +161,4 @@ class Step:
     key: str | None
     finding: Finding
     decision: Decision | None = None
-    detail: Mapping[str, Scalar] = field(default_factory=lambda: MappingProxyType({}))
+    detail: Mapping[str, Scalar] = field(default_factory=Metadata)

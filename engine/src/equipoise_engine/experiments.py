@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from equipoise_engine.hashing import LARGEST_WEIGHT_SUM, PARTS, SLOT_COUNT
+from equipoise_engine.layers import Layer, Layers
 from equipoise_engine.problems import Problem, Reader, pointer
-from equipoise_engine.targeting import Segments, Test, condition
+from equipoise_engine.targeting import Segments, Test
 
 EXPERIMENT_MEMBERS = frozenset(
     {"iteration", "layer", "unit_type", "state", "killed", "eligibility"}
@@ -16,7 +17,6 @@ EXPERIMENT_MEMBERS = frozenset(
 )
 ARM_MEMBERS = frozenset({"key", "weight", "values"})
 GATE_MEMBERS = frozenset({"salt", "parts_per_million"})
-LAYER_MEMBERS = frozenset({"salt", "unit_type"})
 LARGEST_REVISION = 2**53 - 1
 
 
@@ -26,14 +26,6 @@ class Service(StrEnum):
     SPLIT = "split"
     STOPPED = "stopped"
     KILLED = "killed"
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """The randomisation that experiments share."""
-
-    salt: str
-    unit_type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +51,6 @@ class Experiment:
 
     key: str
     iteration: int
-    layer_key: str
     layer: Layer
     service: Service
     eligible: Test | None
@@ -75,42 +66,28 @@ class Experiment:
         return self.layer.unit_type
 
 
-def read_layers(
-    definitions: Mapping[str, object], unit_types: frozenset[str], problems: list[Problem]
-) -> dict[str, Layer]:
-    """Return the sound layers; note what is wrong with the others."""
-    layers = {}
-    for key, node in definitions.items():
-        faults: list[Problem] = []
-        reader = Reader(node, pointer("/layers", key), faults, known=LAYER_MEMBERS)
-        layer = Layer(reader.salt("salt"), read_unit_type(reader, unit_types))
-        if not faults:
-            layers[key] = layer
-        problems.extend(faults)
-    return layers
-
-
-def read_unit_type(reader: Reader, unit_types: frozenset[str]) -> str:
-    """Return a unit type that the snapshot declares."""
-    unit_type = reader.text("unit_type")
-    if unit_type and unit_type not in unit_types:
-        reader.senseless("unit_type", f"{unit_type!r} is none of {', '.join(sorted(unit_types))}")
-    return unit_type
-
-
 class Experiments:
-    """Reads experiments against the layers and segments of one snapshot."""
+    """The experiments of one snapshot, read against its layers and segments when somebody asks for one."""
 
-    def __init__(self, layers: Mapping[str, Layer], segments: Segments) -> None:
+    def __init__(self, definitions: Mapping[str, object], layers: Layers, segments: Segments) -> None:
+        self._definitions = definitions
         self._layers = layers
         self._segments = segments
 
-    def read(self, key: str, node: object, problems: list[Problem]) -> Experiment | None:
+    def experiment(self, key: str) -> Experiment | None:
+        """Return a sound experiment; None when there is none."""
+        return self.read(key, []) if key in self._definitions else None
+
+    def read_all(self, problems: list[Problem]) -> dict[str, Experiment | None]:
+        """Return every experiment; note what is wrong with any of them."""
+        return {key: self.read(key, problems) for key in self._definitions}
+
+    def read(self, key: str, problems: list[Problem]) -> Experiment | None:
         """Return an experiment, or None when anything about it is wrong; note what."""
         faults: list[Problem] = []
         path = pointer("/experiments", key)
-        reader = Reader(node, path, faults, known=EXPERIMENT_MEMBERS)
-        layer_key, layer = self._layer(reader)
+        reader = Reader(self._definitions[key], path, faults, known=EXPERIMENT_MEMBERS)
+        layer = self._layer(reader)
         eligible = read_eligibility(reader, self._segments)
         arms = _arms(reader)
         iteration = reader.integer("iteration", 1, LARGEST_REVISION)
@@ -125,7 +102,6 @@ class Experiments:
         return Experiment(
             key=key,
             iteration=iteration,
-            layer_key=layer_key,
             layer=layer,
             service=service,
             eligible=eligible,
@@ -136,14 +112,14 @@ class Experiments:
             arms=arms,
         )
 
-    def _layer(self, reader: Reader) -> tuple[str, Layer | None]:
+    def _layer(self, reader: Reader) -> Layer | None:
         key, unit_type = reader.text("layer"), reader.text("unit_type")
-        layer = self._layers.get(key)
+        layer = self._layers.layer(key)
         if layer is None and key:
             reader.senseless("layer", f"there is no sound layer {key!r}")
         elif layer is not None and unit_type and unit_type != layer.unit_type:
             reader.senseless("unit_type", f"must be {layer.unit_type!r}, as in its layer")
-        return key, layer
+        return layer
 
 
 def read_eligibility(reader: Reader, segments: Segments) -> Test | None:
@@ -151,9 +127,7 @@ def read_eligibility(reader: Reader, segments: Segments) -> Test | None:
     node = reader.get("eligibility")
     if node is None:
         return None
-    path = pointer(reader.path, "eligibility")
-    compiled = condition(node, path, segments, reader.problems)
-    return None if compiled is None else compiled.test
+    return segments.test(node, pointer(reader.path, "eligibility"), reader.problems)
 
 
 def _gate(reader: Reader) -> Gate:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType, NoneType
 
-from equipoise_engine.decisions import Decision, ErrorCode, Reason, Scalar
+from equipoise_engine.decisions import Decision, ErrorCode, Metadata, Reason, Scalar
 from equipoise_engine.enrolment import experiment_step
 from equipoise_engine.experiments import (
     Experiment,
+    Experiments,
     Gate,
     Service,
     read_eligibility,
-    read_unit_type,
 )
-from equipoise_engine.flags import KINDS, Flag, error, fits
+from equipoise_engine.flags import KINDS, Flag, Refusals, error, fits
 from equipoise_engine.hashing import PARTS, canonical_unit
+from equipoise_engine.layers import Layers, read_unit_type
 from equipoise_engine.problems import Problem, Reader, pointer
 from equipoise_engine.steps import (
     FlagStep,
@@ -31,6 +31,7 @@ from equipoise_engine.targeting import Segments
 FLAG_MEMBERS = frozenset(
     {"type", "variants", "off", "default", "killed"} | {"groups", "overrides", "experiments", "rules"}
 )
+GROUP_MEMBERS = frozenset({"killed"})
 UNIT_OVERRIDE_MEMBERS = frozenset({"variant", "unit_type", "units"})
 SEGMENT_OVERRIDE_MEMBERS = frozenset({"variant", "segment"})
 SERVE_MEMBERS = frozenset({"id", "eligibility", "serve"})
@@ -38,16 +39,38 @@ ROLLOUT_RULE_MEMBERS = frozenset({"id", "eligibility", "rollout"})
 ROLLOUT_MEMBERS = frozenset({"variant", "unit_type", "salt", "parts_per_million"})
 
 
+class Groups:
+    """The groups of flags that can be killed together."""
+
+    def __init__(self, definitions: Mapping[str, object]) -> None:
+        self.problems: list[Problem] = []
+        self._killed: dict[str, bool | None] = {}
+        for key, node in definitions.items():
+            faults: list[Problem] = []
+            killed = Reader(node, pointer("/groups", key), faults, known=GROUP_MEMBERS).truth("killed")
+            self._killed[key] = None if faults else killed
+            self.problems.extend(faults)
+
+    def is_killed(self, key: str) -> bool | None:
+        """Tell whether a group is killed; None when there is no sound one."""
+        return self._killed.get(key)
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a flag may refer to in its snapshot, already read; None stands for a faulty part."""
+    """What a flag may refer to in its snapshot."""
 
     metadata: Mapping[str, Scalar]
     killed: bool
-    groups: Mapping[str, bool | None]
+    groups: Groups
     segments: Segments
-    experiments: Mapping[str, Experiment | None]
+    layers: Layers
+    experiments: Experiments
     unit_types: frozenset[str]
+
+    def problems(self) -> list[Problem]:
+        """Return what is wrong with groups, segments and layers, used or not."""
+        return [*self.groups.problems, *self.segments.problems, *self.layers.problems()]
 
 
 @dataclass(slots=True)
@@ -63,9 +86,8 @@ class Draft:
     def answer(self, variant: str, reason: Reason, step: str, **extra: Scalar) -> Decision:
         """Prepare the answer that serves a variant; dots in names are written as "__"."""
         named = {name.replace("__", "."): value for name, value in extra.items()}
-        metadata = MappingProxyType({**self.around.metadata, "step": step, **named})
-        value = self.values.get(variant)
-        return Decision(self.key, value, variant, reason, None, None, metadata, None)
+        metadata = Metadata({**self.around.metadata, "step": step, **named})
+        return Decision(self.key, self.values.get(variant), variant, reason, None, None, metadata)
 
     def variant(self, reader: Reader, member: str) -> str:
         """Return a required variant key of this flag."""
@@ -86,20 +108,11 @@ def read_flag(key: str, node: object, around: Surroundings) -> Flag:
     kills = tuple(_kills(draft))
     steps = (*_overrides(draft), *_experiments(draft), *_rules(draft))
     return Flag(
-        key=key,
-        kind=draft.kind,
-        accepted=frozenset((*KINDS[draft.kind], NoneType)) if draft.kind else frozenset(),
         kills=kills,
         fixed=_killed(draft, kills, off) or _faulty(draft, default),
         steps=steps,
         default=draft.answer(default, Reason.DEFAULT if steps else Reason.STATIC, "default"),
-        invalid=error(
-            key,
-            ErrorCode.INVALID_CONTEXT,
-            'a context is an object with the objects "units" and "attributes"',
-            around.metadata,
-        ),
-        mismatched=error(key, ErrorCode.TYPE_MISMATCH, f"the flag is of type {draft.kind}", around.metadata),
+        refusals=Refusals(key, draft.kind, around.metadata),
         problems=tuple(problems),
     )
 
@@ -134,7 +147,7 @@ def _kills(draft: Draft) -> Iterator[tuple[str, bool]]:
     """Yield the levels of kill that reach this flag, outermost first."""
     yield "environment", draft.around.killed
     for group in draft.reader.texts("groups"):
-        killed = draft.around.groups.get(group)
+        killed = draft.around.groups.is_killed(group)
         if killed is None:
             draft.reader.senseless("groups", f"there is no sound group {group!r}")
         yield "group", killed is True
@@ -200,7 +213,7 @@ def _experiments(draft: Draft) -> Iterator[FlagStep]:
 
 
 def _experiment(draft: Draft, key: str) -> tuple[Service, FlagStep] | None:
-    experiment = draft.around.experiments.get(key)
+    experiment = draft.around.experiments.experiment(key)
     if experiment is None:
         draft.reader.senseless("experiments", f"there is no sound experiment {key!r}")
         return None
@@ -236,7 +249,7 @@ def _experiment_answer(draft: Draft, experiment: Experiment, arm: str, variant: 
         experiment__iteration=experiment.iteration,
         experiment__arm=arm,
         experiment__unit_type=experiment.unit_type,
-        experiment__layer=experiment.layer_key,
+        experiment__layer=experiment.layer.key,
         experiment__active=experiment.service is Service.SPLIT,
         **extra,
     )

@@ -1,18 +1,31 @@
-"""A compiled flag: decides by its steps, in order, and retraces them for an explanation."""
+"""A flag that was read, and what is kept of it: closures that decide by its steps, in order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from types import MappingProxyType
+from types import NoneType
+from typing import NamedTuple
 
-from equipoise_engine.contexts import context_parts
-from equipoise_engine.decisions import Decision, ErrorCode, Finding, Reason, Scalar, Step
+from equipoise_engine.contexts import Attributes, Units, context_parts
+from equipoise_engine.decisions import (
+    NOTHING,
+    Decision,
+    ErrorCode,
+    Finding,
+    Metadata,
+    Reason,
+    Scalar,
+    Skip,
+    Step,
+)
 from equipoise_engine.problems import Problem
-from equipoise_engine.steps import UNIT_MISSING, FlagStep
+from equipoise_engine.steps import FlagStep, Found
+from equipoise_engine.targeting import Test
 
-Evaluate = Callable[[object, object], Decision]
+Memo = dict[Test, bool]
+Notes = tuple[Skip, ...]
 
 KINDS: Mapping[str, tuple[type, ...]] = {
     "boolean": (bool,),
@@ -20,6 +33,8 @@ KINDS: Mapping[str, tuple[type, ...]] = {
     "number": (int, float),
     "object": (dict, list),
 }
+# Classes of code defaults that surely fit; others are looked at twice.
+_ACCEPTED = {"": frozenset[type](), **{kind: frozenset((*types, NoneType)) for kind, types in KINDS.items()}}
 
 
 def fits(value: object, kind: str) -> bool:
@@ -29,39 +44,54 @@ def fits(value: object, kind: str) -> bool:
 
 def error(flag_key: str, code: ErrorCode, message: str, metadata: Mapping[str, Scalar]) -> Decision:
     """Return an error without a variant: the code default takes the place of its value."""
-    noted = MappingProxyType({**metadata, "step": "error"})
-    return Decision(flag_key, None, None, Reason.ERROR, code, message, noted, None)
+    noted = Metadata({**metadata, "step": "error"})
+    return Decision(flag_key, None, None, Reason.ERROR, code, message, noted)
+
+
+class Refusals(NamedTuple):
+    """How a flag refuses what callers pass; both answers carry the code default."""
+
+    flag_key: str
+    kind: str | None
+    metadata: Mapping[str, Scalar]
+
+    def of_code_default(self, code_default: object) -> Decision | None:
+        """Refuse a code default of another type; None when it fits."""
+        if self.kind is None or code_default is None or fits(code_default, self.kind):
+            return None
+        told = f"the flag is of type {self.kind}"
+        refused = error(self.flag_key, ErrorCode.TYPE_MISMATCH, told, self.metadata)
+        return refused._replace(value=code_default)
+
+    def of_context(self, code_default: object) -> Decision:
+        """Refuse what is no context."""
+        told = 'a context is an object with the objects "units" and "attributes"'
+        refused = error(self.flag_key, ErrorCode.INVALID_CONTEXT, told, self.metadata)
+        return refused._replace(value=code_default)
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One flag, ready to decide.
+    """One flag as it was read.
 
     Attributes:
-        kind: the declared type, or None when it cannot be read.
-        accepted: classes of code defaults that surely fit; others are looked at twice.
         kills: the levels, outermost first, and whether each is killed.
         fixed: the answer that no context can change (killed or faulty), or None.
         steps: what may decide, in order.
         default: the last step's answer.
-        invalid: the answer to what is not a context.
-        mismatched: the answer to a code default of another type.
+        refusals: the answers to what is no context or no code default of the flag.
         problems: what is wrong with the definition.
     """
 
-    key: str
-    kind: str | None
-    accepted: frozenset[type]
     kills: tuple[tuple[str, bool], ...]
     fixed: Decision | None
     steps: tuple[FlagStep, ...]
     default: Decision
-    invalid: Decision
-    mismatched: Decision
+    refusals: Refusals
     problems: tuple[Problem, ...]
 
     def explain(self, context: object) -> Iterator[Step]:
-        """Yield the steps up to the one that decides, by the same closures as `evaluator`."""
+        """Yield the steps up to the one that decides, by the closures that `compiled` keeps."""
         for level, killed in self.kills:
             decision = self.fixed if killed else None
             yield Step("kill", level, Finding.KILLED if killed else Finding.NOT_KILLED, decision)
@@ -72,60 +102,126 @@ class Flag:
             return
         parts = context_parts(context)
         if parts is None:
-            yield Step("error", None, Finding.CONTEXT_INVALID, self.invalid)
+            yield Step("error", None, Finding.CONTEXT_INVALID, self.refusals.of_context(None))
             return
-        final = evaluator(self)(context, None)
+        yield from self._retraced(*parts, context)
+
+    def _retraced(self, units: Units, attributes: Attributes, context: object) -> Iterator[Step]:
+        final = compiled(self).evaluate(context, None)
         for step in self.steps:
-            decision = step.decide(*parts)
-            finding, detail = step.found(*parts)
-            decides = decision is not None and decision is not UNIT_MISSING
-            yield Step(step.kind, step.key, finding, final if decides else None, detail)
+            eligible = step.eligible is None or step.eligible(attributes, units)
+            found = step.found(units, context) if eligible else Found(step.passed, NOTHING)
+            decides = eligible and isinstance(step.decide(units, context), Decision)
+            yield Step(step.kind, step.key, found.finding, final if decides else None, found.detail)
             if decides:
                 return
         yield Step("default", None, Finding.SERVED, final)
 
 
-def evaluator(flag: Flag) -> Evaluate:
-    """Compile a flag into one closure; it may raise for contexts that raise themselves."""
-    closures = tuple(step.decide for step in flag.steps)
-    accepted, fixed, default = flag.accepted, flag.fixed, flag.default
+class Compiled:
+    """What is kept of a flag: its steps, and the answers that they may give.
 
-    def evaluate(context: object, code_default: object) -> Decision:
-        if code_default.__class__ not in accepted and not _accepts(flag.kind, code_default):
-            return flag.mismatched._replace(value=code_default)
-        if fixed is not None:
-            return fixed if fixed.variant is not None else fixed._replace(value=code_default)
-        parts = context_parts(context)
-        if parts is None:
-            return flag.invalid._replace(value=code_default)
-        units, attributes = parts
-        skipped = False
-        for decide in closures:
-            decision = decide(units, attributes)
-            if decision is not None:
-                if decision is not UNIT_MISSING:
-                    return _with_skip(decision) if skipped else decision
-                skipped = True
-        return _with_skip(default) if skipped else default
+    `evaluate` raises for contexts that raise themselves.
+    """
 
-    return _copying(evaluate) if flag.kind == "object" else evaluate
+    __slots__ = ("accepted", "default", "refusals", "steps")
+
+    def __init__(self, flag: Flag) -> None:
+        self.steps = tuple((step.eligible, step.decide) for step in flag.steps)
+        self.default = flag.default
+        self.refusals = flag.refusals
+        self.accepted = _ACCEPTED[flag.refusals.kind or ""]
+
+    def evaluate(self, context: object, code_default: object) -> Decision:
+        """Decide for a context and a code default."""
+        if code_default.__class__ not in self.accepted:
+            refused = self.refusals.of_code_default(code_default)
+            if refused is not None:
+                return refused
+        units = attributes = None
+        if type(context) is dict:  # nearly all contexts
+            units, attributes = context.get("units"), context.get("attributes")
+        if type(units) is not dict or type(attributes) is not dict:
+            parts = context_parts(context)
+            if parts is None:
+                return self.refusals.of_context(code_default)
+            units, attributes = parts
+        notes: Notes = ()
+        for eligible, decide in self.steps:
+            if eligible is not None and not eligible(attributes, units):
+                continue
+            found = decide(units, context)
+            if type(found) is Decision:
+                return _noted(found, notes) if notes else found
+            if found is not None:
+                notes += (found,)
+        return _noted(self.default, notes)
+
+    def answer(self, units: Units, attributes: Attributes, context: object, memo: Memo) -> Decision:
+        """Decide for a context in parts, by the loop of `evaluate`; remember which conditions hold."""
+        notes: Notes = ()
+        for eligible, decide in self.steps:
+            if eligible is not None:
+                holds = memo.get(eligible)
+                if holds is None:
+                    holds = memo[eligible] = eligible(attributes, units)
+                if not holds:
+                    continue
+            found = decide(units, context)
+            if type(found) is Decision:
+                return _noted(found, notes) if notes else found
+            if found is not None:
+                notes += (found,)
+        return _noted(self.default, notes)
 
 
-def _copying(evaluate: Evaluate) -> Evaluate:
-    """Hand out copies: the caller may change the object that it gets."""
+class _Settled(Compiled):
+    """A flag that answers the same to every context."""
 
-    def copied(context: object, code_default: object) -> Decision:
-        decision = evaluate(context, code_default)
-        return decision if decision.variant is None else decision._replace(value=deepcopy(decision.value))
+    __slots__ = ("fixed",)
 
-    return copied
+    def __init__(self, flag: Flag, fixed: Decision) -> None:
+        super().__init__(flag)
+        self.fixed = fixed
+
+    def evaluate(self, _context: object, code_default: object) -> Decision:
+        refused = self.refusals.of_code_default(code_default)
+        if refused is not None:
+            return refused
+        return self.fixed if self.fixed.variant is not None else self.fixed._replace(value=code_default)
+
+    def answer(self, *_parts: object) -> Decision:
+        return self.fixed
 
 
-def _accepts(kind: str | None, code_default: object) -> bool:
-    return kind is None or code_default is None or fits(code_default, kind)
+class _Copying(Compiled):
+    """A flag whose values are objects: callers may change what they get, so they get copies."""
+
+    __slots__ = ("made",)
+
+    def __init__(self, flag: Flag, made: Compiled) -> None:
+        super().__init__(flag)
+        self.made = made
+
+    def evaluate(self, context: object, code_default: object) -> Decision:
+        return _copied(self.made.evaluate(context, code_default))
+
+    def answer(self, units: Units, attributes: Attributes, context: object, memo: Memo) -> Decision:
+        return _copied(self.made.answer(units, attributes, context, memo))
 
 
-def _with_skip(decision: Decision) -> Decision:
-    """Keep the reason why an earlier experiment or rollout was passed over."""
-    metadata = MappingProxyType({**decision.metadata, "skipped": "unit_missing"})
-    return decision._replace(metadata=metadata)
+def compiled(flag: Flag) -> Compiled:
+    """Keep what evaluations need of a flag."""
+    made = Compiled(flag) if flag.fixed is None else _Settled(flag, flag.fixed)
+    return _Copying(flag, made) if flag.refusals.kind == "object" else made
+
+
+def _copied(decision: Decision) -> Decision:
+    return decision if decision.variant is None else decision._replace(value=deepcopy(decision.value))
+
+
+def _noted(decision: Decision, notes: Notes) -> Decision:
+    """Keep why earlier experiments and rollouts passed the unit over: the first reason."""
+    if not notes:
+        return decision
+    return decision._replace(metadata=Metadata({**decision.metadata, "skipped": notes[0].value}))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from equipoise_engine.canonical import content_hash
-from equipoise_engine.contexts import Context
-from equipoise_engine.decisions import Decision, ErrorCode, Finding, Scalar, Step
-from equipoise_engine.experiments import LARGEST_REVISION, Experiments, read_layers
-from equipoise_engine.flag_reading import Surroundings, read_flag
-from equipoise_engine.flags import Evaluate, Flag, error, evaluator
-from equipoise_engine.problems import Problem, Reader, SnapshotError, pointer
+from equipoise_engine.contexts import Context, context_parts
+from equipoise_engine.decisions import Decision, ErrorCode, Finding, Metadata, Step
+from equipoise_engine.definitions import Definitions
+from equipoise_engine.experiments import LARGEST_REVISION, Experiment, Experiments
+from equipoise_engine.flag_reading import Groups, Surroundings, read_flag
+from equipoise_engine.flags import Compiled, Flag, Memo, compiled, error
+from equipoise_engine.layers import Layers
+from equipoise_engine.problems import Problem, Reader, SnapshotError
 from equipoise_engine.targeting import Segments
 
 FORMAT = 1
@@ -23,30 +25,60 @@ SNAPSHOT_MEMBERS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The compiled configuration of one environment at one revision. Immutable, thread-safe.
+    """The configuration of one environment at one revision. Immutable, thread-safe.
+
+    A flag is compiled when it is first asked for: a snapshot is ready at once, whatever its size.
 
     Attributes:
+        project, environment: whose flags these are.
+        epoch, revision: which state of theirs; both grow.
         hash: the document's own "hash" (trusted here), or else its content hash.
-        faults: flag key → what is wrong with its definition; such flags answer with ERROR.
+        default_unit_type: the type of a unit that is given without one.
     """
 
-    project: str
-    environment: str
-    epoch: int
-    revision: int
-    hash: str
-    default_unit_type: str
-    faults: Mapping[str, str]
-    _flags: Mapping[str, Flag] = field(repr=False)
-    _evaluators: Mapping[str, Evaluate] = field(repr=False)
-    _metadata: Mapping[str, Scalar] = field(repr=False)
+    __slots__ = (
+        "_around",
+        "_compiled",
+        "_definitions",
+        "_faults",
+        "default_unit_type",
+        "environment",
+        "epoch",
+        "hash",
+        "project",
+        "revision",
+    )
+
+    def __init__(self, head: _Head) -> None:
+        self.project, self.environment = head.project, head.environment
+        self.epoch, self.revision, self.hash = head.epoch, head.revision, head.hash
+        self.default_unit_type = head.default_unit_type
+        self._definitions = Definitions(head.flags)
+        self._around = head.surroundings()
+        self._compiled: dict[str, Compiled] = {}
+        self._faults: Mapping[str, str] | None = None
+
+    def __repr__(self) -> str:
+        return f"Snapshot({self.project}/{self.environment}, {self.epoch}.{self.revision})"
 
     @property
     def flag_keys(self) -> tuple[str, ...]:
         """Return the keys of all flags, in the order of the document."""
-        return tuple(self._flags)
+        return tuple(self._definitions)
+
+    @property
+    def faults(self) -> Mapping[str, str]:
+        """Return flag key → what is wrong with its definition; such flags answer with ERROR.
+
+        Reads every flag when first asked.
+        """
+        if self._faults is None:
+            flags = ((key, self._read(key)) for key in self._definitions)
+            self._faults = MappingProxyType(
+                {key: "; ".join(map(str, flag.problems)) for key, flag in flags if flag.problems}
+            )
+        return self._faults
 
     def evaluate(self, flag_key: str, context: Context, code_default: object) -> Decision:
         """Decide one flag for one context (spec/evaluation.md, "Order"). Never raises.
@@ -57,12 +89,27 @@ class Snapshot:
             code_default: served when nothing else can be; its type must be the flag's, or None.
         """
         try:
-            return self._evaluators[flag_key](context, code_default)
-        except KeyError:
-            pass
+            flag = self._compiled.get(flag_key) or self._first_met(flag_key)
+            if flag is not None:
+                return flag.evaluate(context, code_default)
         except Exception as cause:  # noqa: BLE001 - an evaluation never raises into a request
             return self._failed(flag_key, cause)._replace(value=code_default)
         return self._unknown(flag_key)._replace(value=code_default)
+
+    def evaluate_all(self, context: Context) -> tuple[Decision, ...]:
+        """Decide every flag for one context, with None as code default. Never raises.
+
+        Conditions that flags share, such as segments, are tried once.
+        """
+        memo: Memo = {}
+        try:
+            parts = context_parts(context)
+            if parts is not None:
+                flags = (self._compiled.get(key) or self._first_met(key) for key in self._definitions)
+                return tuple(flag.answer(*parts, context, memo) for flag in flags if flag is not None)
+        except Exception:  # noqa: BLE001, S110 - each flag tells for itself what is wrong
+            pass
+        return tuple(self.evaluate(key, context, None) for key in self._definitions)
 
     def explain(self, flag_key: str, context: Context) -> tuple[Step, ...]:
         """Return step by step why a context gets what it gets. Never raises.
@@ -70,22 +117,32 @@ class Snapshot:
         The last step carries the decision that `evaluate` returns for a code default of None.
         """
         try:
-            if flag_key not in self._flags:
+            if flag_key not in self._definitions:
                 return (Step("unknown", None, Finding.FLAG_UNKNOWN, self._unknown(flag_key)),)
-            return tuple(self._flags[flag_key].explain(context))
+            return tuple(self._read(flag_key).explain(context))
         except Exception as cause:  # noqa: BLE001 - as above
             return (Step("error", None, Finding.FAULTY, self._failed(flag_key, cause)),)
+
+    def _first_met(self, key: str) -> Compiled | None:
+        """Compile a flag; two threads may make the same one, and either serves."""
+        if key not in self._definitions:
+            return None
+        made = self._compiled[key] = compiled(self._read(key))
+        return made
+
+    def _read(self, key: str) -> Flag:
+        return read_flag(key, self._definitions[key], self._around)
 
     def _unknown(self, flag_key: object) -> Decision:
         key = flag_key if isinstance(flag_key, str) else ""
         message = "the snapshot has no such flag"
-        decision = error(key, ErrorCode.FLAG_NOT_FOUND, message, self._metadata)
-        return decision._replace(metadata=MappingProxyType({**self._metadata, "step": "unknown"}))
+        decision = error(key, ErrorCode.FLAG_NOT_FOUND, message, self._around.metadata)
+        return decision._replace(metadata=Metadata({**decision.metadata, "step": "unknown"}))
 
     def _failed(self, flag_key: object, cause: Exception) -> Decision:
         key = flag_key if isinstance(flag_key, str) else ""
         message = f"the context or key could not be read: {type(cause).__name__}"
-        return error(key, ErrorCode.GENERAL, message, self._metadata)
+        return error(key, ErrorCode.GENERAL, message, self._around.metadata)
 
 
 def compile_snapshot(document: Mapping[str, object]) -> Snapshot:
@@ -96,35 +153,35 @@ def compile_snapshot(document: Mapping[str, object]) -> Snapshot:
     Raises:
         SnapshotError: when the document as a whole is unusable; lists every reason.
     """
-    compiled, _, _ = compile_with_problems(document)
-    return compiled
+    return Snapshot(_Head(document))
 
 
-def compile_with_problems(
-    document: Mapping[str, object],
-) -> tuple[Snapshot, Surroundings, list[Problem]]:
-    """Compile, and return the parts that flags share and every problem of any part as well."""
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """Everything about a document that a strict check looks at.
+
+    Attributes:
+        experiments: key → sound experiment, or None.
+        problems: whatever is wrong with any part, used or not.
+    """
+
+    experiments: Mapping[str, Experiment | None]
+    problems: tuple[Problem, ...]
+
+
+def inspect(document: Mapping[str, object]) -> Inspection:
+    """Read every part of a document.
+
+    Raises:
+        SnapshotError: as `compile_snapshot`.
+    """
     head = _Head(document)
-    problems: list[Problem] = []
-    around = head.surroundings(problems)
-    flags = {key: read_flag(key, node, around) for key, node in head.flags.items()}
-    for flag in flags.values():
-        problems.extend(flag.problems)
-    compiled = Snapshot(
-        project=head.project,
-        environment=head.environment,
-        epoch=head.epoch,
-        revision=head.revision,
-        hash=head.hash,
-        default_unit_type=head.default_unit_type,
-        faults=MappingProxyType(
-            {key: "; ".join(map(str, flag.problems)) for key, flag in flags.items() if flag.problems}
-        ),
-        _flags=flags,
-        _evaluators={key: evaluator(flag) for key, flag in flags.items()},
-        _metadata=around.metadata,
-    )
-    return compiled, around, problems
+    around = head.surroundings()
+    problems = around.problems()
+    experiments = around.experiments.read_all(problems)
+    for key, node in head.flags.items():
+        problems.extend(read_flag(key, node, around).problems)
+    return Inspection(experiments, tuple(problems))
 
 
 class _Head:
@@ -154,38 +211,19 @@ class _Head:
         if problems:
             raise SnapshotError(problems)
 
-    def surroundings(self, problems: list[Problem]) -> Surroundings:
-        """Read what flags refer to; note what is wrong with it."""
+    def surroundings(self) -> Surroundings:
+        """Return what flags refer to, most of it unread."""
         segments = Segments(self.segments)
-        problems.extend(segments.problems)
-        experiments = Experiments(read_layers(self.layers, self.unit_types, problems), segments)
+        layers = Layers(Definitions(self.layers), self.unit_types)
         return Surroundings(
-            metadata=MappingProxyType(
-                {
-                    "project": self.project,
-                    "environment": self.environment,
-                    "revision": self.revision,
-                }
-            ),
+            metadata=Metadata(project=self.project, environment=self.environment, revision=self.revision),
             killed=self.killed,
-            groups=_groups(self.groups, problems),
+            groups=Groups(self.groups),
             segments=segments,
-            experiments={
-                key: experiments.read(key, node, problems) for key, node in self.experiments.items()
-            },
+            layers=layers,
+            experiments=Experiments(Definitions(self.experiments), layers, segments),
             unit_types=self.unit_types,
         )
-
-
-def _groups(definitions: Mapping[str, object], problems: list[Problem]) -> dict[str, bool | None]:
-    groups: dict[str, bool | None] = {}
-    for key, node in definitions.items():
-        faults: list[Problem] = []
-        path = pointer("/groups", key)
-        killed = Reader(node, path, faults, known=frozenset({"killed"})).truth("killed")
-        groups[key] = None if faults else killed
-        problems.extend(faults)
-    return groups
 
 
 def _hash(reader: Reader) -> str:

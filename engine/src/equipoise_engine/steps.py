@@ -1,6 +1,6 @@
-"""The steps that may decide a flag, each compiled into one closure that answers or passes.
+"""The steps that may decide a flag, each compiled into closures that answer or pass.
 
-Order is the flag's business. A step says why it passed only to those who ask (`finding`).
+Order is the flag's business. A step says why it passed only to those who ask (`found`).
 """
 
 from __future__ import annotations
@@ -8,16 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from equipoise_engine.decisions import Decision, Finding, Reason, Scalar
+from equipoise_engine.contexts import Units
+from equipoise_engine.decisions import NOTHING, Decision, Finding, Scalar, Skip
 from equipoise_engine.experiments import Gate
 from equipoise_engine.hashing import PARTS, canonical_unit, hash_with, threshold
-from equipoise_engine.targeting import Attributes, Test
+from equipoise_engine.targeting import Test
 
-Units = Mapping[str, object]
-Decide = Callable[[Units, Attributes], Decision | None]
-
-# What a step answers instead of a decision when only the lack of a unit kept it from deciding.
-UNIT_MISSING = Decision("", None, None, Reason.ERROR, None, "the unit is missing", {}, None)
+Decide = Callable[[Units, object], Decision | Skip | None]
 
 
 class Found(NamedTuple):
@@ -28,39 +25,57 @@ class Found(NamedTuple):
 
 
 class FlagStep(NamedTuple):
-    """A compiled step: `decide` answers; `found` explains the same unit from the same parts."""
+    """A compiled step.
+
+    Attributes:
+        kind, key: what it is about, see `Step`.
+        eligible: who may be considered; None admits everybody.
+        decide: answers for the units of somebody eligible, or passes: for lack of something, or for good.
+        found: explains the same.
+        passed: what is found of somebody who is not eligible.
+    """
 
     kind: str
     key: str | None
+    eligible: Test | None
     decide: Decide
-    found: Callable[[Units, Attributes], Found]
+    found: Callable[[Units, object], Found]
+    passed: Finding = Finding.NOT_ELIGIBLE
 
 
 def override_by_unit(decision: Decision, unit_type: str, named: frozenset[str]) -> FlagStep:
     """Serve one variant to the units that are named."""
 
-    def decide(units: Units, _attributes: Attributes) -> Decision | None:
+    def decide(units: Units, _context: object) -> Decision | None:
         return decision if canonical_unit(units.get(unit_type)) in named else None
 
-    return FlagStep("override", unit_type, decide, _told(decide, Finding.NAMED, Finding.NOT_NAMED))
+    def found(units: Units, context: object) -> Found:
+        return Found(Finding.NOT_NAMED if decide(units, context) is None else Finding.NAMED, NOTHING)
+
+    return FlagStep("override", unit_type, None, decide, found)
 
 
 def override_by_segment(decision: Decision, segment: str, member: Test) -> FlagStep:
     """Serve one variant to the members of a segment."""
-
-    def decide(_units: Units, attributes: Attributes) -> Decision | None:
-        return decision if member(attributes) else None
-
-    return FlagStep("override", segment, decide, _told(decide, Finding.NAMED, Finding.NOT_NAMED))
+    step = _served("override", segment, member, decision)
+    return step._replace(
+        found=lambda _units, _context: Found(Finding.NAMED, NOTHING), passed=Finding.NOT_NAMED
+    )
 
 
 def serve_rule(decision: Decision, rule: str, eligible: Test | None) -> FlagStep:
     """Serve one variant to everybody who is eligible."""
+    return _served("rule", rule, eligible, decision)
 
-    def decide(_units: Units, attributes: Attributes) -> Decision | None:
-        return decision if eligible is None or eligible(attributes) else None
 
-    return FlagStep("rule", rule, decide, _told(decide, Finding.SERVED, Finding.NOT_ELIGIBLE))
+def _served(kind: str, key: str, eligible: Test | None, decision: Decision) -> FlagStep:
+    return FlagStep(
+        kind,
+        key,
+        eligible,
+        decide=lambda _units, _context: decision,
+        found=lambda _units, _context: Found(Finding.SERVED, NOTHING),
+    )
 
 
 def rollout_rule(
@@ -70,17 +85,13 @@ def rollout_rule(
     gate_hash = hash_with(gate.salt)
     limit = threshold(gate.parts_per_million, PARTS)
 
-    def decide(units: Units, attributes: Attributes) -> Decision | None:
-        if eligible is not None and not eligible(attributes):
-            return None
+    def decide(units: Units, _context: object) -> Decision | Skip | None:
         unit = canonical_unit(units.get(unit_type))
         if unit is None:
-            return UNIT_MISSING
+            return Skip.UNIT_MISSING
         return decision if gate_hash(unit) < limit else None
 
-    def found(units: Units, attributes: Attributes) -> Found:
-        if eligible is not None and not eligible(attributes):
-            return Found(Finding.NOT_ELIGIBLE, {})
+    def found(units: Units, _context: object) -> Found:
         unit = canonical_unit(units.get(unit_type))
         if unit is None:
             return Found(Finding.UNIT_MISSING, {"unit_type": unit_type})
@@ -89,11 +100,4 @@ def rollout_rule(
         finding = Finding.SERVED if inside else Finding.OUTSIDE_ROLLOUT
         return Found(finding, {"gate_part": part, "gate_parts": gate.parts_per_million})
 
-    return FlagStep("rule", rule, decide, found)
-
-
-def _told(decide: Decide, served: Finding, passed: Finding) -> Callable[[Units, Attributes], Found]:
-    def found(units: Units, attributes: Attributes) -> Found:
-        return Found(passed if decide(units, attributes) is None else served, {})
-
-    return found
+    return FlagStep("rule", rule, eligible, decide, found)

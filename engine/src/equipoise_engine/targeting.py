@@ -5,21 +5,23 @@ Two-valued and strictly typed: a missing or wrongly typed attribute makes a clau
 
 from __future__ import annotations
 
+import marshal
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, NamedTuple
 
+from equipoise_engine.contexts import Attributes, Units
 from equipoise_engine.instants import milliseconds
 from equipoise_engine.problems import Problem, Reader, pointer
 from equipoise_engine.versions import precedence
 
 LARGEST_DEPTH = 16
 LARGEST_EXACT = 2**53 - 1
+_PLAIN = 2  # the last version of marshal that writes equal values alike
 
-Attributes = Mapping[str, object]
-Test = Callable[[Attributes], bool]
+Test = Callable[[Attributes, Units], bool]
 Order = Callable[[Any, Any], bool]  # operator.lt and its siblings, on two values of one type
 Build = Callable[[Reader, str], Test | None]
 
@@ -39,6 +41,7 @@ class Segments:
 
     def __init__(self, definitions: Mapping[str, object]) -> None:
         self._compiled: dict[str, Condition | None] = {}
+        self._shared: dict[bytes, Test] = {}
         self.problems: list[Problem] = []
         for name in _inner_first(definitions):
             path = pointer("/segments", name)
@@ -54,6 +57,23 @@ class Segments:
         elif name and self._compiled[name] is None:
             reader.senseless("segment", f"segment {name!r} is faulty")
         return self._compiled.get(name)
+
+    def test(self, node: Any, path: str, problems: list[Problem]) -> Test | None:
+        """Compile a condition of a rule or experiment; equal ones share one test."""
+        try:
+            written = marshal.dumps(node, _PLAIN)
+        except ValueError:  # not plain JSON: nothing to compare it by
+            return self._test(node, path, problems)
+        if written not in self._shared:
+            made = self._test(node, path, problems)
+            if made is None:
+                return None
+            self._shared[written] = made
+        return self._shared[written]
+
+    def _test(self, node: object, path: str, problems: list[Problem]) -> Test | None:
+        compiled = condition(node, path, self, problems)
+        return None if compiled is None else compiled.test
 
 
 def _inner_first(definitions: Mapping[str, object]) -> Iterator[str]:
@@ -132,10 +152,13 @@ def _nested(test: Test, inner: Iterable[Condition], level: int, reader: Reader) 
 def _all(tests: tuple[Test, ...]) -> Test:
     if len(tests) == 1:
         return tests[0]
+    if len(tests) == 2:  # noqa: PLR2004 - pairs are common, and a third cheaper without a loop
+        one, other = tests
+        return lambda attributes, units: one(attributes, units) and other(attributes, units)
 
-    def every(attributes: Attributes) -> bool:
+    def every(attributes: Attributes, units: Units) -> bool:
         for test in tests:  # noqa: SIM110 - half the time of all() with a generator
-            if not test(attributes):
+            if not test(attributes, units):
                 return False
         return True
 
@@ -143,9 +166,9 @@ def _all(tests: tuple[Test, ...]) -> Test:
 
 
 def _any(tests: tuple[Test, ...]) -> Test:
-    def some(attributes: Attributes) -> bool:
+    def some(attributes: Attributes, units: Units) -> bool:
         for test in tests:  # noqa: SIM110 - as above
-            if test(attributes):
+            if test(attributes, units):
                 return True
         return False
 
@@ -154,7 +177,7 @@ def _any(tests: tuple[Test, ...]) -> Test:
 
 def _not(tests: tuple[Test, ...]) -> Test:
     (test,) = tests
-    return lambda attributes: not test(attributes)
+    return lambda attributes, units: not test(attributes, units)
 
 
 _COMBINATIONS: Mapping[str, Callable[[tuple[Test, ...]], Test]] = {
@@ -194,7 +217,7 @@ def _equals(reader: Reader, attribute: str) -> Test | None:
     _constant_absent(reader, ["values"])
     constant = reader.get("value")
     if isinstance(constant, bool):
-        return lambda attributes: attributes.get(attribute) is constant
+        return lambda attributes, _units: attributes.get(attribute) is constant
     if isinstance(constant, str):
         return _text_membership(attribute, frozenset({constant}))
     if _is_exact(constant):
@@ -217,7 +240,7 @@ def _in(reader: Reader, attribute: str) -> Test | None:
 def _text_membership(attribute: str, constants: frozenset[object]) -> Test:
     """Only strings equal strings, so the set needs no look at the type."""
 
-    def holds(attributes: Attributes) -> bool:
+    def holds(attributes: Attributes, _units: Units) -> bool:
         try:
             return attributes.get(attribute) in constants
         except TypeError:  # lists and objects have no hash
@@ -227,7 +250,7 @@ def _text_membership(attribute: str, constants: frozenset[object]) -> Test:
 
 
 def _number_membership(attribute: str, constants: frozenset[object]) -> Test:
-    def holds(attributes: Attributes) -> bool:
+    def holds(attributes: Attributes, _units: Units) -> bool:
         value = attributes.get(attribute)
         return isinstance(value, (int, float)) and value in constants and value.__class__ is not bool
 
@@ -248,11 +271,9 @@ def _number(compare: Order) -> Build:
             reader.senseless("value", "must be a number within ±(2**53 - 1)")
             return None
 
-        def holds(attributes: Attributes) -> bool:
+        def holds(attributes: Attributes, _units: Units) -> bool:
             value = attributes.get(attribute)
-            return (
-                isinstance(value, (int, float)) and value.__class__ is not bool and compare(value, constant)
-            )
+            return (type(value) is int or _is_number(value)) and compare(value, constant)
 
         return holds
 
@@ -267,7 +288,7 @@ def _text(matches: Callable[[str, tuple[str, ...]], bool]) -> Build:
             reader.senseless("values", "must hold strings alone")
             return None
 
-        def holds(attributes: Attributes) -> bool:
+        def holds(attributes: Attributes, _units: Units) -> bool:
             value = attributes.get(attribute)
             return isinstance(value, str) and matches(value, constants)
 
@@ -287,7 +308,7 @@ def _parsed(parse: Callable[[object], object | None], compare: Order, wanted: st
             reader.senseless("value", f"must be {wanted}")
             return None
 
-        def holds(attributes: Attributes) -> bool:
+        def holds(attributes: Attributes, _units: Units) -> bool:
             parsed = parse(attributes.get(attribute))
             return parsed is not None and compare(parsed, constant)
 
@@ -306,7 +327,7 @@ def _instant(compare: Order) -> Build:
 
 def _is_set(reader: Reader, attribute: str) -> Test | None:
     _constant_absent(reader, ["value", "values"])
-    return lambda attributes: attributes.get(attribute) is not None
+    return lambda attributes, _units: attributes.get(attribute) is not None
 
 
 OPERATORS: Mapping[str, Build] = {

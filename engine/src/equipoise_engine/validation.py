@@ -9,7 +9,7 @@ from itertools import chain, pairwise
 from equipoise_engine.canonical import content_hash
 from equipoise_engine.experiments import Experiment, Service
 from equipoise_engine.problems import Problem, SnapshotError, pointer
-from equipoise_engine.snapshot import SNAPSHOT_MEMBERS, compile_with_problems
+from equipoise_engine.snapshot import SNAPSHOT_MEMBERS, inspect
 
 LARGEST_FLAG_COUNT = 5_000
 LARGEST_VARIANT_COUNT = 64
@@ -25,18 +25,18 @@ def validate_snapshot(document: Mapping[str, object]) -> tuple[Problem, ...]:
     experiments that overlap or contradict their flags, and a wrong hash.
     """
     try:
-        _, around, problems = compile_with_problems(document)
+        found = inspect(document)
     except SnapshotError as refusal:
         return refusal.found
     strict = chain(
         _members(document),
         _keys(document),
         _limits(document),
-        _overlaps(around.experiments),
-        *(_flag(key, node, around.experiments) for key, node in _entries(document, "flags")),
-        *(_settings(experiment, document) for experiment in around.experiments.values()),
+        _overlaps(found.experiments),
+        *(_flag(key, node, found.experiments) for key, node in _entries(document, "flags")),
+        *(_settings(experiment, document) for experiment in found.experiments.values()),
     )
-    return tuple(dict.fromkeys([*problems, *strict]))
+    return tuple(dict.fromkeys([*found.problems, *strict]))
 
 
 def _entries(document: Mapping[str, object], name: str) -> list[tuple[str, dict[str, object]]]:
@@ -100,7 +100,7 @@ def _limits(document: Mapping[str, object]) -> Iterator[Problem]:
 def _overlaps(experiments: Mapping[str, Experiment | None]) -> Iterator[Problem]:
     """In one layer no two running experiments share a slot, so no unit is in both."""
     running = [one for one in experiments.values() if one and one.service is Service.SPLIT]
-    taken = sorted((one.layer_key, low, high, one.key) for one in running for low, high in one.slots)
+    taken = sorted((one.layer.key, low, high, one.key) for one in running for low, high in one.slots)
     for (layer, _, end, first), (other, start, _, second) in pairwise(taken):
         if layer == other and start < end:
             place = pointer("/experiments", second) + "/slots"
@@ -115,7 +115,7 @@ def _flag(
     if len(set(map(str, rules))) < len(rules):
         yield Problem(f"{path}/rules", "must have different ids")
     listed = [experiments.get(str(name)) for name in _array(node, "experiments")]
-    layers = {one.layer_key for one in listed if one and one.service is Service.SPLIT}
+    layers = {one.layer.key for one in listed if one and one.service is Service.SPLIT}
     if len(layers) > 1:
         told = f"that run must share one layer, not {', '.join(sorted(layers))}"
         yield Problem(f"{path}/experiments", told)

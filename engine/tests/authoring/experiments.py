@@ -105,6 +105,11 @@ def _slots_and_gates() -> Iterator[Json]:
         for parts, answer in [(part, DEFAULT), (part + 1, inside), (0, DEFAULT), (1_000_000, inside)]:
             gate = {"salt": "gatesalt", "parts_per_million": parts}
             yield vector(f"gate of {parts}: {unit!a} at {part}", trial(gate=gate), user(unit), answer)
+    overlapping = trial(slots=[[5000, 10000], [0, 6000], [100, 200]])
+    yield vector("slots that overlap are one range", overlapping, user("u1"), split(_name("u1"), "u1"))
+    for unit in ("a" * 110, "a" * 111, "a" * 118, "a" * 119, "a" * 256, "ü" * 128):
+        name = f"a unit of {len(unit)} times {unit[0]!a} is split"
+        yield vector(name, trial(), user(unit), split(_name(unit), unit))
     document = trial(button(experiments=["trial"], rules=[serve("blue")]), slots=[])
     blue = expected("#00a", "blue", "TARGETING_MATCH")
     yield vector("outside an experiment rules decide", document, user("u1"), blue)
