@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 PLACE = "/api/v1/projects/shop/flags/banner/environments/production/"
 SEED = """
@@ -98,9 +99,28 @@ class Reader(asyncio.Protocol):
             self._arrivals.lost += 1
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server: its process, port, an SDK key and an API token."""
+
+    pid: int
+    port: int
+    key: str
+    token: str
+
+    def post(self, path: str) -> int:
+        """One request to the API; its status."""
+        return ask(self.port, "POST", path, self.token)
+
+    def cpu_seconds(self) -> float:
+        """The processor time it has used so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
-def a_server(flags: int) -> Iterator[tuple[int, str, str]]:
-    """A server on a fresh directory: its port, an SDK key and an API token."""
+def a_server(flags: int) -> Iterator[Server]:
+    """A server on a fresh directory, until the measurement is over."""
     with (
         tempfile.TemporaryDirectory() as directory,
         socket.create_server(("127.0.0.1", 0), backlog=2048) as door,
@@ -113,7 +133,7 @@ def a_server(flags: int) -> Iterator[tuple[int, str, str]]:
         command = [sys.executable, "-m", "uvicorn", *app]
         process = subprocess.Popen(command, env=world, pass_fds=[door.fileno()])
         try:
-            yield door.getsockname()[1], key, token
+            yield Server(process.pid, door.getsockname()[1], key, token)
         finally:
             began = time.perf_counter()
             process.terminate()
@@ -150,19 +170,20 @@ async def open_streams(count: int, port: int, key: str, arrivals: Arrivals) -> N
     await asyncio.gather(*(one() for _ in range(count)))
 
 
-async def measure(streams: int, changes: int, *, port: int, key: str, token: str) -> None:
+async def measure(streams: int, changes: int, server: Server) -> None:
     """Open the streams, make the changes, print what was seen."""
     arrivals = Arrivals()
     began = time.perf_counter()
-    await open_streams(streams, port, key, arrivals)
+    await open_streams(streams, server.port, server.key, arrivals)
     print(f"{arrivals.open} streams open after {time.perf_counter() - began:.1f} s")
     await asyncio.sleep(1)
     last = max(arrivals.at)
     delays, answers, missed = [], [], 0
+    used = server.cpu_seconds()
     for number in range(changes):
         began = time.perf_counter()
         path = PLACE + ("kill" if number % 2 == 0 else "unkill")
-        assert await asyncio.to_thread(ask, port, "POST", path, token) == 200
+        assert await asyncio.to_thread(server.post, path) == 200
         answers.append(time.perf_counter() - began)
         await asyncio.sleep(1)
         last += 1
@@ -172,7 +193,8 @@ async def measure(streams: int, changes: int, *, port: int, key: str, token: str
     print(
         f"{changes} changes: p50 {_ms(delays, 0.5)}, p99 {_ms(delays, 0.99)}, max {_ms(delays, 1)}; "
         f"{missed} of {streams * changes} missed, {arrivals.lost} streams lost; "
-        f"the API itself answered in {_ms(answers, 0.5)}"
+        f"the API itself answered in {_ms(answers, 0.5)}; "
+        f"{1000 * (server.cpu_seconds() - used) / changes:.0f} ms of processor a change"
     )
 
 
@@ -188,14 +210,14 @@ def main() -> None:
     parser.add_argument("--changes", type=int, default=20)
     parser.add_argument("--flags", type=int, default=20, help="how many more flags the snapshot holds")
     chosen = parser.parse_args()
-    with a_server(chosen.flags) as (port, key, token):
+    with a_server(chosen.flags) as server:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             with suppress(OSError):
-                if ask(port, "GET", "/v1/health", token) == 200:
+                if ask(server.port, "GET", "/v1/health", server.token) == 200:
                     break
             time.sleep(0.1)
-        asyncio.run(measure(chosen.streams, chosen.changes, port=port, key=key, token=token))
+        asyncio.run(measure(chosen.streams, chosen.changes, server))
 
 
 if __name__ == "__main__":
