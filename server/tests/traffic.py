@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
 from equipoise_server.events.actions import compact, record
-from equipoise_server.events.validation import Event, Exposure, Track
+from equipoise_server.events.values import Event, Exposure, Track
 from equipoise_server.experiments.values import Iteration
 
 _IDS = UUID("3f0c2b54-7c1e-4a0e-9a52-0f6f2f1f9d11")

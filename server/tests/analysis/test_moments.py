@@ -20,8 +20,7 @@ from equipoise_server.analysis.plan import Plan, Span, columns_of, plan_of
 from equipoise_server.analysis.refreshing import measured_metrics
 from equipoise_server.events import reads
 from equipoise_server.events.actions import compact, record
-from equipoise_server.events.validation import Track
-from equipoise_server.events.values import EventKind
+from equipoise_server.events.values import EventKind, Track
 from equipoise_server.experiments.values import Experiment, Iteration
 from equipoise_server.metrics.values import Aggregate, Definition, Fact, MetricKind
 

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from equipoise_server.events import validation
+from equipoise_server.events import validation, values
 from equipoise_server.events.inbox import QUARANTINE_LIFE
 from equipoise_server.events.values import LARGEST_VALUE
 
@@ -22,7 +22,7 @@ def test_the_example_is_a_good_batch() -> None:
 
 def test_the_limits_are_those_that_hold() -> None:
     for limit in (
-        f"{validation.LARGEST_BODY:,} bytes", f"{validation.MOST_EVENTS:,} events",
+        f"{values.LARGEST_BODY:,} bytes", f"{validation.MOST_EVENTS:,} events",
         f"{validation.LONGEST_UNIT_BYTES} bytes", f"{validation.DEEPEST} levels",
         f"±{LARGEST_VALUE:g}".replace("+", ""),
         f"{QUARANTINE_LIFE.days} days", "1 to 200 characters",
@@ -31,6 +31,6 @@ def test_the_limits_are_those_that_hold() -> None:
 
 
 def test_every_field_of_an_event_is_described() -> None:
-    for kind in (validation.Exposure, validation.Track):
+    for kind in (values.Exposure, values.Track):
         for field in kind.__struct_fields__:
             assert f"`{field}`" in PAGE, field

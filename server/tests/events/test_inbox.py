@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from wire import NOON, SHOP, a_body, a_track
 
-from equipoise_server.events.inbox import Batch, Inbox, InboxClosed, InboxFull, StorageFailed, claim
+from equipoise_server.events.inbox import Batch, Inbox, claim
 from equipoise_server.events.validation import judge
+from equipoise_server.events.values import InboxClosed, InboxFull, StorageFailed
 
 
 def a_batch(events: int = 1) -> Batch:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire import NOON, a_body, a_track, an_exposure
 
-from equipoise_server.events.validation import MalformedBody, decode_good, judge
+from equipoise_server.events.validation import decode_good, judge
+from equipoise_server.events.values import MalformedBody
 
 JSON = st.recursive(
     st.none()

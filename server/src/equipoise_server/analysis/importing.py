@@ -14,7 +14,7 @@ from equipoise_server.analysis.past_table import SUFFIXES, PastTable, PastUnit
 from equipoise_server.audit.actions import change
 from equipoise_server.audit.values import Subject
 from equipoise_server.events.actions import compact, record
-from equipoise_server.events.validation import EARLIEST, Event, Exposure, Track
+from equipoise_server.events.values import EARLIEST, Event, Exposure, Track
 from equipoise_server.experiments import reads as experiments
 from equipoise_server.experiments.actions import ImportedExperiment, register_import
 from equipoise_server.experiments.values import Arm, Design, Experiment, Iteration, PlannedMetric

@@ -11,8 +11,7 @@ import duckdb
 from sqlglot import exp
 
 from equipoise_server.analysis.import_mapping import ImportMapping, OutcomeKind
-from equipoise_server.events.validation import LONGEST_UNIT_BYTES
-from equipoise_server.events.values import LARGEST_VALUE
+from equipoise_server.events.values import LARGEST_VALUE, LONGEST_UNIT_BYTES
 from equipoise_server.foundation.refusals import Invalid, Problem, refuse_all
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")

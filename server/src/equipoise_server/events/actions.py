@@ -15,12 +15,16 @@ from equipoise_server.events import places
 from equipoise_server.events.compaction import LostRace, Places, compact_once, watermarks
 from equipoise_server.events.inbox import Batch, Inbox
 from equipoise_server.events.models import StoreFile
-from equipoise_server.events.validation import MOST_EVENTS, Event, judge
-from equipoise_server.events.values import Acceptance, Compacted
+from equipoise_server.events.validation import MOST_EVENTS, judge
+from equipoise_server.events.values import Acceptance, Compacted, Event
 
 GRACE = timedelta(minutes=10)
 ORPHAN_AGE = timedelta(hours=1)
 _MOST_RACES = 5
+
+__all__ = [
+    "Inbox", "accept", "compact", "delete_retired", "forget_stored", "open_inbox", "record",
+]  # fmt: skip
 
 
 def open_inbox() -> Inbox:

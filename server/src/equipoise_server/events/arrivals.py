@@ -11,8 +11,8 @@ from uuid import UUID
 import msgspec
 
 from equipoise_server.events.inbox import microseconds
-from equipoise_server.events.validation import Event, Exposure, canonical_unit, decode_good
-from equipoise_server.events.values import EventKind
+from equipoise_server.events.validation import canonical_unit, decode_good
+from equipoise_server.events.values import Event, EventKind, Exposure
 
 LATE_AFTER = timedelta(days=7) // timedelta(microseconds=1)
 EARLY_AFTER = timedelta(hours=1) // timedelta(microseconds=1)

@@ -20,6 +20,7 @@ from pathlib import Path
 from uuid import UUID
 
 from equipoise_server.events.validation import Refused
+from equipoise_server.events.values import InboxClosed, InboxFull, StorageFailed
 
 LARGEST_QUEUE_BYTES = 64 * 1024 * 1024
 # Refuse events loudly before they fill the disk that flags and settings live on.
@@ -47,22 +48,6 @@ _ADD_BATCH = (
 _ADD_REFUSED = "INSERT INTO quarantine (environment_id, received_at, problems, event) VALUES (?, ?, ?, ?)"
 _FORGET = "DELETE FROM batches WHERE id IN (SELECT id FROM batches WHERE id <= ? ORDER BY id LIMIT ?)"
 _FORGET_QUARANTINE = "DELETE FROM quarantine WHERE received_at < ?"
-
-
-class InboxFull(Exception):
-    """Too much is waiting to be written; come back in a second."""
-
-
-class StorageFailed(Exception):
-    """The disk did not take the batch; it was not kept. `is_full` says that space ran out."""
-
-    def __init__(self, message: str, *, is_full: bool) -> None:
-        super().__init__(message)
-        self.is_full = is_full
-
-
-class InboxClosed(Exception):
-    """The process is going down; nothing more is taken."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,63 +8,32 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Annotated
-from uuid import UUID
+from datetime import datetime
 
 import msgspec
 
-from equipoise_server.events.values import LARGEST_VALUE, QuarantinedEvent
+from equipoise_server.events.values import (
+    EARLIEST,
+    LARGEST_BODY,
+    LARGEST_VALUE,
+    LATEST,
+    LONGEST_UNIT_BYTES,
+    Event,
+    Exposure,
+    Instant,
+    MalformedBody,
+    QuarantinedEvent,
+    Unit,
+)
 
-LARGEST_BODY = 1_000_000
 MOST_EVENTS = 1_000
 DEEPEST = 32
-LONGEST_UNIT_BYTES = 256
-EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 _LONGEST_REDACTED = 2_000
-
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-Instant = Annotated[datetime, msgspec.Meta(tz=True)]
-Unit = str | int
-
-
-class Exposure(msgspec.Struct, gc=False, tag_field="kind", tag="exposure"):
-    """The unit met the variant."""
-
-    id: UUID
-    at: Instant
-    experiment: Name
-    iteration: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
-    flag: Name
-    variant: Name
-    unit_type: Name
-    unit: Unit
-    revision: Annotated[int, msgspec.Meta(ge=0, le=2**62)] = 0
-    differs: bool | None = None
-    attributes: dict[str, object] | None = None
-
-
-class Track(msgspec.Struct, gc=False, tag_field="kind", tag="track"):
-    """Something happened to the units."""
-
-    id: UUID
-    at: Instant
-    name: Name
-    units: Annotated[dict[Name, Unit], msgspec.Meta(min_length=1, max_length=16)]
-    value: float | None = None
-    properties: dict[str, object] | None = None
-
-
-Event = Exposure | Track
 
 
 class _Envelope(msgspec.Struct):
     sent_at: Instant
     events: msgspec.Raw
-
-
-class MalformedBody(ValueError):
-    """The body as a whole cannot be read; the sentence says why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,56 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 from uuid import UUID
+
+import msgspec
 
 LARGEST_VALUE = 1e15
 """A number beyond this is no measurement: its square would swallow all others."""
+
+LARGEST_BODY = 1_000_000
+"""Bytes that a batch may have, after inflating too."""
+
+LONGEST_UNIT_BYTES = 256
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+Unit = str | int
+
+
+class Exposure(msgspec.Struct, gc=False, tag_field="kind", tag="exposure"):
+    """The unit met the variant."""
+
+    id: UUID
+    at: Instant
+    experiment: Name
+    iteration: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+    flag: Name
+    variant: Name
+    unit_type: Name
+    unit: Unit
+    revision: Annotated[int, msgspec.Meta(ge=0, le=2**62)] = 0
+    differs: bool | None = None
+    attributes: dict[str, object] | None = None
+
+
+class Track(msgspec.Struct, gc=False, tag_field="kind", tag="track"):
+    """Something happened to the units."""
+
+    id: UUID
+    at: Instant
+    name: Name
+    units: Annotated[dict[Name, Unit], msgspec.Meta(min_length=1, max_length=16)]
+    value: float | None = None
+    properties: dict[str, object] | None = None
+
+
+Event = Exposure | Track
 
 
 class EventKind(StrEnum):
@@ -88,3 +131,23 @@ class Partition:
     environment_id: UUID
     kind: EventKind
     day: date
+
+
+class MalformedBody(ValueError):
+    """The body as a whole cannot be read; the sentence says why."""
+
+
+class InboxFull(Exception):
+    """Too much is waiting to be written; come back in a second."""
+
+
+class StorageFailed(Exception):
+    """The disk did not take the batch; it was not kept. `is_full` says that space ran out."""
+
+    def __init__(self, message: str, *, is_full: bool) -> None:
+        super().__init__(message)
+        self.is_full = is_full
+
+
+class InboxClosed(Exception):
+    """The process is going down; nothing more is taken."""
