@@ -45,14 +45,23 @@ def _run_command(server: ServerProcess, words: list[str]) -> None:
     assert outcome.exit_code == 0, f"{words}: {outcome.output}"
 
 
+@pytest.fixture
+def names() -> Iterator[dict[str, object]]:
+    """What the page's Python blocks define; the connection that they open is closed."""
+    defined: dict[str, object] = {}
+    yield defined
+    api = defined["api"]
+    assert isinstance(api, httpx.Client)
+    api.close()
+
+
 def test_the_first_experiment_from_code_works_as_written(
-    server: ServerProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    server: ServerProcess, names: dict[str, object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("EQUIPOISE_SERVER", server.url)
     monkeypatch.setenv("EQUIPOISE_CONFIG", str(tmp_path / "cli.json"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("EQUIPOISE_KEY", "set by the page")
-    names: dict[str, object] = {}
     for language, text in _blocks(FIRST_EXPERIMENT):
         if language == "python":
             exec(compile(text, str(FIRST_EXPERIMENT), "exec"), names)
@@ -63,9 +72,6 @@ def test_the_first_experiment_from_code_works_as_written(
             elif words[1].startswith("EQUIPOISE_TOKEN=$("):
                 made = server.run(*shlex.split(text.split("$(equipoise-server", 1)[1].split(")")[0]))
                 monkeypatch.setenv("EQUIPOISE_TOKEN", made.strip())
-    api = names["api"]
-    assert isinstance(api, httpx.Client)
-    api.close()
     assert names["colour"] in {"grey", "green"}
 
 
