@@ -26,7 +26,10 @@ type = "user"
 [variant]
 column = "arm"
 control = "plain"
-arms = [{ value = "plain", key = "plain", name = "Plain" }, { value = "pictures", key = "pictures", name = "Pictures" }]
+arms = [
+  { value = "plain", key = "plain", name = "Plain" },
+  { value = "pictures", key = "pictures", name = "Pictures" },
+]
 
 [time]
 at = 2024-03-01T00:00:00Z

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -18,6 +19,7 @@ from equipoise_server.commands.demo_people import ACCOUNTS, PASSWORD
 from equipoise_server.commands.demo_processes import DemoFailed, Household, ended_by_signals, is_free
 
 STATE = "demo.json"
+SHOP = "equipoise_shop"
 LIVE_VISITORS_PER_SECOND = 1
 
 
@@ -27,12 +29,16 @@ LIVE_VISITORS_PER_SECOND = 1
 def demo(port: int, fresh: bool) -> None:
     """Run the product, populated, with live traffic. Stop it with Ctrl-C."""
     directory = Path(os.environ.get("EQUIPOISE_DATA", "data")).resolve() / "demo"
+    if find_spec(SHOP) is None:
+        raise click.ClickException(
+            "The demo needs its shop: pip install equipoise-shop, or run make demo in a checkout."
+        )
     if not is_free(port):
         raise click.ClickException(
             f"Port {port} is in use. Choose another with --port or EQUIPOISE_PORT, for example: "
             f"EQUIPOISE_PORT={port + 1} make demo"
         )
-    _clear_unless_complete(directory, fresh=fresh)
+    clear_unless_complete(directory, fresh=fresh)
     (directory / "logs").mkdir(parents=True, exist_ok=True)
     household = Household(directory / "logs", _environment(directory))
     with ended_by_signals(household.over):
@@ -44,7 +50,7 @@ def demo(port: int, fresh: bool) -> None:
             household.stop()
 
 
-def _clear_unless_complete(directory: Path, *, fresh: bool) -> None:
+def clear_unless_complete(directory: Path, *, fresh: bool) -> None:
     """Half a demo is worse than none: what an interrupted start left behind is thrown away, too."""
     if directory.exists() and (fresh or not (directory / STATE).exists()):
         shutil.rmtree(directory)
@@ -74,7 +80,7 @@ def _run(household: Household, directory: Path, port: int) -> None:
         household.run("seed", [*seed, "--server", server, "--state", str(directory / STATE)], shows=True)
     household.start("worker", _server_command("worker"))
     key = json.loads((directory / STATE).read_text())["sdk_key"]
-    shop = [sys.executable, "-m", "equipoise_shop.main", "live", "--server", server, "--key", key]
+    shop = [sys.executable, "-m", f"{SHOP}.main", "live", "--server", server, "--key", key]
     household.start("shop", [*shop, "--rate", str(LIVE_VISITORS_PER_SECOND)])
     click.echo(_welcome(server, directory))
     household.over.wait()
