@@ -25,7 +25,7 @@ def test_projects_are_listed_with_their_environments(terminal: Terminal) -> None
     [
         (("projects", "list"), ["shop"]),
         (("flags", "list"), ["checkout-button", "search-ranking"]),
-        (("experiment", "list"), ["draft-without-oec", "green-button"]),
+        (("experiment", "list", "--status", "draft"), ["draft-without-oec"]),
         (("experiment", "list", "--status", "running"), ["green-button"]),
     ],
 )
