@@ -37,6 +37,7 @@ def connect(server: FlagServer) -> Iterator[Connect]:
             "poll_interval_seconds": 0.02,
             "request_timeout_seconds": 0.3,
             "cache_directory": None,
+            "streaming": False,
             "outside": equipoise_sdk.Outside(jitter=lambda: 0.01),
         }
         client = equipoise_sdk.connect(**{**quick, **settings})

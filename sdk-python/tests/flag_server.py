@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
@@ -56,14 +57,28 @@ def document(*, revision: int = 1, epoch: int = 1, value: str = "grey", **member
     return {**content, "hash": content_hash(content)}
 
 
+def revision_event(revision: int, epoch: int = 1) -> str:
+    """Write what a stream says of a revision."""
+    return f'id: {epoch}.{revision}\nevent: revision\ndata: {{"epoch":{epoch},"revision":{revision}}}\n\n'
+
+
+def kill_event(level: str, key: str, revision: int) -> str:
+    """Write what a stream says of a kill."""
+    data = {"level": level, "epoch": 1, "revision": revision} | ({level: key} if key else {})
+    return f"id: 1.{revision}\nevent: kill\ndata: {json.dumps(data)}\n\n"
+
+
 class FlagServer:
     """Serves `content`; `fault` is called instead of answering when it is set."""
 
     def __init__(self) -> None:
         self.content: Json = document()
         self.fault: Callable[[Handler], None] | None = None
+        self.stream: Callable[[Handler], None] = lambda handler: handler.answer(404)
         self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
         self.release = threading.Event()
+        self.streams_opened = 0
+        self._told: list[str] = []
         self._changed = threading.Condition()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._http.daemon_threads = True
@@ -83,6 +98,32 @@ class FlagServer:
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
+
+    def tell(self, *events: str) -> None:
+        """Say something on every open stream; it must be whole events."""
+        with self._changed:
+            self._told.extend(events)
+            self._changed.notify_all()
+
+    def follow(self, handler: Handler) -> None:
+        """Answer a request for the stream: the current revision, then what is told, with quick heartbeats."""
+        with self._changed:
+            self.streams_opened += 1
+            heard = len(self._told)
+            self._changed.notify_all()
+        handler.send_response(200)
+        handler.send_header("Content-Type", "text/event-stream")
+        handler.end_headers()
+        handler.close_connection = True
+        first = f"retry: 10\n\n{revision_event(self.content['revision'], self.content['epoch'])}"
+        with suppress(OSError):
+            handler.wfile.write(first.encode())
+            while not self.release.is_set():
+                with self._changed:
+                    if len(self._told) == heard:
+                        self._changed.wait(0.02)
+                    news, heard = self._told[heard:], len(self._told)
+                handler.wfile.write("".join(news or [": beat\n\n"]).encode())
 
     def note(self, request: tuple[str, str, dict[str, str], bytes]) -> None:
         with self._changed:
@@ -120,7 +161,10 @@ class Handler(BaseHTTPRequestHandler):
         super().setup()
 
     def do_GET(self) -> None:
-        self._take(b"")
+        if self.path == "/v1/stream":
+            self.owner.stream(self)
+        else:
+            self._take(b"")
 
     def do_POST(self) -> None:
         self._take(self.rfile.read(int(self.headers["Content-Length"])))

@@ -128,7 +128,7 @@ def test_a_refused_connection_is_no_trouble(connect: Connect) -> None:
 def test_a_healthy_start_is_ready_at_once(server: FlagServer, connect: Connect) -> None:
     client = connect()
     status = client.status
-    assert (status.ready, status.source, status.revision, status.epoch) == (True, Source.NETWORK, 1, 1)
+    assert (status.ready, status.source, status.revision, status.epoch) == (True, Source.POLL, 1, 1)
     assert status.snapshot_age_seconds is not None
     assert 0 <= status.snapshot_age_seconds < 5
     assert server.requests[0][1] == "/v1/snapshot"
@@ -162,7 +162,7 @@ def test_a_cold_start_serves_from_disk(server: FlagServer, connect: Connect, tmp
     assert client.status.snapshot_age_seconds is not None
     server.fault = None
     server.wait_for(2)
-    assert client.status.source is Source.NETWORK
+    assert client.status.source is Source.POLL
 
 
 def test_the_disk_of_another_key_is_not_read(server: FlagServer, connect: Connect, tmp_path: Path) -> None:
@@ -230,8 +230,8 @@ def test_a_trouble_is_logged_once_until_it_is_over(
 def test_a_refused_snapshot_leaves_the_one_before() -> None:
     keeper, now = Keeper(), datetime.now(UTC)
     body: Any = json.dumps(document()).encode()
-    keeper.offer(body, Source.NETWORK, now)
+    keeper.offer(body, Source.POLL, now)
     before = keeper.serving
     with pytest.raises(Refused, match="older"):
-        keeper.offer(json.dumps(document(revision=0)).encode(), Source.NETWORK, now)
+        keeper.offer(json.dumps(document(revision=0)).encode(), Source.POLL, now)
     assert keeper.serving is before

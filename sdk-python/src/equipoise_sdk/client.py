@@ -29,7 +29,7 @@ class Status:
 
     Attributes:
         ready: whether any snapshot serves; without one every call gives its default.
-        source: where that snapshot is from: network, disk, memory or none.
+        source: how it is kept current: stream or poll; or where it is from: disk, memory or none.
         revision: its revision, or None.
         epoch: its epoch, or None.
         snapshot_age_seconds: since the server last confirmed it, or None.
@@ -177,7 +177,7 @@ class Client:
         age = None if confirmed_at is None else (self._outside.now() - confirmed_at).total_seconds()
         return Status(
             ready=snapshot is not None,
-            source=serving.source,
+            source=self._source(serving.source),
             revision=None if snapshot is None else snapshot.revision,
             epoch=None if snapshot is None else snapshot.epoch,
             snapshot_age_seconds=age,
@@ -186,7 +186,12 @@ class Client:
             last_error=None if self._connection is None else self._connection.last_error,
         )
 
+    def _source(self, kept: Source) -> Source:
+        is_streaming = self._connection is not None and self._connection.is_streaming
+        return Source.STREAM if kept is Source.POLL and is_streaming else kept
+
     def _after_fork(self) -> None:
+        self._keeper.after_fork()
         self._outbox.after_fork()
         self._exposed.after_fork()
         if self._connection is not None:

@@ -6,6 +6,7 @@ import time
 
 from equipoise_sdk.disk import DiskCache
 from equipoise_sdk.keeper import Keeper
+from equipoise_sdk.listening import Listener
 from equipoise_sdk.loops import Loops, Poller, Sender
 from equipoise_sdk.outbox import Outbox
 from equipoise_sdk.settings import Settings
@@ -23,15 +24,28 @@ class Connection:
         disk = DiskCache(settings.cache_directory, settings.server_url, settings.key)
         self._poller = Poller(self._transport, keeper, disk, outside)
         self._sender = Sender(self._transport, outbox, outside)
-        self._loops = Loops(self._poller, self._sender, interval_seconds=settings.poll_interval_seconds)
+        self._listener = (
+            Listener(self._transport, keeper, outside, silence_seconds=settings.stream_silence_seconds)
+            if settings.streaming
+            else None
+        )
+        self._loops = Loops(
+            self._poller, self._sender, self._listener, interval_seconds=settings.poll_interval_seconds
+        )
 
     @property
     def last_error(self) -> str | None:
-        """Return the last trouble with snapshots, or else with events."""
-        return self._poller.troubles.last or self._sender.troubles.last
+        """Return the last trouble with snapshots, or else with events, or else with the stream."""
+        stream = None if self._listener is None else self._listener.troubles.last
+        return self._poller.troubles.last or self._sender.troubles.last or stream
+
+    @property
+    def is_streaming(self) -> bool:
+        """Tell whether a stream tells of changes now."""
+        return self._listener is not None and self._listener.is_live
 
     def open(self, timeout_seconds: float) -> None:
-        """Load from disk, start both loops, and wait for the first answer."""
+        """Load from disk, start the loops, and wait for the first answer."""
         self._poller.load()
         self._loops.start()
         self._loops.wait_for_first_poll(timeout_seconds)

@@ -1,4 +1,4 @@
-"""The two background loops: one asks for snapshots, one sends events. They decide nothing else."""
+"""The background loops: ask for snapshots, send events, follow the stream. They decide nothing else."""
 
 from __future__ import annotations
 
@@ -11,38 +11,23 @@ from datetime import UTC, datetime
 from equipoise_sdk.disk import DiskCache
 from equipoise_sdk.events import rfc_3339
 from equipoise_sdk.keeper import Keeper, Refused, Source
+from equipoise_sdk.listening import Listener
 from equipoise_sdk.outbox import Outbox
 from equipoise_sdk.retries import BackOff
 from equipoise_sdk.settings import Outside
 from equipoise_sdk.transport import Answer, HttpTransport, Unreachable
+from equipoise_sdk.troubles import Troubles
 
 LOG = logging.getLogger("equipoise")
 LINGER_SECONDS = 0.5
+SPREAD_SECONDS = 0.5
+"""Over how long the clients of a server spread their questions after a change."""
+BEHIND_SECONDS = 2.0
+STREAMED_SECONDS = 300.0
 
 OK, NOT_MODIFIED = 200, 304
 WORTH_RETRYING = frozenset({408, 425, 429})
 FIRST_SERVER_FAULT = 500
-
-
-class Troubles:
-    """The last thing that went wrong, said once per kind in the log."""
-
-    def __init__(self) -> None:
-        self.last: str | None = None
-        self._said: set[str] = set()
-
-    def note(self, kind: str, text: str) -> None:
-        """Remember a trouble; log it when it is the first of its kind since the last success."""
-        self.last = text
-        if kind not in self._said:
-            self._said.add(kind)
-            LOG.warning("%s", text)
-
-    def over(self, kind: str) -> None:
-        """Note that this kind of work succeeds again."""
-        if kind in self._said:
-            self._said.discard(kind)
-            self.last = None
 
 
 class Poller:
@@ -80,6 +65,10 @@ class Poller:
         self.troubles.over("snapshot")
         return interval_seconds
 
+    def spread_seconds(self) -> float:
+        """Return how long to wait when all clients are told of a change at once."""
+        return self._outside.jitter() * SPREAD_SECONDS
+
     def _take(self, answer: Answer) -> None:
         if answer.status == NOT_MODIFIED and self._etag is not None:
             self._keeper.confirm(self._outside.now())
@@ -87,7 +76,7 @@ class Poller:
             return
         if answer.status != OK:
             raise _Declined(f"the server answered {answer.status}", answer.retry_after_seconds)
-        self._keeper.offer(answer.body, Source.NETWORK, self._outside.now())
+        self._keeper.offer(answer.body, Source.POLL, self._outside.now())
         self._etag = answer.etag  # only now: a refused snapshot must be asked for again
         try:
             self._disk.store(answer.body)
@@ -155,22 +144,28 @@ class Sender:
 
 
 class Loops:
-    """Runs poller and sender in daemon threads; begins anew in the child of a fork."""
+    """Runs poller, sender and listener in daemon threads; begins anew in the child of a fork."""
 
-    def __init__(self, poller: Poller, sender: Sender, *, interval_seconds: float) -> None:
+    def __init__(
+        self, poller: Poller, sender: Sender, listener: Listener | None, *, interval_seconds: float
+    ) -> None:
         self._poller = poller
         self._sender = sender
+        self._listener = listener
         self._interval_seconds = interval_seconds
         self._prepare()
 
     def _prepare(self) -> None:
         self._stopping = threading.Event()
         self._polled = threading.Event()
+        self._wanted = threading.Event()
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Start both threads."""
+        """Start the threads."""
         loops: dict[str, Callable[[threading.Event], None]] = {"poll": self._poll, "send": self._send}
+        if self._listener is not None:
+            loops["stream"] = self._listen
         for name, loop in loops.items():
             thread = threading.Thread(
                 target=loop, args=(self._stopping,), name=f"equipoise-{name}", daemon=True
@@ -181,6 +176,8 @@ class Loops:
     def restart(self) -> None:
         """Start again in the child of a fork, where no thread survived."""
         self._prepare()
+        if self._listener is not None:
+            self._listener.begin()
         self.start()
 
     @property
@@ -193,19 +190,46 @@ class Loops:
         self._polled.wait(timeout_seconds)
 
     def stop(self, timeout_seconds: float) -> None:
-        """Ask both threads to end, and wait a while; they are daemons."""
+        """Ask all threads to end, and wait a while; they are daemons."""
         self._stopping.set()
+        self._wanted.set()
+        if self._listener is not None:
+            self._listener.stop()
         for thread in self._threads:
             thread.join(timeout_seconds / len(self._threads))
 
     def _poll(self, stopping: threading.Event) -> None:
+        wanted, is_well = self._wanted, False
         while not stopping.is_set():
+            wanted.clear()
             try:
                 wait_seconds = self._poller.poll(self._interval_seconds)
+                is_well = wait_seconds == self._interval_seconds
             except Exception:
                 LOG.exception("polling failed in a way that was not foreseen")
-                wait_seconds = self._interval_seconds
+                wait_seconds, is_well = self._interval_seconds, False
             self._polled.set()
+            if not is_well:  # the server asked for patience; a stream does not change that
+                stopping.wait(wait_seconds)
+            elif wanted.wait(self._rest_seconds()):
+                stopping.wait(self._poller.spread_seconds())
+
+    def _rest_seconds(self) -> float:
+        """Return how long nobody needs to ask: long while a stream tells of changes."""
+        listener = self._listener
+        if listener is None or not listener.is_live:
+            return self._interval_seconds
+        return BEHIND_SECONDS if listener.is_behind else max(STREAMED_SECONDS, self._interval_seconds)
+
+    def _listen(self, stopping: threading.Event) -> None:
+        assert self._listener is not None
+        wanted = self._wanted
+        while not stopping.is_set():
+            try:
+                wait_seconds = self._listener.listen(wanted.set)
+            except Exception:
+                LOG.exception("listening failed in a way that was not foreseen")
+                wait_seconds = self._interval_seconds
             stopping.wait(wait_seconds)
 
     def _send(self, stopping: threading.Event) -> None:

@@ -30,6 +30,8 @@ def connect(  # noqa: PLR0913 - each is one setting; a settings object would onl
     exposure_attributes: tuple[str, ...] = (),
     queue_size: int = 10_000,
     headers: Mapping[str, str] | None = None,
+    streaming: bool = True,
+    stream_silence_seconds: float = 25.0,
     outside: Outside | None = None,
 ) -> Client:
     """Return a client of a server, within `start_timeout_seconds` whatever the network does.
@@ -37,13 +39,15 @@ def connect(  # noqa: PLR0913 - each is one setting; a settings object would onl
     Args:
         server_url: such as "https://flags.example.org".
         key: a server key of one environment.
-        poll_interval_seconds: between two questions for a newer snapshot.
+        poll_interval_seconds: between two questions for a newer snapshot, while no stream tells of changes.
         start_timeout_seconds: how long to wait for the first answer; the disk serves meanwhile.
         request_timeout_seconds: for one request.
         cache_directory: where the last good snapshot is kept; None keeps none.
         exposure_attributes: names of the attributes that exposures may carry.
         queue_size: how many events may wait.
         headers: sent with every request, for a proxy, or to back-fill past events.
+        streaming: whether to hear of changes at once over a stream that is held open.
+        stream_silence_seconds: how long a stream may be silent; the server lets it beat every 10 seconds.
         outside: time, ids and randomness, for tests.
 
     Raises:
@@ -59,6 +63,8 @@ def connect(  # noqa: PLR0913 - each is one setting; a settings object would onl
         exposure_attributes=exposure_attributes,
         queue_size=queue_size,
         headers=dict(headers or {}),
+        streaming=streaming,
+        stream_silence_seconds=stream_silence_seconds,
         outside=outside or Outside(),
     )
     client, connection = _connected(settings)

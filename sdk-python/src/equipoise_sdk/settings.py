@@ -53,6 +53,8 @@ class Settings:
     queue_size: int
     outside: Outside
     headers: Mapping[str, str] = field(default_factory=dict)
+    streaming: bool = True
+    stream_silence_seconds: float = 25.0
 
     def __post_init__(self) -> None:
         """Refuse bad arguments, all at once."""
@@ -77,6 +79,7 @@ class Settings:
             "poll_interval_seconds": (self.poll_interval_seconds, 0.01, LONGEST_SECONDS),
             "start_timeout_seconds": (self.start_timeout_seconds, 0, LONGEST_SECONDS),
             "request_timeout_seconds": (self.request_timeout_seconds, 0.01, LONGEST_SECONDS),
+            "stream_silence_seconds": (self.stream_silence_seconds, 0.01, LONGEST_SECONDS),
             "queue_size": (self.queue_size, 1, 10_000_000),
         }
         return [

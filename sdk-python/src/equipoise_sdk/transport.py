@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
@@ -14,6 +15,7 @@ LARGEST_SNAPSHOT_BYTES = 20 * 2**20
 LONGEST_RETRY_AFTER_SECONDS = 600.0
 LONGEST_ANSWER_IN_TIMEOUTS = 6
 CHUNK_BYTES = 2**16
+OK = 200
 
 
 class _Excess(Exception):
@@ -32,6 +34,33 @@ class Answer:
     body: bytes
     etag: str | None
     retry_after_seconds: float | None
+
+
+class OpenStream:
+    """The bytes of a stream as they come."""
+
+    def __init__(self, answer: urllib3.BaseHTTPResponse) -> None:
+        self._answer = answer
+
+    def read(self) -> bytes:
+        """Wait for more; b"" when the stream ended.
+
+        Raises:
+            Unreachable: when it was silent for too long, or broke.
+        """
+        try:
+            return self._answer.read1(CHUNK_BYTES)
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as cause:
+            raise Unreachable(f"the stream broke: {type(cause).__name__}") from cause
+
+    def interrupt(self) -> None:
+        """Let a thread that waits in `read` come back; for any thread."""
+        with suppress(OSError, ValueError, RuntimeError):
+            self._answer.shutdown()
+
+    def close(self) -> None:
+        """Lose the connection; for the thread that reads."""
+        self._answer.close()
 
 
 class HttpTransport:
@@ -57,6 +86,31 @@ class HttpTransport:
         """Ask for the snapshot, unless it still has this ETag."""
         headers = {} if etag is None else {"If-None-Match": etag}
         return self._request("GET", "/v1/snapshot", headers, None)
+
+    def stream(self, last_seen: str | None, silence_seconds: float) -> OpenStream | Answer:
+        """Ask for the stream; an answer that is no stream is given back, without its body.
+
+        Raises:
+            Unreachable: when there is no answer.
+        """
+        headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+        headers |= {} if last_seen is None else {"Last-Event-ID": last_seen}
+        try:
+            answer = self._pool.request(
+                "GET",
+                self._address + "/v1/stream",
+                headers={**self._headers, **headers},
+                preload_content=False,
+                redirect=False,
+                timeout=urllib3.Timeout(connect=self._timeout, read=silence_seconds),
+            )
+        except (urllib3.exceptions.HTTPError, OSError) as cause:
+            raise Unreachable(f"GET /v1/stream: {type(cause).__name__}") from cause
+        kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if answer.status == OK and kind == "text/event-stream":
+            return OpenStream(answer)
+        answer.close()
+        return Answer(answer.status, b"", None, self._patience(answer))
 
     def send(self, body: bytes) -> Answer:
         """Send a batch of events."""
