@@ -201,6 +201,33 @@ def test_an_explanation_of_what_cannot_be_decided() -> None:
     assert told(snapshot(flags={}), {}) == [("unknown", None, Finding.FLAG_UNKNOWN)]
 
 
+def test_an_explanation_tells_what_a_prerequisite_serves() -> None:
+    flags = {
+        "button": button(prerequisites=[{"flag": "first", "variants": ["on"]}]),
+        "first": switch(rules=[serve("on", {"attribute": "a", "operator": "is_set"})]),
+    }
+    compiled = compile_snapshot(snapshot(flags=flags))
+    steps = compiled.explain("button", {"attributes": {"a": 1}, "overrides": {"button": "pink"}})
+    assert [(step.kind, step.key, step.finding) for step in steps[2:]] == [
+        ("prerequisite", "first", Finding.MET),
+        ("override", "context", Finding.NOT_NAMED),
+        ("default", None, Finding.SERVED),
+    ]
+    last = compiled.explain("button", {"overrides": {"button": "green"}})[-1]
+    assert (last.finding, last.detail) == (Finding.NOT_MET, {"variant": "off"})
+    last = compiled.explain("first", {"overrides": {"first": "on"}})[-1]
+    assert (last.kind, last.key, last.finding) == ("override", "context", Finding.NAMED)
+
+
+def test_prerequisites_that_double_from_level_to_level_are_refused_and_not_followed() -> None:
+    flags: Json = {"f0": switch()}
+    for level in range(1, 5_000):
+        flags[f"f{level}"] = switch(prerequisites=[{"flag": f"f{level - 1}", "variants": ["on"]}] * 3)
+    faults = compile_snapshot(snapshot(flags=flags)).faults
+    assert len(faults) == 4_999 - 3
+    assert "f3" not in faults
+
+
 def test_a_long_chain_of_segments_is_refused_and_not_followed() -> None:
     segments: Json = {f"s{n}": {"any": [{"segment": f"s{n + 1}"}] * 2} for n in range(5_000)}
     segments["s5000"] = {"any": []}

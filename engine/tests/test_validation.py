@@ -123,6 +123,16 @@ CHANGES: list[tuple[str, Callable[[Json], object], str]] = [
         "/flags/n/variants/a",
     ),
     (
+        "a flag that waits for itself",
+        lambda d: d["flags"]["button"].update(prerequisites=[{"flag": "button", "variants": ["grey"]}]),
+        "/flags/button/prerequisites",
+    ),
+    (
+        "a prerequisite that is no flag",
+        lambda d: d["flags"]["button"].update(prerequisites=[{"flag": "gone", "variants": ["grey"]}]),
+        "/flags/button/prerequisites/0/flag",
+    ),
+    (
         "more than 5,000 flags",
         lambda d: d["flags"].update({f"f{n}": switch() for n in range(5_000)}),
         "/flags",

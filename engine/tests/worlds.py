@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from authoring.parts import LAYERS, Json, button, experiment, rollout, serve, snapshot
+from authoring.parts import LAYERS, Json, button, experiment, rollout, serve, snapshot, switch
 from hypothesis import strategies as st
 
 rarely = st.sampled_from([False] * 9 + [True])
@@ -43,6 +43,7 @@ contexts = st.fixed_dictionaries(
     {},
     optional={
         "units": st.fixed_dictionaries({}, optional={"user": unit_ids | st.integers(), "account": unit_ids}),
+        "overrides": st.dictionaries(st.just("button"), colours | st.none(), max_size=1),
         "attributes": st.fixed_dictionaries(
             {},
             optional={
@@ -98,6 +99,7 @@ def snapshots(draw: st.DrawFn) -> Json:
     flag = button(
         killed=draw(rarely),
         groups=["some"],
+        prerequisites=draw(st.lists(st.just({"flag": "first", "variants": ["on"]}), max_size=1)),
         overrides=draw(
             st.lists(
                 st.one_of(
@@ -116,7 +118,7 @@ def snapshots(draw: st.DrawFn) -> Json:
         segments={"some": {"attribute": "b", "operator": "equals", "value": "pro"}},
         layers=LAYERS,
         experiments={f"e{index}": one for index, one in enumerate(listed)},
-        flags={"button": flag},
+        flags={"button": flag, "first": switch(rules=[rollout("on", 800_000, salt="firstsalt")])},
     )
 
 

@@ -3,7 +3,7 @@ import { UNIT_MISSING, experimentStep, passes, readEligibility, readGate, readUn
 import { canonicalUnit } from "./hashing.mjs";
 import { GENERAL, PARSE_ERROR, Reader, isObject, own } from "./reading.mjs";
 
-const MEMBERS = ["type", "variants", "off", "default", "killed", "groups", "overrides", "experiments", "rules"];
+const MEMBERS = ["type", "variants", "off", "default", "killed", "groups", "prerequisites", "overrides", "experiments"];
 const REASONS = { split: "SPLIT", stopped: "DEFAULT", killed: "DISABLED" };
 const KINDS = {
   boolean: (value) => typeof value === "boolean",
@@ -43,7 +43,7 @@ export function readFlag(key, node, around) {
     fixed = failure(key, code, message, metadata);
     if (Object.hasOwn(values, fallback)) fixed = { ...fixed, variant: fallback, value: values[fallback] };
   }
-  const reason = steps.length > 0 ? "DEFAULT" : "STATIC";
+  const reason = flag.isStatic ? "STATIC" : "DEFAULT";
   const last = fixed ?? flag.answer(fallback, reason, { step: "default" });
   const decide = (context) => fixed ?? decided(steps, context, last, key, metadata);
   return (context, codeDefault) => {
@@ -65,7 +65,7 @@ function decided(steps, context, last, key, metadata) {
   const unitOf = (unitType) => own(units, unitType);
   let skipped = false;
   for (const step of steps) {
-    const decision = step(unitOf, attributes);
+    const decision = step(unitOf, attributes, context);
     if (decision === UNIT_MISSING) skipped = true;
     else if (decision !== null) return skipped ? noted(decision) : decision;
   }
@@ -80,13 +80,16 @@ class FlagReader {
     this.around = around;
     this.metadata = around.metadata;
     this.problems = [];
-    this.reader = new Reader(node, `/flags/${key}`, this.problems, MEMBERS);
+    this.reader = new Reader(node, `/flags/${key}`, this.problems, [...MEMBERS, "rules"]);
     this.kind = this.#kind();
     this.values = this.#values();
     this.off = this.variant(this.reader, "off");
     this.fallback = this.variant(this.reader, "default");
     this.killLevel = this.#killLevel();
-    this.steps = [...this.#overrides(), ...this.#experiments(), ...this.#rules()];
+    const before = this.#prerequisites();
+    const after = [...this.#overrides(), ...this.#experiments(), ...this.#rules()];
+    this.isStatic = before.length + after.length === 0;
+    this.steps = [...before, this.#link(), ...after];
   }
 
   answer(variant, reason, extra) {
@@ -134,6 +137,26 @@ class FlagReader {
     if (around.killed) return "environment";
     if (groups.some((group) => around.groups.get(group) === true)) return "group";
     return killed ? "flag" : null;
+  }
+
+  #prerequisites() {
+    this.around.prerequisites.check(this.key, this.reader);
+    return this.reader.array("prerequisites").map((node, index) => {
+      const reader = new Reader(node, `${this.reader.path}/prerequisites/${index}`, this.problems, ["flag", "variants"]);
+      const { key, wanted } = this.around.prerequisites.read(reader);
+      const answer = this.answer(this.off, "DEFAULT", { step: "prerequisite", prerequisite: key });
+      return (_units, _attributes, context) => (wanted.has(this.around.ask(key, context)) ? null : answer);
+    });
+  }
+
+  /** A context may bring overrides along: {flag key: variant key}, such as from a signed link to a preview. */
+  #link() {
+    return (_units, _attributes, context) => {
+      const overrides = own(context, "overrides");
+      const variant = isObject(overrides) ? own(overrides, this.key) : undefined;
+      if (typeof variant !== "string" || !Object.hasOwn(this.values, variant)) return null;
+      return this.answer(variant, "TARGETING_MATCH", { step: "override", "experiment.arm": "override" });
+    };
   }
 
   #overrides() {

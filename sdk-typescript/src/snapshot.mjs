@@ -1,6 +1,7 @@
 /** Compiles a snapshot document and answers for its flags. */
 import { readExperiment, readLayers } from "./experiments.mjs";
 import { failure, readFlag } from "./flags.mjs";
+import { Prerequisites } from "./prerequisites.mjs";
 import { Reader, isObject } from "./reading.mjs";
 import { Segments } from "./targeting.mjs";
 
@@ -42,8 +43,11 @@ export function compileSnapshot(document) {
   around.experiments = new Map(
     Object.entries(experiments).map(([key, node]) => [key, readExperiment(key, node, around)]),
   );
-  const evaluators = Object.entries(flags).map(([key, node]) => [key, readFlag(key, node, around)]);
-  return new Snapshot({ project, environment, epoch, revision }, new Map(evaluators));
+  const evaluators = new Map();
+  around.prerequisites = new Prerequisites(flags);
+  around.ask = (key, context) => evaluators.get(key)(context, null).variant;
+  for (const [key, node] of Object.entries(flags)) evaluators.set(key, readFlag(key, node, around));
+  return new Snapshot({ project, environment, epoch, revision }, evaluators);
 }
 
 function readGroups(definitions) {

@@ -1,5 +1,6 @@
 /** Compiles conditions into predicates over attributes: two-valued, strictly typed (spec/evaluation.md). */
 import { milliseconds } from "./instants.mjs";
+import { innerFirst } from "./ordering.mjs";
 import { GENERAL, PARSE_ERROR, Reader, isObject, own } from "./reading.mjs";
 import { compareVersions, version } from "./versions.mjs";
 
@@ -12,7 +13,8 @@ export class Segments {
   constructor(definitions) {
     this.definitions = definitions;
     this.compiled = new Map();
-    for (const name of innerFirst(definitions)) {
+    const inner = Object.entries(definitions).map(([name, node]) => [name, [...named(node)]]);
+    for (const name of innerFirst(new Map(inner))) {
       this.compiled.set(name, compileCondition(definitions[name], `/segments/${name}`, this, []));
     }
   }
@@ -23,25 +25,6 @@ export class Segments {
     else if (!this.compiled.get(name)) reader.senseless("segment", `segment "${name}" is faulty`);
     return this.compiled.get(name) ?? null;
   }
-}
-
-/** Every segment after those it names; those in or behind a cycle are left out (Kahn's algorithm). */
-function innerFirst(definitions) {
-  const waiting = new Map();
-  const users = new Map();
-  for (const [name, node] of Object.entries(definitions)) {
-    const inner = [...named(node)].filter((other) => Object.hasOwn(definitions, other));
-    waiting.set(name, inner.length);
-    for (const other of inner) users.set(other, [...(users.get(other) ?? []), name]);
-  }
-  const ready = [...waiting.keys()].filter((name) => waiting.get(name) === 0);
-  for (const name of ready) {
-    for (const user of users.get(name) ?? []) {
-      waiting.set(user, waiting.get(user) - 1);
-      if (waiting.get(user) === 0) ready.push(user);
-    }
-  }
-  return ready;
 }
 
 function named(node) {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from equipoise_engine.decisions import NOTHING
 
@@ -10,6 +11,23 @@ Context = Mapping[str, object]
 Units = Mapping[str, object]
 Attributes = Mapping[str, object]
 Parts = tuple[Units, Attributes]
+Test = Callable[[Attributes, Units], bool]
+
+
+class Asked(NamedTuple):
+    """A context in parts, for all flags of which it is asked.
+
+    Attributes:
+        whole: the context itself, for the rarer of its members.
+        is_linked: whether it brings overrides along.
+        holding: the conditions that were tried, and whether they hold.
+    """
+
+    units: Units
+    attributes: Attributes
+    whole: object
+    is_linked: bool
+    holding: dict[Test, bool]
 
 
 def context_parts(context: object) -> Parts | None:

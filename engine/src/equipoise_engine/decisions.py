@@ -133,6 +133,8 @@ class Finding(StrEnum):
     KILLED = "killed"
     NOT_KILLED = "not_killed"
     FAULTY = "faulty"
+    MET = "met"
+    NOT_MET = "not_met"
     CONTEXT_INVALID = "context_invalid"
     NAMED = "named"
     NOT_NAMED = "not_named"
@@ -150,8 +152,8 @@ class Step:
     """One line of an explanation.
 
     Attributes:
-        kind: unknown, kill, error, override, experiment, rule or default.
-        key: the experiment, rule, segment or kill level that the step is about, if any.
+        kind: unknown, kill, error, prerequisite, override, experiment, rule or default.
+        key: the flag, experiment, rule, segment or kill level that the step is about, if any.
         finding: what the step found.
         decision: the answer when this step decided (the last step always does), else None.
         detail: the numbers behind the finding, such as slot, gate_part and arm.

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from equipoise_engine.contexts import Test
 from equipoise_engine.hashing import LARGEST_WEIGHT_SUM, PARTS, SLOT_COUNT
 from equipoise_engine.layers import Layer, Layers
 from equipoise_engine.problems import Problem, Reader, pointer
-from equipoise_engine.targeting import Segments, Test
+from equipoise_engine.targeting import Segments
 
 EXPERIMENT_MEMBERS = frozenset(
     {"iteration", "layer", "unit_type", "state", "killed", "eligibility"}

@@ -18,9 +18,11 @@ from equipoise_engine.experiments import (
 from equipoise_engine.flags import KINDS, Flag, Refusals, error, fits
 from equipoise_engine.hashing import PARTS, canonical_unit
 from equipoise_engine.layers import Layers, read_unit_type
+from equipoise_engine.prerequisites import PREREQUISITE_MEMBERS, Ask, Prerequisites, prerequisite_step
 from equipoise_engine.problems import Problem, Reader, pointer
 from equipoise_engine.steps import (
     FlagStep,
+    override_by_link,
     override_by_segment,
     override_by_unit,
     rollout_rule,
@@ -29,7 +31,8 @@ from equipoise_engine.steps import (
 from equipoise_engine.targeting import Segments
 
 FLAG_MEMBERS = frozenset(
-    {"type", "variants", "off", "default", "killed"} | {"groups", "overrides", "experiments", "rules"}
+    {"type", "variants", "off", "default", "killed", "groups"}
+    | {"prerequisites", "overrides", "experiments", "rules"}
 )
 GROUP_MEMBERS = frozenset({"killed"})
 UNIT_OVERRIDE_MEMBERS = frozenset({"variant", "unit_type", "units"})
@@ -65,6 +68,7 @@ class Surroundings:
     groups: Groups
     segments: Segments
     layers: Layers
+    prerequisites: Prerequisites
     experiments: Experiments
     unit_types: frozenset[str]
 
@@ -80,6 +84,7 @@ class Draft:
     key: str
     around: Surroundings
     reader: Reader
+    ask: Ask
     kind: str | None = None
     values: dict[str, object] = field(default_factory=dict)
 
@@ -97,21 +102,23 @@ class Draft:
         return key
 
 
-def read_flag(key: str, node: object, around: Surroundings) -> Flag:
+def read_flag(key: str, node: object, around: Surroundings, ask: Ask) -> Flag:
     """Compile a flag. A faulty one answers its default, or else the code default, with ERROR."""
     problems: list[Problem] = []
     reader = Reader(node, pointer("/flags", key), problems, known=FLAG_MEMBERS)
-    draft = Draft(key, around, reader)
+    draft = Draft(key, around, reader, ask)
     draft.kind = _kind(reader)
     draft.values = _values(reader, draft.kind)
     off, default = draft.variant(reader, "off"), draft.variant(reader, "default")
     kills = tuple(_kills(draft))
-    steps = (*_overrides(draft), *_experiments(draft), *_rules(draft))
+    before = tuple(_prerequisites(draft, off))
+    after = (*_overrides(draft), *_experiments(draft), *_rules(draft))
+    is_static = not before and not after
     return Flag(
         kills=kills,
         fixed=_killed(draft, kills, off) or _faulty(draft, default),
-        steps=steps,
-        default=draft.answer(default, Reason.DEFAULT if steps else Reason.STATIC, "default"),
+        steps=(*before, _link(draft), *after),
+        default=draft.answer(default, Reason.STATIC if is_static else Reason.DEFAULT, "default"),
         refusals=Refusals(key, draft.kind, around.metadata),
         problems=tuple(problems),
     )
@@ -175,6 +182,29 @@ def _faulty(draft: Draft, default: str) -> Decision | None:
         return error(draft.key, code, message, draft.around.metadata)
     answer = draft.answer(default, Reason.ERROR, "error")
     return answer._replace(error_code=code, error_message=message)
+
+
+def _prerequisites(draft: Draft, off: str) -> Iterator[FlagStep]:
+    draft.around.prerequisites.check(draft.key, draft.reader)
+    for index, node in enumerate(draft.reader.array("prerequisites")):
+        path = f"{draft.reader.path}/prerequisites/{index}"
+        reader = Reader(node, path, draft.reader.problems, known=PREREQUISITE_MEMBERS)
+        key, wanted = draft.around.prerequisites.read(reader)
+        answer = draft.answer(off, Reason.DEFAULT, "prerequisite", prerequisite=key)
+        yield prerequisite_step(answer, key, wanted, draft.ask)
+
+
+def _link(draft: Draft) -> FlagStep:
+    """Keep the variants; a link may ask for any of them."""
+    key, values, head = draft.key, draft.values, draft.around.metadata
+
+    def answer(variant: str) -> Decision | None:
+        if variant not in values:
+            return None
+        metadata = Metadata({**head, "step": "override", "experiment.arm": "override"})
+        return Decision(key, values[variant], variant, Reason.TARGETING_MATCH, None, None, metadata)
+
+    return override_by_link(key, answer)
 
 
 def _overrides(draft: Draft) -> Iterator[FlagStep]:

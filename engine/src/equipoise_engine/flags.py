@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import NamedTuple
 
-from equipoise_engine.contexts import Attributes, Units, context_parts
+from equipoise_engine.contexts import Asked, Attributes, Units, context_parts
 from equipoise_engine.decisions import (
     NOTHING,
     Decision,
@@ -22,9 +22,7 @@ from equipoise_engine.decisions import (
 )
 from equipoise_engine.problems import Problem
 from equipoise_engine.steps import FlagStep, Found
-from equipoise_engine.targeting import Test
 
-Memo = dict[Test, bool]
 Notes = tuple[Skip, ...]
 
 KINDS: Mapping[str, tuple[type, ...]] = {
@@ -108,7 +106,10 @@ class Flag:
 
     def _retraced(self, units: Units, attributes: Attributes, context: object) -> Iterator[Step]:
         final = compiled(self).evaluate(context, None)
+        is_linked = isinstance(context, Mapping) and "overrides" in context
         for step in self.steps:
+            if step.is_link and not is_linked:
+                continue
             eligible = step.eligible is None or step.eligible(attributes, units)
             found = step.found(units, context) if eligible else Found(step.passed, NOTHING)
             decides = eligible and isinstance(step.decide(units, context), Decision)
@@ -124,30 +125,35 @@ class Compiled:
     `evaluate` raises for contexts that raise themselves.
     """
 
-    __slots__ = ("accepted", "default", "refusals", "steps")
+    __slots__ = ("accepted", "default", "linked_steps", "refusals", "steps")
 
     def __init__(self, flag: Flag) -> None:
-        self.steps = tuple((step.eligible, step.decide) for step in flag.steps)
+        self.steps = tuple((step.eligible, step.decide) for step in flag.steps if not step.is_link)
+        self.linked_steps = tuple((step.eligible, step.decide) for step in flag.steps)
         self.default = flag.default
         self.refusals = flag.refusals
         self.accepted = _ACCEPTED[flag.refusals.kind or ""]
 
-    def evaluate(self, context: object, code_default: object) -> Decision:
+    def evaluate(self, context: object, code_default: object) -> Decision:  # noqa: C901 - calls cost more
         """Decide for a context and a code default."""
         if code_default.__class__ not in self.accepted:
             refused = self.refusals.of_code_default(code_default)
             if refused is not None:
                 return refused
         units = attributes = None
+        steps = self.linked_steps
         if type(context) is dict:  # nearly all contexts
             units, attributes = context.get("units"), context.get("attributes")
+            if len(context) == 2:  # noqa: PLR2004 - units and attributes, or the next lines look again
+                steps = self.steps
         if type(units) is not dict or type(attributes) is not dict:
             parts = context_parts(context)
             if parts is None:
                 return self.refusals.of_context(code_default)
             units, attributes = parts
+            steps = self.linked_steps
         notes: Notes = ()
-        for eligible, decide in self.steps:
+        for eligible, decide in steps:
             if eligible is not None and not eligible(attributes, units):
                 continue
             found = decide(units, context)
@@ -157,17 +163,18 @@ class Compiled:
                 notes += (found,)
         return _noted(self.default, notes)
 
-    def answer(self, units: Units, attributes: Attributes, context: object, memo: Memo) -> Decision:
+    def answer(self, asked: Asked) -> Decision:
         """Decide for a context in parts, by the loop of `evaluate`; remember which conditions hold."""
+        units, attributes, whole, is_linked, holding = asked
         notes: Notes = ()
-        for eligible, decide in self.steps:
+        for eligible, decide in self.linked_steps if is_linked else self.steps:
             if eligible is not None:
-                holds = memo.get(eligible)
+                holds = holding.get(eligible)
                 if holds is None:
-                    holds = memo[eligible] = eligible(attributes, units)
+                    holds = holding[eligible] = eligible(attributes, units)
                 if not holds:
                     continue
-            found = decide(units, context)
+            found = decide(units, whole)
             if type(found) is Decision:
                 return _noted(found, notes) if notes else found
             if found is not None:
@@ -190,7 +197,7 @@ class _Settled(Compiled):
             return refused
         return self.fixed if self.fixed.variant is not None else self.fixed._replace(value=code_default)
 
-    def answer(self, *_parts: object) -> Decision:
+    def answer(self, _asked: Asked) -> Decision:
         return self.fixed
 
 
@@ -206,8 +213,8 @@ class _Copying(Compiled):
     def evaluate(self, context: object, code_default: object) -> Decision:
         return _copied(self.made.evaluate(context, code_default))
 
-    def answer(self, units: Units, attributes: Attributes, context: object, memo: Memo) -> Decision:
-        return _copied(self.made.answer(units, attributes, context, memo))
+    def answer(self, asked: Asked) -> Decision:
+        return _copied(self.made.answer(asked))
 
 
 def compiled(flag: Flag) -> Compiled:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from equipoise_engine.canonical import content_hash
-from equipoise_engine.contexts import Context, context_parts
+from equipoise_engine.contexts import Asked, Context, context_parts
 from equipoise_engine.decisions import Decision, ErrorCode, Finding, Metadata, Step
 from equipoise_engine.definitions import Definitions
 from equipoise_engine.experiments import LARGEST_REVISION, Experiment, Experiments
 from equipoise_engine.flag_reading import Groups, Surroundings, read_flag
-from equipoise_engine.flags import Compiled, Flag, Memo, compiled, error
+from equipoise_engine.flags import Compiled, Flag, compiled, error
 from equipoise_engine.layers import Layers
+from equipoise_engine.prerequisites import Prerequisites
 from equipoise_engine.problems import Problem, Reader, SnapshotError
 from equipoise_engine.targeting import Segments
 
@@ -23,6 +24,19 @@ SNAPSHOT_MEMBERS = frozenset(
     | {"default_unit_type", "unit_types", "killed"}
     | {"groups", "segments", "layers", "experiments", "flags"}
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """Everything about a document that a strict check looks at.
+
+    Attributes:
+        experiments: key → sound experiment, or None.
+        problems: whatever is wrong with any part, used or not.
+    """
+
+    experiments: Mapping[str, Experiment | None]
+    problems: tuple[Problem, ...]
 
 
 class Snapshot:
@@ -101,12 +115,12 @@ class Snapshot:
 
         Conditions that flags share, such as segments, are tried once.
         """
-        memo: Memo = {}
         try:
             parts = context_parts(context)
             if parts is not None:
+                asked = Asked(*parts, context, "overrides" in context, {})
                 flags = (self._compiled.get(key) or self._first_met(key) for key in self._definitions)
-                return tuple(flag.answer(*parts, context, memo) for flag in flags if flag is not None)
+                return tuple(flag.answer(asked) for flag in flags if flag is not None)
         except Exception:  # noqa: BLE001, S110 - each flag tells for itself what is wrong
             pass
         return tuple(self.evaluate(key, context, None) for key in self._definitions)
@@ -123,6 +137,14 @@ class Snapshot:
         except Exception as cause:  # noqa: BLE001 - as above
             return (Step("error", None, Finding.FAULTY, self._failed(flag_key, cause)),)
 
+    def inspected(self) -> Inspection:
+        """Read every part, used or not."""
+        problems = self._around.problems()
+        experiments = self._around.experiments.read_all(problems)
+        for key in self._definitions:
+            problems.extend(self._read(key).problems)
+        return Inspection(experiments, tuple(problems))
+
     def _first_met(self, key: str) -> Compiled | None:
         """Compile a flag; two threads may make the same one, and either serves."""
         if key not in self._definitions:
@@ -131,7 +153,11 @@ class Snapshot:
         return made
 
     def _read(self, key: str) -> Flag:
-        return read_flag(key, self._definitions[key], self._around)
+        return read_flag(key, self._definitions[key], self._around, self._variant_served)
+
+    def _variant_served(self, flag_key: str, context: object) -> str | None:
+        flag = self._compiled.get(flag_key) or self._first_met(flag_key)
+        return None if flag is None else flag.evaluate(context, None).variant
 
     def _unknown(self, flag_key: object) -> Decision:
         key = flag_key if isinstance(flag_key, str) else ""
@@ -154,34 +180,6 @@ def compile_snapshot(document: Mapping[str, object]) -> Snapshot:
         SnapshotError: when the document as a whole is unusable; lists every reason.
     """
     return Snapshot(_Head(document))
-
-
-@dataclass(frozen=True, slots=True)
-class Inspection:
-    """Everything about a document that a strict check looks at.
-
-    Attributes:
-        experiments: key → sound experiment, or None.
-        problems: whatever is wrong with any part, used or not.
-    """
-
-    experiments: Mapping[str, Experiment | None]
-    problems: tuple[Problem, ...]
-
-
-def inspect(document: Mapping[str, object]) -> Inspection:
-    """Read every part of a document.
-
-    Raises:
-        SnapshotError: as `compile_snapshot`.
-    """
-    head = _Head(document)
-    around = head.surroundings()
-    problems = around.problems()
-    experiments = around.experiments.read_all(problems)
-    for key, node in head.flags.items():
-        problems.extend(read_flag(key, node, around).problems)
-    return Inspection(experiments, tuple(problems))
 
 
 class _Head:
@@ -221,6 +219,7 @@ class _Head:
             groups=Groups(self.groups),
             segments=segments,
             layers=layers,
+            prerequisites=Prerequisites(self.flags),
             experiments=Experiments(Definitions(self.experiments), layers, segments),
             unit_types=self.unit_types,
         )

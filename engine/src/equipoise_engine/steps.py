@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from equipoise_engine.contexts import Units
+from equipoise_engine.contexts import Test, Units
 from equipoise_engine.decisions import NOTHING, Decision, Finding, Scalar, Skip
 from equipoise_engine.experiments import Gate
 from equipoise_engine.hashing import PARTS, canonical_unit, hash_with, threshold
-from equipoise_engine.targeting import Test
 
 Decide = Callable[[Units, object], Decision | Skip | None]
 
@@ -33,6 +32,7 @@ class FlagStep(NamedTuple):
         decide: answers for the units of somebody eligible, or passes: for lack of something, or for good.
         found: explains the same.
         passed: what is found of somebody who is not eligible.
+        is_link: whether it only concerns contexts that bring overrides along.
     """
 
     kind: str
@@ -41,6 +41,7 @@ class FlagStep(NamedTuple):
     decide: Decide
     found: Callable[[Units, object], Found]
     passed: Finding = Finding.NOT_ELIGIBLE
+    is_link: bool = False
 
 
 def override_by_unit(decision: Decision, unit_type: str, named: frozenset[str]) -> FlagStep:
@@ -53,6 +54,20 @@ def override_by_unit(decision: Decision, unit_type: str, named: frozenset[str]) 
         return Found(Finding.NOT_NAMED if decide(units, context) is None else Finding.NAMED, NOTHING)
 
     return FlagStep("override", unit_type, None, decide, found)
+
+
+def override_by_link(flag_key: str, answer: Callable[[str], Decision | None]) -> FlagStep:
+    """Serve the variant that the context itself asks for, such as by a signed link to a preview."""
+
+    def decide(_units: Units, context: object) -> Decision | None:
+        overrides = context.get("overrides") if isinstance(context, Mapping) else None
+        variant = overrides.get(flag_key) if isinstance(overrides, Mapping) else None
+        return answer(variant) if isinstance(variant, str) else None
+
+    def found(units: Units, context: object) -> Found:
+        return Found(Finding.NOT_NAMED if decide(units, context) is None else Finding.NAMED, NOTHING)
+
+    return FlagStep("override", "context", None, decide, found, is_link=True)
 
 
 def override_by_segment(decision: Decision, segment: str, member: Test) -> FlagStep:

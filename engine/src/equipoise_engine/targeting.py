@@ -12,7 +12,7 @@ from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, NamedTuple
 
-from equipoise_engine.contexts import Attributes, Units
+from equipoise_engine.contexts import Attributes, Test, Units
 from equipoise_engine.instants import milliseconds
 from equipoise_engine.problems import Problem, Reader, pointer
 from equipoise_engine.versions import precedence
@@ -21,7 +21,6 @@ LARGEST_DEPTH = 16
 LARGEST_EXACT = 2**53 - 1
 _PLAIN = 2  # the last version of marshal that writes equal values alike
 
-Test = Callable[[Attributes, Units], bool]
 Order = Callable[[Any, Any], bool]  # operator.lt and its siblings, on two values of one type
 Build = Callable[[Reader, str], Test | None]
 

@@ -9,7 +9,7 @@ from itertools import chain, pairwise
 from equipoise_engine.canonical import content_hash
 from equipoise_engine.experiments import Experiment, Service
 from equipoise_engine.problems import Problem, SnapshotError, pointer
-from equipoise_engine.snapshot import SNAPSHOT_MEMBERS, inspect
+from equipoise_engine.snapshot import SNAPSHOT_MEMBERS, compile_snapshot
 
 LARGEST_FLAG_COUNT = 5_000
 LARGEST_VARIANT_COUNT = 64
@@ -25,7 +25,7 @@ def validate_snapshot(document: Mapping[str, object]) -> tuple[Problem, ...]:
     experiments that overlap or contradict their flags, and a wrong hash.
     """
     try:
-        found = inspect(document)
+        found = compile_snapshot(document).inspected()
     except SnapshotError as refusal:
         return refusal.found
     strict = chain(

@@ -260,7 +260,7 @@ def _malformed_flags() -> Iterator[tuple[str, Json, str]]:
     yield "rules that are null", switch(rules=None), "PARSE_ERROR"
     yield "killed that is null", switch(killed=None), "PARSE_ERROR"
     yield "killed that is text", switch(killed="false"), "PARSE_ERROR"
-    yield "a member of the future", switch(prerequisites=[]), "PARSE_ERROR"
+    yield "a member of the future", switch(moods=[]), "PARSE_ERROR"
     yield "a group that is a number", switch(groups=[1]), "PARSE_ERROR"
     yield "no off variant", switch(off=None), "PARSE_ERROR"
     yield "a variant of another type", switch(variants={"on": True, "off": False, "x": 1}), "PARSE_ERROR"

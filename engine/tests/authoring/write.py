@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from authoring import conditions, experiments, murmur, serving
+from authoring import conditions, experiments, murmur, prerequisites, serving
 
 SPEC = Path(__file__).parents[3] / "spec"
 
@@ -16,7 +16,8 @@ def texts() -> dict[str, str]:
     topics: dict[str, Iterable[object]] = {
         "conditions": conditions.vectors(),
         "kill": serving.kill(),
-        "overrides": serving.overrides(),
+        "prerequisites": prerequisites.vectors(),
+        "overrides": [*serving.overrides(), *prerequisites.links()],
         "experiments": experiments.vectors(),
         "rollouts": serving.rollouts(),
         "units": serving.unit_ids(),
