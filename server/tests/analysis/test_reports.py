@@ -176,6 +176,22 @@ def test_a_refresh_again_changes_nothing_but_its_time() -> None:
     assert replace(rebuild(iteration.id, NOW + 10 * DAY), computed_at=first.computed_at) == first
 
 
+def test_a_report_and_looks_of_another_release_are_made_again() -> None:
+    iteration = iteration_of(a_running_experiment(a_shop()))
+    visited(iteration, shoppers(2_000, (0.1, 0.14)), now=NOW + 10 * DAY)
+    first = refreshed(iteration, NOW + 10 * DAY)
+    assert reads.outdated_reports() == ()
+    stored, look = models.StoredReport.objects.get(), models.Look.objects.get(number=3)
+    del stored.report["results"]["rows"][0]["lift"]
+    del look.found["rows"][0]["lift"]
+    stored.save()
+    look.save()
+    assert reads.report_of(iteration.id) is None
+    assert reads.outdated_reports() == (iteration.id,)
+    assert refreshed(iteration, NOW + 10 * DAY) == first
+    assert reads.outdated_reports() == ()
+
+
 def test_a_clear_win_reads_as_one_sentence() -> None:
     iteration = iteration_of(a_running_experiment(a_shop()))
     visited(iteration, shoppers(12_000, (0.1, 0.15)), now=NOW + 10 * DAY)

@@ -17,8 +17,10 @@ from scenes import a_running_experiment, a_shop
 from traffic import Visit, visited
 
 from equipoise_server.analysis import reads
+from equipoise_server.analysis.models import StoredReport
 from equipoise_server.commands.worker import PERIODS, Worker
 from equipoise_server.experiments import reads as experiments
+from equipoise_server.experiments.models import Experiment
 from equipoise_server.experiments.values import Status, StopCause
 from equipoise_server.foundation import due_work
 from equipoise_server.foundation.models import DueWork
@@ -82,6 +84,19 @@ def test_a_breached_guardrail_stops_the_experiment_within_one_refresh() -> None:
     work_off(Worker("one", Clock(NOW + 4 * HOUR)))
     assert reads.has_final_report(stopped.iteration.id, stopped_at=stopped.iteration.stopped_at)
     assert "analysis.refresh" not in work_off(Worker("one", Clock(NOW + 5 * HOUR)))
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("own_disk")
+def test_a_worker_that_starts_after_an_upgrade_makes_unreadable_reports_again() -> None:
+    iteration = a_running_experiment(a_shop()).iteration
+    assert iteration is not None
+    visited(iteration, [Visit("u1", "control", NOW + HOUR)], now=NOW + 3 * HOUR)
+    work_off(Worker("old release", Clock(NOW + 3 * HOUR)))
+    StoredReport.objects.update(report={"written": "by another release"}, is_final=True)
+    Experiment.objects.update(status=Status.DECIDED)
+    assert "analysis.refresh" in work_off(Worker("new release", Clock(NOW + 4 * HOUR)))
+    assert reads.report_of(iteration.id) is not None
 
 
 @pytest.mark.django_db

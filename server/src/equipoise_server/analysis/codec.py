@@ -1,12 +1,14 @@
-"""Reports and looks as JSON and back, strictly: what does not fit the type is an error, never a default."""
+"""Reports and looks as JSON and back, strictly: what does not fit the type is not read, never filled up."""
 
 from __future__ import annotations
 
+import logging
 from typing import TypeVar
 
 import msgspec
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 
 def to_json(value: object) -> object:
@@ -14,6 +16,13 @@ def to_json(value: object) -> object:
     return msgspec.to_builtins(value)
 
 
-def from_json(document: object, kind: type[T]) -> T:
-    """The value again; raises msgspec.ValidationError when it is not one."""
-    return msgspec.convert(document, kind, strict=True)
+def from_json(document: object, kind: type[T]) -> T | None:
+    """The value again; None when another release wrote it in a shape that this one does not know.
+
+    What is kept here is made from events and can be made again, so the reader's answer is to do that.
+    """
+    try:
+        return msgspec.convert(document, kind, strict=True)
+    except msgspec.ValidationError as fault:
+        _log.warning("a stored %s has another release's shape: %s", kind.__name__, fault)
+        return None

@@ -10,18 +10,25 @@ from equipoise_server.analysis.codec import from_json
 from equipoise_server.analysis.planning import power_plan
 from equipoise_server.analysis.values import Report
 
-__all__ = ["has_final_report", "power_plan", "report_of", "reports_of"]
+__all__ = ["has_final_report", "outdated_reports", "power_plan", "report_of", "reports_of"]
 
 
 def report_of(iteration_id: UUID) -> Report | None:
-    """The last report, or None before the first refresh."""
+    """The last report; None before the first refresh, and until one of another release is made again."""
     return reports_of((iteration_id,)).get(iteration_id)
 
 
 def reports_of(iteration_ids: tuple[UUID, ...]) -> dict[UUID, Report]:
     """The last reports of several iterations, in one query."""
     rows = models.StoredReport.objects.filter(iteration_id__in=iteration_ids)
-    return {row.iteration_id: from_json(row.report, Report) for row in rows}
+    found = {row.iteration_id: from_json(row.report, Report) for row in rows}
+    return {iteration_id: report for iteration_id, report in found.items() if report is not None}
+
+
+def outdated_reports() -> tuple[UUID, ...]:
+    """The iterations whose report another release wrote in a shape that this one cannot read."""
+    rows = models.StoredReport.objects.iterator()
+    return tuple(row.iteration_id for row in rows if from_json(row.report, Report) is None)
 
 
 def has_final_report(iteration_id: UUID, *, stopped_at: datetime | None) -> bool:

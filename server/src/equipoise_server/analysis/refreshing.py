@@ -144,10 +144,7 @@ def _analyse(refresh: _Refresh, facts: models.FrozenFacts, look: DueLook) -> _An
 def _take_looks(refresh: _Refresh, facts: models.FrozenFacts) -> tuple[LookFound, ...]:
     """The ledger, with the looks that have fallen due since the last refresh."""
     iteration_id = refresh.iteration.id
-    ledger = [
-        from_json(row.found, LookFound)
-        for row in models.Look.objects.filter(iteration_id=iteration_id).order_by("number")
-    ]
+    ledger = _kept_looks(iteration_id)
     latest = ledger[-1].as_of if ledger else refresh.iteration.started_at
     for due in looks.due_looks(refresh.iteration, now=refresh.now):
         if due.as_of <= latest and ledger:
@@ -157,6 +154,17 @@ def _take_looks(refresh: _Refresh, facts: models.FrozenFacts) -> tuple[LookFound
             ledger.append(found)
             _keep(iteration_id, found)
     return tuple(ledger)
+
+
+def _kept_looks(iteration_id: UUID) -> list[LookFound]:
+    """The ledger so far; none of it when a look has another release's shape: then all are taken again."""
+    kept = models.Look.objects.filter(iteration_id=iteration_id).order_by("number")
+    found = [from_json(row.found, LookFound) for row in kept]
+    readable = [look for look in found if look is not None]
+    if len(readable) < len(found):
+        forget_looks(iteration_id)
+        return []
+    return readable
 
 
 def _look(

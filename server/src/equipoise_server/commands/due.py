@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from equipoise_server.analysis.actions import refresh
-from equipoise_server.analysis.reads import has_final_report
+from equipoise_server.analysis.reads import has_final_report, outdated_reports
 from equipoise_server.audit.reads import chain_fault
 from equipoise_server.automation.actions import react
 from equipoise_server.experiments.reads import analysable_iterations
@@ -32,7 +32,18 @@ def refresh_all(_payload: Mapping[str, str], now: datetime) -> None:
     """Make every report that may change due; each is refreshed by itself, so one fault stops no other."""
     for iteration in analysable_iterations():
         if not has_final_report(iteration.id, stopped_at=iteration.stopped_at):
-            schedule(ON_DEMAND, str(iteration.id), due_at=now, payload={"iteration_id": str(iteration.id)})
+            _schedule_refresh(iteration.id, now)
+
+
+@handles("analysis.renew_outdated")
+def renew_outdated(_payload: Mapping[str, str], now: datetime) -> None:
+    """After an upgrade: make reports again that cannot be read any more, decided experiments' as well."""
+    for iteration_id in outdated_reports():
+        _schedule_refresh(iteration_id, now)
+
+
+def _schedule_refresh(iteration_id: UUID, now: datetime) -> None:
+    schedule(ON_DEMAND, str(iteration_id), due_at=now, payload={"iteration_id": str(iteration_id)})
 
 
 @handles("due_work.forget")
