@@ -102,7 +102,7 @@ def judge_srm_over_epochs(epochs: Sequence[AllocationEpoch]) -> Srm:
         return Srm(SrmVerdict.UNKNOWN, None, None, 0, None, None)
     statistic = sum(known_statistic for srm in tested if (known_statistic := srm.statistic) is not None)
     df = sum(srm.degrees_of_freedom for srm in tested)
-    p_value = max(float(stats.chi2.sf(statistic, df)), SMALLEST_P)
+    p_value = max(float(special.chdtrc(df, statistic)), SMALLEST_P)
     by_prior = np.array([_log_e_values(*_with_weight(e.counts, e.weights), _CONCENTRATIONS) for e in epochs])
     log_e = _averaged(by_prior.sum(axis=0))
     return Srm(_verdict(p_value, log_e), p_value, statistic, df, SrmMethod.CHI_SQUARED, log_e)
@@ -125,19 +125,22 @@ def log_e_value_of_counts(counts: Sequence[float], weights: Sequence[float], pri
     n, theta = np.asarray(counts, dtype=np.float64), np.asarray(weights, dtype=np.float64)
     alpha = np.asarray(prior, dtype=np.float64)
     log_null = float(n @ np.log(theta / theta.sum()))
-    return _log_beta(alpha + n) - _log_beta(alpha) - log_null
+    return float(_log_beta(alpha + n) - _log_beta(alpha)) - log_null
 
 
 def _log_e_values(
     counts: Sequence[float], weights: Sequence[float], concentrations: Sequence[float]
 ) -> FloatArray:
-    theta = np.asarray(weights, dtype=np.float64) / float(np.sum(weights))
-    logs = [log_e_value_of_counts(counts, weights, (k * theta).tolist()) for k in concentrations]
-    return np.array(logs)
+    """By concentration, (concentrations,)."""
+    n, theta = np.asarray(counts, dtype=np.float64), np.asarray(weights, dtype=np.float64)
+    theta = theta / theta.sum()
+    priors = np.multiply.outer(np.asarray(concentrations, dtype=np.float64), theta)
+    return _log_beta(priors + n) - _log_beta(priors) - float(n @ np.log(theta))
 
 
 def _averaged(logs: FloatArray) -> float:
-    return float(special.logsumexp(logs)) - math.log(len(logs))
+    largest = float(logs.max())
+    return largest + math.log(float(np.exp(logs - largest).mean()))
 
 
 def _with_weight(counts: Sequence[int], weights: Sequence[float]) -> tuple[list[float], list[float]]:
@@ -146,8 +149,9 @@ def _with_weight(counts: Sequence[int], weights: Sequence[float]) -> tuple[list[
     return [float(counts[at]) for at in kept], [weights[at] for at in kept]
 
 
-def _log_beta(a: FloatArray) -> float:
-    return float(special.gammaln(a).sum() - special.gammaln(a.sum()))
+def _log_beta(a: FloatArray) -> FloatArray:
+    """ln of the Dirichlet's constant over the last axis."""
+    return np.asarray(special.gammaln(a).sum(axis=-1) - special.gammaln(a.sum(axis=-1)))
 
 
 def _verdict(p_value: float, log_e: float) -> SrmVerdict:
@@ -159,7 +163,7 @@ def _verdict(p_value: float, log_e: float) -> SrmVerdict:
 def _p_value(observed: FloatArray, shares: FloatArray, statistic: float) -> tuple[float, SrmMethod]:
     total = int(observed.sum())
     if float(total * shares.min()) >= _SPARSE:
-        tail = float(stats.chi2.sf(statistic, len(observed) - 1))
+        tail = float(special.chdtrc(len(observed) - 1, statistic))
         return max(tail, SMALLEST_P), SrmMethod.CHI_SQUARED
     if len(observed) == 2 or _outcomes(total, len(observed)) <= _MOST_OUTCOMES:  # noqa: PLR2004 - a pair
         return _exact(observed, shares), SrmMethod.EXACT_MULTINOMIAL
@@ -168,7 +172,7 @@ def _p_value(observed: FloatArray, shares: FloatArray, statistic: float) -> tupl
         return _exact(pooled, pooled_shares), SrmMethod.POOLED_SPARSE_ARMS
     expected = total * pooled_shares
     fit = float(np.sum((pooled - expected) ** 2 / expected))
-    tail = float(stats.chi2.sf(fit, len(pooled) - 1))
+    tail = float(special.chdtrc(len(pooled) - 1, fit))
     return max(tail, SMALLEST_P), SrmMethod.POOLED_SPARSE_ARMS
 
 
