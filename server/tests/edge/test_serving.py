@@ -165,3 +165,8 @@ def test_a_process_that_is_told_to_end_ends_its_streams_first(served: Served) ->
             process.wait(timeout=20)
         assert time.monotonic() - began < 8, "it waited for its streams until it lost its patience"
         assert b"retry: " in rest
+
+
+def test_openfeature_clients_are_answered_by_the_same_process(served: Served) -> None:
+    status, answer = served.ask("POST", "/ofrep/v1/evaluate/flags/banner", served.keys["kept"], {})
+    assert (status, json.loads(answer)["key"]) == (200, "banner")

@@ -28,7 +28,7 @@ from equipoise_server.edge.broadcaster import Broadcaster, Stream
 from equipoise_server.edge.frames import HEARTBEAT, Kill, kills_of
 from equipoise_server.edge.polling import Poller
 from equipoise_server.edge.state import EdgeState, View, servable
-from equipoise_server.edge.streams import StreamDoor
+from equipoise_server.edge.streams import StreamDoor, Streams
 from equipoise_server.foundation import revisions
 from equipoise_server.foundation.revisions import Revision
 from equipoise_server.snapshots.values import KeptSnapshot
@@ -69,7 +69,10 @@ class Scene:
             stuck_after_seconds=self.stuck_after_seconds,
         )
         room = Admission(self.limit, self.per_second, clock=self.state.clock, jitter=lambda: 0.5)
-        self.app = build(self.state, [Route("/v1/stream", StreamDoor(self.state, self.broadcaster, room))])
+        self.app = build(
+            self.state,
+            [Route("/v1/stream", StreamDoor(self.state, Streams(self.state, self.broadcaster, room)))],
+        )
 
     def show(self, number: int, *, keys: dict[str, WorkingKey] | None = None, **members: object) -> None:
         """Swap in a view with another revision of the shop."""

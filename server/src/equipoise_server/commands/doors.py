@@ -1,4 +1,4 @@
-"""All doors of `serve` as one ASGI app: /v1/ for SDKs, /static/ for files, everything else for Django.
+"""All doors of `serve` as one ASGI app: /v1/ and /ofrep/ for SDKs, /static/ for files, the rest for Django.
 
 What the SDKs' door needs (memory, inbox, threads) begins and ends with the app's lifespan.
 """
@@ -22,13 +22,14 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from equipoise_server.commands.draining import draining_at_the_end
+from equipoise_server.edge import ofrep
 from equipoise_server.edge.admission import Admission, room_for_streams
 from equipoise_server.edge.app import build
 from equipoise_server.edge.broadcaster import Broadcaster
 from equipoise_server.edge.events import EventsDoor, Upkeep
 from equipoise_server.edge.polling import Poller
 from equipoise_server.edge.state import EdgeState
-from equipoise_server.edge.streams import StreamDoor
+from equipoise_server.edge.streams import StreamDoor, Streams
 from equipoise_server.events.inbox import claim
 from equipoise_server.events.places import inbox_directory
 from equipoise_server.foundation import revisions
@@ -55,7 +56,7 @@ class Doors:
             await send({"type": "websocket.close", "code": 1000})
 
     def _door(self, path: str) -> ASGIApp:
-        if path.startswith("/v1/") and self._edge is not None:
+        if path.startswith(("/v1/", "/ofrep/")) and self._edge is not None:
             return self._edge
         return self._static if path.startswith("/static/") else self._django
 
@@ -97,10 +98,11 @@ async def _open_edge(stack: AsyncExitStack) -> ASGIApp:
     room = Admission(
         room_for_streams(settings.MAX_STREAMS), STREAMS_A_SECOND, clock=state.clock, jitter=random.random
     )
-    stream = StreamDoor(state, broadcaster, room)
+    streams = Streams(state, broadcaster, room)
     routes = [
         Route("/v1/events", events, methods=["POST"]),
-        Route("/v1/stream", stream, methods=["GET"]),
+        Route("/v1/stream", StreamDoor(state, streams), methods=["GET"]),
+        *ofrep.routes(state, streams),
     ]
     return build(state, routes)
 

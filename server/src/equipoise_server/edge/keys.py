@@ -31,12 +31,21 @@ def current_view(state: EdgeState) -> View:
 
 def authenticate(scope: Scope, state: EdgeState) -> SdkKey:
     """The working SDK key that the request presents, or a refusal."""
-    view = current_view(state)
+    return authenticate_presented(bearer(scope), state)
+
+
+def bearer(scope: Scope) -> str:
+    """The bearer token of a request (RFC 6750, 2.1); "" when it has none."""
     scheme, _, presented = header(scope, b"authorization").partition(" ")
-    if scheme.lower() != "bearer" or not presented:
+    return presented.strip() if scheme.lower() == "bearer" else ""
+
+
+def authenticate_presented(presented: str, state: EdgeState) -> SdkKey:
+    """The working SDK key with this secret, or a refusal."""
+    view = current_view(state)
+    if not presented:
         told = "Send an SDK key of the environment: “Authorization: Bearer eq_server_…”."
         raise Refused(401, "An SDK key is needed", told, headers=_CHALLENGE)
-    presented = presented.strip()
     working = view.keys.get(key_prefix(presented))
     if working is None or not working.is_opened_by(presented):
         told = "This SDK key is unknown or revoked. Ask an engineer of the project for a new one."

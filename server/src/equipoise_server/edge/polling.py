@@ -13,6 +13,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from equipoise_server.access import reads as access
 from equipoise_server.access.actions import record_key_uses
 from equipoise_server.edge.state import EdgeState, Servable, View, servable
+from equipoise_server.flags import reads as flags
 from equipoise_server.foundation import revisions
 from equipoise_server.snapshots import reads as snapshots
 
@@ -37,7 +38,9 @@ def refresh(state: EdgeState) -> None:
 def _load(environment_id: UUID, held: dict[UUID, Servable]) -> None:
     """Load one environment; when that fails the others go on, and this one keeps what it has."""
     try:
-        held[environment_id] = servable(snapshots.current(environment_id))
+        held[environment_id] = servable(
+            snapshots.current(environment_id), flags.decimal_flags(environment_id)
+        )
     except (DatabaseError, InterfaceError):
         raise
     except Exception:  # noqa: BLE001  # recorded; one environment must not hold up the others

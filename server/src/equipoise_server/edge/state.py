@@ -7,29 +7,49 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from uuid import UUID
 
+from equipoise_engine import Snapshot, compile_snapshot
 from equipoise_server.access.values import WorkingKey
 from equipoise_server.edge.frames import Kill, kills_of
 from equipoise_server.foundation.revisions import Revision
 from equipoise_server.snapshots.values import KeptSnapshot
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: it remembers what was compiled
 class Servable:
-    """One environment's snapshot, ready to be sent."""
+    """One environment's snapshot, ready to be sent and to be evaluated."""
 
     revision: Revision
     etag: str
     body: bytes
     gzipped: bytes
-    kills: frozenset[Kill]
+    document: Mapping[str, object]
+    decimal_flags: frozenset[str]
+    """The number flags whose values were declared with a decimal point: the canonical body has lost it."""
+
+    @cached_property
+    def kills(self) -> frozenset[Kill]:
+        """What it says is killed."""
+        return kills_of(self.document)
+
+    @cached_property
+    def engine(self) -> Snapshot:
+        """The evaluator, compiled when first asked for."""
+        return compile_snapshot(self.document)
+
+    @cached_property
+    def unit_types(self) -> tuple[str, ...]:
+        """The unit types of its project."""
+        named = self.document.get("unit_types")
+        return tuple(map(str, named)) if isinstance(named, list) else ()
 
 
-def servable(kept: KeptSnapshot) -> Servable:
+def servable(kept: KeptSnapshot, decimal_flags: frozenset[str] = frozenset()) -> Servable:
     """Compress once what is sent often."""
     gzipped = gzip.compress(kept.body, 6, mtime=0)
-    return Servable(kept.revision, kept.etag, kept.body, gzipped, kills_of(json.loads(kept.body)))
+    return Servable(kept.revision, kept.etag, kept.body, gzipped, json.loads(kept.body), decimal_flags)
 
 
 @dataclass(frozen=True, slots=True)

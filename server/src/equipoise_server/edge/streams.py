@@ -24,9 +24,9 @@ _HEADERS = {
 class StreamDoor:
     """Holds one stream open for each server key that asks."""
 
-    def __init__(self, state: EdgeState, broadcaster: Broadcaster, admission: Admission) -> None:
+    def __init__(self, state: EdgeState, streams: Streams) -> None:
         self._state = state
-        self._streams = Streams(state, broadcaster, admission)
+        self._streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one reader until it leaves."""

@@ -12,7 +12,7 @@ from equipoise_server.access import reads as access
 from equipoise_server.flags import models
 from equipoise_server.flags.rows import flag_value, found_segment, segment_value
 from equipoise_server.flags.settings_json import served_rule
-from equipoise_server.flags.values import Condition, Flag, FlagsPayload, Segment
+from equipoise_server.flags.values import Condition, Flag, FlagsPayload, FlagType, Segment
 from equipoise_server.foundation.refusals import NotFound, Problem
 
 
@@ -85,6 +85,15 @@ def payload(environment_id: UUID) -> FlagsPayload:
         flags={row.flag.key: _served(row) for row in rows.select_related("flag").order_by("flag__key")},
         segments=conditions_of(environment.project_id),
         killed=environment_kill(environment_id) is not None,
+    )
+
+
+def decimal_flags(environment_id: UUID) -> frozenset[str]:
+    """The environment's number flags with a value that was declared with a decimal point, such as 1.0."""
+    rows = models.FlagSettings.objects.filter(environment_id=environment_id, flag__archived_at=None)
+    numbers = rows.filter(flag__type=FlagType.NUMBER).values_list("flag__key", "flag__variants")
+    return frozenset(
+        key for key, variants in numbers if any(isinstance(variant["value"], float) for variant in variants)
     )
 
 
