@@ -68,9 +68,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     assert is_free(port)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all journeys."""
+    """One Chromium for a module. It leaves no event loop behind for tests that run one of their own."""
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=CHROMIUM_ARGUMENTS
