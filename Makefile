@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 MEMBERS := engine stats sdk-python server cli examples/shop
 MEMBER_FILES := $(addsuffix /pyproject.toml,$(MEMBERS))
 
-.PHONY: demo test check lint types contracts coverage simulations bench screenshots requirements clean help
+.PHONY: demo test check lint types contracts coverage simulations simulations-page bench screenshots requirements clean help
 
 help:
 	@echo "make demo   the running product with live demo traffic on http://127.0.0.1:8000"
@@ -49,11 +49,13 @@ contracts: $(VENV)/.develop
 coverage: $(VENV)/.develop
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 
-# Every study at full size, one after the other.
+# Every study at full size, one after the other, and the page of what they find.
 simulations: $(VENV)/.develop
-	cd stats && for study in simulations/s[0-9]*.py; do \
-		../$(BIN)/python -m simulations.$$(basename $$study .py) || exit 1; \
-	done
+	cd stats && ../$(BIN)/python -m simulations.stored ../docs/statistics/simulations.json
+	$(MAKE) simulations-page
+
+simulations-page: $(VENV)/.develop
+	cd stats && ../$(BIN)/python -m simulations.page
 
 # The README's pictures, from a demo that runs in another terminal.
 SERVER ?= http://127.0.0.1:8000

@@ -124,7 +124,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("file", type=Path)
     parser.add_argument("studies", nargs="*", help="modules such as s01_peeking; all when none is named")
     parser.add_argument("--ci", action="store_true", help="the size that runs in every build")
-    asked = parser.parse_args(arguments)
+    asked = parser.parse_intermixed_args(arguments)
     passed = True
     for name in asked.studies or study_names():
         found = run(name, size=CI_SIZE if asked.ci else FULL_SIZE)
