@@ -59,6 +59,6 @@ def require_server_key(key: SdkKey) -> None:
     if key.kind is not KeyKind.SERVER:
         told = (
             "This is a client key, and targeting rules never leave servers. "
-            "Use a server key from a backend; client keys may send events."
+            "Use a server key from a backend; client keys may evaluate under /ofrep/v1/ and send events."
         )
         raise Refused(403, "A server key is needed", told)
