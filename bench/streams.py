@@ -1,7 +1,8 @@
 """Prints how soon open streams see a change: `python bench/streams.py --streams 2000 --changes 20`.
 
 Starts a server of its own on a fresh directory, opens the streams over loopback, and kills and revives
-one flag over the management API. Times run from before the API is asked, so they hold the commit as well.
+one flag over the management API. With `--crash` it then kills the server and starts it again: the streams
+come back as the SDK does. Times run from before the API is asked, so they hold the commit as well.
 """
 
 from __future__ import annotations
@@ -11,16 +12,21 @@ import asyncio
 import http.client
 import json
 import os
+import random
 import re
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from equipoise_sdk.listening import LONGEST_WAIT_SECONDS
+from equipoise_sdk.retries import BackOff
 
 PLACE = "/api/v1/projects/shop/flags/banner/environments/production/"
 SEED = """
@@ -58,6 +64,7 @@ class Arrivals:
     at: dict[int, list[float]] = field(default_factory=dict)
     open: int = 0
     lost: int = 0
+    returned: list[float] = field(default_factory=list)
 
     def note(self, revision: int) -> None:
         """One stream saw a revision."""
@@ -70,7 +77,10 @@ class Reader(asyncio.Protocol):
     def __init__(self, request: bytes, arrivals: Arrivals) -> None:
         self._request, self._arrivals = request, arrivals
         self._tail = b""
-        self.answered: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self.answered: asyncio.Future[bool] = loop.create_future()
+        self.ended: asyncio.Future[None] = loop.create_future()
+        self.patience = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the stream."""
@@ -81,11 +91,15 @@ class Reader(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Note the revisions in what came."""
         self._tail += data
+        if hint := re.search(rb"retry: (\d+)", data):
+            self.patience = int(hint[1]) / 1000
         for found in REVISION.finditer(self._tail):
             self._arrivals.note(int(found[1]))
         self._tail = self._tail[self._tail.rfind(b"\n\n") + 2 :]
         if not self.answered.done():
             is_in = data.startswith(b"HTTP/1.1 200")
+            asked = re.search(rb"retry-after: (\d+)", data)
+            self.patience = float(asked[1]) if asked else 0.0
             self._arrivals.open += is_in
             self.answered.set_result(is_in)
             if not is_in:
@@ -93,20 +107,31 @@ class Reader(asyncio.Protocol):
 
     def connection_lost(self, _cause: Exception | None) -> None:
         """Count it."""
+        self.ended.set_result(None)
         if not self.answered.done():
             self.answered.set_result(False)
         elif self.answered.result():
             self._arrivals.lost += 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Server:
-    """A running server: its process, port, an SDK key and an API token."""
+    """A running server: its process, how to start it, its port, an SDK key and an API token."""
 
-    pid: int
+    start: Callable[[], subprocess.Popen[bytes]]
     port: int
     key: str
     token: str
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.process = self.start()
+
+    def crash(self) -> None:
+        """Kill it and start it again."""
+        self.process.kill()
+        self.process.wait(timeout=10)
+        self.process = self.start()
 
     def post(self, path: str) -> int:
         """One request to the API; its status."""
@@ -114,7 +139,7 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """The processor time it has used so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
@@ -131,13 +156,18 @@ def a_server(flags: int) -> Iterator[Server]:
         key, token = json.loads(made.stdout)
         app = ["equipoise_server.commands.asgi:app", "--log-level", "error", "--fd", str(door.fileno())]
         command = [sys.executable, "-m", "uvicorn", *app]
-        process = subprocess.Popen(command, env=world, pass_fds=[door.fileno()])
+        server = Server(
+            lambda: subprocess.Popen(command, env=world, pass_fds=[door.fileno()]),
+            door.getsockname()[1],
+            key,
+            token,
+        )
         try:
-            yield Server(process.pid, door.getsockname()[1], key, token)
+            yield server
         finally:
             began = time.perf_counter()
-            process.terminate()
-            process.wait(timeout=60)
+            server.process.terminate()
+            server.process.wait(timeout=60)
             print(f"SIGTERM with the streams open: ended after {time.perf_counter() - began:.1f} s")
 
 
@@ -151,30 +181,70 @@ def ask(port: int, method: str, path: str, token: str) -> int:
     return status
 
 
-async def open_streams(count: int, port: int, key: str, arrivals: Arrivals) -> None:
+async def open_streams(count: int, server: Server, arrivals: Arrivals) -> list[Reader]:
     """Open them all, coming back while there is no room."""
-    request = f"GET /v1/stream HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
-    loop, gate = asyncio.get_running_loop(), asyncio.Semaphore(100)
+    gate = asyncio.Semaphore(100)
 
-    async def one() -> None:
-        is_in = False
-        while not is_in:
+    async def one() -> Reader:
+        while True:
             async with gate:
-                with suppress(OSError):
-                    _, reader = await loop.create_connection(
-                        lambda: Reader(request, arrivals), "127.0.0.1", port
-                    )
-                    is_in = await reader.answered
-            await asyncio.sleep(0 if is_in else 0.5)
+                reader = await _asked(server, arrivals)
+            if reader is not None and reader.answered.result():
+                return reader
+            await asyncio.sleep(0.5)
 
-    await asyncio.gather(*(one() for _ in range(count)))
+    return list(await asyncio.gather(*(one() for _ in range(count))))
 
 
-async def measure(streams: int, changes: int, server: Server) -> None:
+async def come_back(lost: Reader, server: Server, arrivals: Arrivals) -> None:
+    """Wait for the end of a stream, and open it again with the patience of the SDK."""
+    await lost.ended
+    back_off = BackOff(random.random, longest_seconds=LONGEST_WAIT_SECONDS)
+    patience = lost.patience
+    while True:
+        await asyncio.sleep(back_off.failed(patience))
+        reader = await _asked(server, arrivals)
+        if reader is not None and reader.answered.result():
+            arrivals.returned.append(time.perf_counter())
+            return
+        patience = 0.0 if reader is None else reader.patience
+
+
+async def _asked(server: Server, arrivals: Arrivals) -> Reader | None:
+    """Ask for one stream; None when nobody answers."""
+    request = f"GET /v1/stream HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {server.key}\r\n\r\n"
+    loop = asyncio.get_running_loop()
+    try:
+        _, reader = await loop.create_connection(
+            lambda: Reader(request.encode(), arrivals), "127.0.0.1", server.port
+        )
+    except OSError:
+        return None
+    await reader.answered
+    return reader
+
+
+async def crash(readers: list[Reader], server: Server, arrivals: Arrivals) -> None:
+    """Kill the server, start it again at once, and print how the streams come back."""
+    returning = [asyncio.create_task(come_back(reader, server, arrivals)) for reader in readers]
+    await asyncio.sleep(0)
+    killed_at = time.perf_counter()
+    server.crash()
+    await asyncio.wait(returning, timeout=90)
+    delays = sorted(at - killed_at for at in arrivals.returned)
+    slots = Counter(int(4 * delay) for delay in delays)
+    print(
+        f"after SIGKILL {len(delays)} of {len(readers)} streams came back, "
+        f"the last after {delays[-1]:.1f} s; "
+        f"the busiest quarter of a second saw {max(slots.values()) / len(readers):.0%} of them"
+    )
+
+
+async def measure(streams: int, changes: int, server: Server, *, crashes: bool) -> None:
     """Open the streams, make the changes, print what was seen."""
     arrivals = Arrivals()
     began = time.perf_counter()
-    await open_streams(streams, server.port, server.key, arrivals)
+    readers = await open_streams(streams, server, arrivals)
     print(f"{arrivals.open} streams open after {time.perf_counter() - began:.1f} s")
     await asyncio.sleep(1)
     last = max(arrivals.at)
@@ -196,6 +266,8 @@ async def measure(streams: int, changes: int, server: Server) -> None:
         f"the API itself answered in {_ms(answers, 0.5)}; "
         f"{1000 * (server.cpu_seconds() - used) / changes:.0f} ms of processor a change"
     )
+    if crashes:
+        await crash(readers, server, arrivals)
 
 
 def _ms(seconds: list[float], share: float) -> str:
@@ -209,6 +281,7 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=2000)
     parser.add_argument("--changes", type=int, default=20)
     parser.add_argument("--flags", type=int, default=20, help="how many more flags the snapshot holds")
+    parser.add_argument("--crash", action="store_true", help="kill the server afterwards and start it again")
     chosen = parser.parse_args()
     with a_server(chosen.flags) as server:
         deadline = time.monotonic() + 30
@@ -217,7 +290,7 @@ def main() -> None:
                 if ask(server.port, "GET", "/v1/health", server.token) == 200:
                     break
             time.sleep(0.1)
-        asyncio.run(measure(chosen.streams, chosen.changes, server))
+        asyncio.run(measure(chosen.streams, chosen.changes, server, crashes=chosen.crash))
 
 
 if __name__ == "__main__":
