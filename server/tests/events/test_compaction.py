@@ -176,6 +176,29 @@ def test_files_that_no_transaction_named_are_deleted_when_old(inbox: Inbox, own_
     assert kept.exists()
 
 
+def test_a_load_that_fails_leaves_nothing_on_the_disk(
+    inbox: Inbox, own_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post(inbox, a_track())
+    with monkeypatch.context() as broken:
+        broken.setattr(compaction.store, "LOAD_INCOMING", "SELECT nothing FROM nowhere")
+        with pytest.raises(duckdb.Error):
+            actions.compact(now=NOON)
+    assert list((own_disk / "scratch").glob("*.ndjson")) == []
+    assert actions.compact(now=NOON).stored == 1
+
+
+def test_what_a_killed_worker_was_loading_is_deleted_when_old(inbox: Inbox, own_disk: Path) -> None:
+    post(inbox, a_track())
+    actions.compact(now=NOON)
+    left = own_disk / "scratch" / "0f.ndjson"
+    left.write_bytes(b"{}")
+    written = datetime.fromtimestamp(left.stat().st_mtime, UTC)
+    assert actions.delete_retired(now=written) == 0
+    assert actions.delete_retired(now=written + timedelta(days=2)) == 1
+    assert not left.exists()
+
+
 def test_of_two_compactions_at_once_one_changes_nothing(inbox: Inbox) -> None:
     post(inbox, a_track())
     where = compaction.Places(

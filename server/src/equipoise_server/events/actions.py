@@ -92,7 +92,7 @@ def forget_stored(inbox: Inbox, *, now: datetime) -> None:
 
 
 def delete_retired(*, now: datetime) -> int:
-    """Delete retired files after their grace period, and files that no manifest row ever named."""
+    """Delete retired files after their grace period, and files that a round which failed left behind."""
     directory = places.store_directory()
     retired = list(StoreFile.objects.filter(retired_at__lt=now - GRACE))
     for file in retired:
@@ -106,6 +106,7 @@ def delete_retired(*, now: datetime) -> int:
         for path in directory.rglob(pattern)
         if str(path.relative_to(directory)) not in named and path.stat().st_mtime < oldest
     ]
+    orphans += [path for path in places.scratch_directory().glob("*.ndjson") if path.stat().st_mtime < oldest]
     for path in orphans:
         path.unlink(missing_ok=True)
     return len(retired) + len(orphans)
