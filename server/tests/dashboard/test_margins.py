@@ -6,12 +6,14 @@ from dataclasses import replace
 
 from dashboard import gallery
 
+from equipoise_server.analysis.sentences import margin_text
 from equipoise_server.analysis.values import Guardrail, GuardrailState, Interval
 from equipoise_server.dashboard.charts.values import ForestRow
 from equipoise_server.dashboard.pages.experiment import arm_names
+from equipoise_server.dashboard.pages.metrics import margin_words
 from equipoise_server.dashboard.pages.results import forest_row, line_of
 from equipoise_server.experiments.values import MetricRole
-from equipoise_server.metrics.values import Direction
+from equipoise_server.metrics.values import Direction, Margin, MarginKind
 
 
 def _refunds(guardrail: Guardrail) -> ForestRow:
@@ -30,6 +32,14 @@ def test_an_absolute_margin_is_drawn_with_the_difference_it_judged() -> None:
     assert drawn.high is not None
     assert drawn.margin == 0.003 / 0.0055
     assert drawn.high < drawn.margin
+
+
+def test_an_absolute_margin_of_a_share_is_said_in_points_everywhere() -> None:
+    margin = Margin(MarginKind.ABSOLUTE, 0.003)
+    assert margin_text(margin, Direction.DECREASE, "percent") == "at most 0.30 pp higher than control"
+    assert margin_text(margin, Direction.INCREASE, "ms") == "at most 0.003 ms lower than control"
+    assert margin_words(margin, "percent") == "0.3\u00a0pp"
+    assert margin_words(Margin(MarginKind.RELATIVE, 0.02), "percent") == "2\u00a0% of control"
 
 
 def test_a_relative_margin_is_drawn_with_the_lift_it_judged() -> None:

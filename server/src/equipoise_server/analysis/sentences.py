@@ -62,6 +62,13 @@ def amount(value: float, display: str) -> str:
     return (text if display == "number" else f"{text} {display}").replace("-", "−")
 
 
+def difference(value: float, display: str) -> str:
+    """A difference in the metric's unit; of percentages it is in points, or it would read as a lift."""
+    if display == "percent":
+        return f"{value * 100:.2f} pp".replace("-", "−")
+    return amount(value, display)
+
+
 def conclusion_sentence(
     state: VerdictState, rows: Sequence[ComparisonRow], arm_names: Mapping[str, str]
 ) -> str:
@@ -113,7 +120,7 @@ def _shown(row: ComparisonRow) -> tuple[float, Interval, _Text] | None:
     if row.lift is not None and row.lift_interval is not None:
         return row.lift, row.lift_interval, percent
     if row.effect is not None and row.effect_interval is not None:
-        return row.effect, row.effect_interval, partial(amount, display=row.display)
+        return row.effect, row.effect_interval, partial(difference, display=row.display)
     return None
 
 
@@ -157,7 +164,7 @@ def alarm_sentence(alarm: SoundedAlarm, arm_names: Mapping[str, str]) -> str:
 def margin_text(margin: Margin, direction: Direction, display: str) -> str:
     """A margin in words."""
     way = "lower" if direction is Direction.INCREASE else "higher"
-    size = percent(margin.value) if margin.kind is MarginKind.RELATIVE else amount(margin.value, display)
+    size = percent(margin.value) if margin.kind is MarginKind.RELATIVE else difference(margin.value, display)
     return f"at most {size} {way} than control"
 
 

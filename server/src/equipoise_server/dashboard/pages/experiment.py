@@ -15,6 +15,7 @@ from equipoise_server.dashboard.forms import Form
 from equipoise_server.dashboard.pages.activity import ActivityLine
 from equipoise_server.dashboard.pages.figures import ArmNames
 from equipoise_server.dashboard.pages.health import HealthTab
+from equipoise_server.dashboard.pages.metrics import margin_words
 from equipoise_server.dashboard.pages.results import ResultsTab
 from equipoise_server.experiments.values import (
     Arm,
@@ -115,6 +116,13 @@ class PlannedMetricLine:
 
     planned: PlannedMetric
     metric: Metric | None
+
+    @property
+    def margin(self) -> str:
+        """How much worse a guardrail may get; other roles are not held to one."""
+        if self.planned.role is not MetricRole.GUARDRAIL:
+            return ""
+        return margin_words(self.planned.margin, self.metric.display if self.metric else "number")
 
 
 @dataclass(frozen=True, slots=True)

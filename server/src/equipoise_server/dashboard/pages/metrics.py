@@ -90,13 +90,13 @@ def uses_of(metric: Metric, experiments: Sequence[Experiment]) -> tuple[MetricUs
     )
 
 
-def margin_words(margin: Margin | None) -> str:
+def margin_words(margin: Margin | None, display: str) -> str:
     """How much worse is still acceptable."""
     if margin is None:
         return ""
     if margin.kind is MarginKind.RELATIVE:
         return f"{words.percent(margin.value)} of control"
-    return words.plain(margin.value)
+    return words.difference(margin.value, display).removeprefix("+")
 
 
 def meaning(definition: Definition) -> str:

@@ -50,7 +50,7 @@ def one(visit: Visit, key: str) -> HttpResponse:
         metric=metric,
         meaning=pages.meaning(metric.definition),
         window=words.span(metric.definition.window),
-        margin=pages.margin_words(metric.default_margin),
+        margin=pages.margin_words(metric.default_margin, metric.display),
         uses=pages.uses_of(metric, experiments.experiments_of(visit.project.id)),
         versions=tuple(pages.metric_row(version) for version in metrics.versions_of(metric.id)),
         history=activity_lines(audit.of_subject("metric", metric.id, limit=20), environment_names(visit)),
