@@ -18,6 +18,7 @@ from equipoise_stats.comparison import (
     missing_look,
     missing_size,
 )
+from equipoise_stats.data_checks import arrival_checks, comparison_checks
 from equipoise_stats.estimates import (
     Estimate,
     Status,
@@ -79,7 +80,7 @@ def analyse(evidence: Evidence, design: Design) -> Analysis:
     check(design, evidence)
     arms = _arm_counts(evidence, design)
     match = _match(evidence, design)
-    checks = exposure_checks(evidence)
+    checks = (*exposure_checks(evidence), *arrival_checks(design, evidence))
     reason = _withholding(evidence, match, checks)
     if reason is not None:
         return Withheld(reason, match, arms, checks)
@@ -93,8 +94,9 @@ def analyse(evidence: Evidence, design: Design) -> Analysis:
         _result(pair, comparison, claim, (design, alarm_alpha))
         for pair, comparison, claim in zip(pairs, compared, claims, strict=True)
     )
-    treatments = treatment_verdicts(metrics, design, checks)
-    quality = checks + metric_checks(design, evidence)
+    rows = tuple(zip(pairs, compared, strict=True))
+    quality = (*checks, *metric_checks(design, evidence), *comparison_checks(design, evidence, rows))
+    treatments = treatment_verdicts(metrics, design, quality)
     verdict = overall(treatments)
     taken = {(row.metric, row.treatment): row.look for row in metrics if row.look is not None}
     ledger = recorded(evidence.ledger, looks, taken) if looks else None

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from equipoise_stats.looks import Ledger
 from equipoise_stats.moments import Moments
+from equipoise_stats.quality_evidence import QualityEvidence, quality_problems
 from equipoise_stats.spending import LookPlan
 from equipoise_stats.srm import AllocationEpoch
 
@@ -142,7 +143,8 @@ class Evidence:
     ledger: the looks before this one, as the last analysis gave it. epochs: units and weights
     while the weights stood still, arms in plan order; when they never changed, none.
     strata: `moments` in parts, by allocation epoch or by an attribute known before exposure; arms
-    are then compared within each.
+    are then compared within each. quality: signs of the data's quality; what is not given is not
+    checked.
     """
 
     counts: Mapping[str, int]
@@ -153,6 +155,7 @@ class Evidence:
     ledger: Ledger = field(default_factory=Ledger)
     epochs: tuple[AllocationEpoch, ...] = ()
     strata: tuple[Mapping[str, Moments], ...] = ()
+    quality: QualityEvidence = field(default_factory=QualityEvidence)
 
 
 class DesignError(ValueError):
@@ -244,6 +247,9 @@ def evidence_problems(design: Design, evidence: Evidence) -> Iterator[str]:
         ("moments", evidence.moments),
         ("crossed", evidence.crossed),
         ("largest_units", evidence.largest_units),
+        ("before", evidence.quality.before),
+        ("join_lost", evidence.quality.join_lost),
+        ("bots", evidence.quality.bots),
     ):
         yield from (f"{name}: {key!r} is not a variant of the plan" for key in given if key not in planned)
     for name, counts in (("counts", evidence.counts), ("crossed", evidence.crossed)):
@@ -252,6 +258,10 @@ def evidence_problems(design: Design, evidence: Evidence) -> Iterator[str]:
         yield f"observed_days must be 0 or more, not {evidence.observed_days}"
     yield from _epoch_problems(design, evidence)
     yield from _stratum_problems(evidence)
+    metrics = {metric.key for metric in design.metrics}
+    yield from quality_problems(
+        evidence.quality, evidence.counts, metrics=metrics, treatments=design.treatments
+    )
     columns = dict.fromkeys(c for m in design.metrics for c in (*m.columns, *m.covariates))
     for key, moments in evidence.moments.items():
         held = set(moments.names)

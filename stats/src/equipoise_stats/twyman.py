@@ -27,7 +27,7 @@ VARIANCE_RATIO = 2.0
 NULL_COMPARISONS = 200
 NULL_SHARE_JUMP = 0.1
 DUPLICATE_SHARE = 0.01
-_UNEQUAL_SHARE = 0.25
+UNEQUAL_SHARE = 0.25
 # n should exceed 355 skewness² for a 95 % interval (Kohavi et al. 2014, rule 7).
 _SKEW_RULE = 355.0
 
@@ -147,7 +147,7 @@ def skew_of_split(treatment: Estimate, control: Estimate) -> QualityCheck:
     spread = math.sqrt(known(control.unit_variance)) / known(control.value)
     skew = max(spread - 1 / spread, 0.0)
     units = min(arm.n for arm in arms)
-    if skew == 0 or units >= _UNEQUAL_SHARE * sum(arm.n for arm in arms):
+    if skew == 0 or units >= UNEQUAL_SHARE * sum(arm.n for arm in arms):
         return QualityCheck(name, Outcome.PASS, None, 1.0)
     ratio = units / (_SKEW_RULE * skew**2)
     return QualityCheck(name, Outcome.WARN if ratio < 1 else Outcome.PASS, ratio, 1.0)
