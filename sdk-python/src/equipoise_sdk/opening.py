@@ -67,13 +67,10 @@ def connect(  # noqa: PLR0913 - each is one setting; a settings object would onl
         stream_silence_seconds=stream_silence_seconds,
         outside=outside or Outside(),
     )
-    client, connection = _connected(settings)
-    connection.open(settings.start_timeout_seconds)
-    _open_clients.add(client)
-    return client
+    return _opened(settings)
 
 
-def _connected(settings: Settings) -> tuple[Client, Connection]:
+def _opened(settings: Settings) -> Client:
     keeper, outbox = Keeper(), Outbox(settings.queue_size)
     connection = Connection(settings, keeper, outbox)
     client = Client(
@@ -83,7 +80,9 @@ def _connected(settings: Settings) -> tuple[Client, Connection]:
         exposure_attributes=tuple(settings.exposure_attributes),
         connection=connection,
     )
-    return client, connection
+    connection.open(settings.start_timeout_seconds)
+    _open_clients.add(client)
+    return client
 
 
 def in_memory(snapshot_document: Mapping[str, object], *, outside: Outside | None = None) -> InMemoryClient:

@@ -1,4 +1,4 @@
-"""Prints what statistics cost in processor time: `python bench/statistics.py`.
+"""Prints what statistics cost in processor time: `python bench/judging.py`.
 
 With tea-tasting installed (requirements/bench.in, an environment of its own) its cost is shown beside.
 """
