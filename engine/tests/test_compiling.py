@@ -42,6 +42,7 @@ def test_a_decision_tells_its_members_by_name() -> None:
     members = decision._asdict()
     assert list(members) == [
         "flag_key", "value", "variant", "reason", "error_code", "error_message", "metadata", "enrolment",
+        "holdouts",
     ]  # fmt: skip
     assert members["enrolment"] == Enrolment(*["trial", 3, "treatment", "user", unit_in_arm(1), "checkout"])
 

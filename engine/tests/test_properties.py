@@ -9,18 +9,20 @@ from typing import Any
 
 import worlds
 from authoring import murmur
-from authoring.parts import Json, button, experiment, rollout, snapshot, trial, user
+from authoring.parts import Json, button, experiment, rollout, serve, snapshot, trial, user
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equipoise_engine import (
     Decision,
+    Members,
     Reason,
     SnapshotError,
     canonical_unit,
     compile_snapshot,
     content_hash,
     hash_unit,
+    members_blob,
     pick,
     slot,
     validate_snapshot,
@@ -53,6 +55,17 @@ def test_pick_is_the_first_arm_whose_share_holds_the_hash(place: int, weights: l
 @given(part=st.integers(0, 2**20), whole=st.integers(1, 2**20), place=st.integers(0, 2**32 - 1))
 def test_a_threshold_on_the_hash_is_the_same_as_scaling_the_hash(part: int, whole: int, place: int) -> None:
     assert (place < threshold(part, whole)) == (place * whole >> 32 < part)
+
+
+@given(salt=worlds.salts, units=st.lists(worlds.unit_ids | st.integers(0, 99)), asked=worlds.unit_ids)
+def test_a_hashed_list_holds_the_units_that_it_was_made_of(salt: str, units: list[Any], asked: str) -> None:
+    members = Members(members_blob(salt, units))
+    condition = {"members": {"unit_type": "user", "blob": members.address, "salt": salt}}
+    document = snapshot(flags={"button": button(rules=[serve("green", condition)])})
+    compiled = compile_snapshot(document, {members.address: members})
+    for unit in (*units, asked):
+        is_member = canonical_unit(unit) in set(map(canonical_unit, units))
+        assert (compiled.evaluate("button", user(unit), None).variant == "green") is is_member
 
 
 @given(low=st.integers(0, 1_000_000), high=st.integers(0, 1_000_000), unit=worlds.unit_ids)
@@ -111,7 +124,7 @@ def test_an_explanation_finds_the_arm_that_was_served(document: Json, context: J
     elif last.kind in {"rule", "default"}:
         assert last.finding == "served"
     else:
-        assert last.finding in {"killed", "named", "not_met"}
+        assert last.finding in {"killed", "named", "not_met", "held"}
 
 
 @given(document=worlds.snapshots(), context=worlds.contexts)
@@ -120,6 +133,59 @@ def test_only_a_split_of_a_running_experiment_can_be_exposed(document: Json, con
     active = decision.metadata.get("experiment.active", False)
     assert (decision.enrolment is not None) == active
     assert not active or decision.reason is Reason.SPLIT
+
+
+@given(document=worlds.snapshots(), context=worlds.contexts)
+def test_units_in_a_holdout_get_the_baseline_of_every_covered_flag(document: Json, context: Json) -> None:
+    flag = {**document["flags"]["button"], "holdouts": [{"holdout": "winter", "baseline": "blue"}]}
+    flag |= {"prerequisites": [], "overrides": []}
+    document["flags"] |= {"button": flag, "other": {**flag, "experiments": []}}
+    context.pop("overrides", None)
+    compiled = compile_snapshot(document)
+    decisions = [compiled.evaluate(key, context, None) for key in ("button", "other")]
+    arms = {decision.metadata.get("holdout.arm") for decision in decisions}
+    assert len(arms) == 1
+    assert decisions[0].holdouts == decisions[1].holdouts
+    if arms == {"holdout"}:
+        assert {decision.variant for decision in decisions} == {"blue"}
+        assert {decision.enrolment for decision in decisions} == {None}
+    assert decisions[0].exposable == tuple(filter(None, (*decisions[0].holdouts, decisions[0].enrolment)))
+
+
+@given(low=worlds.shares, high=worlds.shares, unit=worlds.unit_ids)
+def test_raising_a_holdout_releases_no_unit(low: int, high: int, unit: str) -> None:
+    low, high = sorted((low, high))
+    arms = []
+    for parts in (low, high):
+        winter = {"season": 1, "salt": "wintersalt", "unit_type": "user", "parts_per_million": parts}
+        flag = button(holdouts=[{"holdout": "winter", "baseline": "grey"}])
+        decision = answer(snapshot(holdouts={"winter": winter}, flags={"button": flag}), user(unit))
+        arms += [place.arm for place in decision.holdouts]
+    assert arms != ["holdout", "open"]
+
+
+@given(rule=worlds.rules(0), stage=st.integers(0, 2), more=worlds.shares, context=worlds.contexts)
+def test_widening_or_adding_a_ring_moves_no_unit_out(
+    rule: Json, stage: int, more: int, context: Json
+) -> None:
+    if "rings" not in rule.get("rollout", {}):
+        return
+    before = answer(snapshot(flags={"button": button(rules=[rule])}), context)
+    rings = rule["rollout"]["rings"]
+    if stage < len(rings):
+        rings[stage]["parts_per_million"] = max(rings[stage]["parts_per_million"], more)
+    else:
+        rings.append({"id": "last", "parts_per_million": more})
+    after = answer(snapshot(flags={"button": button(rules=[rule])}), context)
+    assert before.metadata["step"] != "rule" or after.metadata["step"] == "rule"
+
+
+@given(document=worlds.snapshots(), context=worlds.contexts)
+def test_a_unit_in_a_nested_layer_is_in_its_domain(document: Json, context: Json) -> None:
+    enrolment = answer(document, context).enrolment
+    if enrolment is not None and enrolment.layer == "inner":
+        place = slot("layersalt", enrolment.unit)
+        assert 0 <= place < 3000 or 6000 <= place < 9000
 
 
 @given(document=worlds.snapshots())

@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 from equipoise_engine import ErrorCode, Reason, compile_snapshot, validate_snapshot
-from equipoise_engine.targeting import OPERATORS
+from equipoise_engine.operators import OPERATORS
 
 SPEC = Path(__file__).parents[2] / "spec"
 SCHEMAS: dict[str, Json] = {
@@ -72,6 +72,7 @@ def _plain(fields: Json) -> Json:
     metadata: Mapping[str, object] = fields["metadata"]
     return {
         **fields,
+        "holdouts": [place._asdict() for place in fields["holdouts"]],
         "metadata": dict(metadata),
         "enrolment": None if enrolment is None else enrolment._asdict(),
     }

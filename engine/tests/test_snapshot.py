@@ -7,7 +7,18 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from authoring.parts import Json, button, rollout, serve, snapshot, switch, trial, unit_in_arm, user
+from authoring.parts import (
+    Json,
+    button,
+    experiment,
+    rollout,
+    serve,
+    snapshot,
+    switch,
+    trial,
+    unit_in_arm,
+    user,
+)
 
 from equipoise_engine import (
     ErrorCode,
@@ -59,7 +70,7 @@ def test_a_document_that_is_not_json_is_refused(members: Json) -> None:
 
 
 def test_members_of_the_future_at_the_top_do_not_stop_an_old_reader() -> None:
-    assert compile_snapshot({**trial(), "holdouts": {}}).faults == {}
+    assert compile_snapshot({**trial(), "moods": {}}).faults == {}
 
 
 def test_a_fault_names_its_place() -> None:
@@ -217,6 +228,46 @@ def test_an_explanation_tells_what_a_prerequisite_serves() -> None:
     assert (last.finding, last.detail) == (Finding.NOT_MET, {"variant": "off"})
     last = compiled.explain("first", {"overrides": {"first": "on"}})[-1]
     assert (last.kind, last.key, last.finding) == ("override", "context", Finding.NAMED)
+
+
+def test_an_explanation_tells_of_holdouts_rings_and_layers() -> None:
+    layers = {
+        "outer": {"salt": "outersalt", "unit_type": "user"},
+        "inner": {"salt": "innersalt", "unit_type": "user", "domain": {"layer": "outer", "slots": []}},
+    }
+    german = {"attribute": "country", "operator": "equals", "value": "DE"}
+    rings = [
+        {"id": "country", "eligibility": german, "parts_per_million": 1_000_000},
+        {"id": "all", "parts_per_million": 0},
+    ]
+    body = {"variant": "green", "unit_type": "user", "salt": "rollsalt", "rings": rings}
+    winter = {"season": 1, "salt": "wintersalt", "unit_type": "user", "parts_per_million": 0}
+    flag = button(
+        holdouts=[{"holdout": "winter", "baseline": "blue"}],
+        experiments=["trial"],
+        rules=[{"id": "r1", "rollout": body}],
+    )
+    document = snapshot(
+        layers=layers,
+        holdouts={"winter": winter},
+        experiments={"trial": experiment(layer="inner")},
+        flags={"button": flag},
+    )
+    steps = compile_snapshot(document).explain("button", user("u1", country="DE"))[2:]
+    assert [(step.key, step.finding) for step in steps] == [
+        ("winter", Finding.OPEN),
+        ("trial", Finding.OUTSIDE_SLOTS),
+        ("r1", Finding.SERVED),
+    ]
+    assert steps[1].detail["layer"] == "outer"
+    assert steps[2].detail["ring"] == "country"
+    steps = compile_snapshot(document).explain("button", user("u1"))
+    assert (steps[4].finding, steps[4].detail["gate_parts"]) == (Finding.OUTSIDE_ROLLOUT, 0)
+    document["holdouts"]["winter"]["parts_per_million"] = 1_000_000
+    steps = compile_snapshot(document).explain("button", user("u1"))
+    assert (steps[-1].kind, steps[-1].finding) == ("holdout", Finding.HELD)
+    assert told(document, {})[2] == ("holdout", "winter", Finding.UNIT_MISSING)
+    assert told(document, {})[4] == ("rule", "r1", Finding.UNIT_MISSING)
 
 
 def test_prerequisites_that_double_from_level_to_level_are_refused_and_not_followed() -> None:

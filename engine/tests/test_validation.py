@@ -30,8 +30,11 @@ def _with(change: Callable[[Json], object]) -> Json:
     return document
 
 
+WINTER = {"season": 1, "salt": "wintersalt", "unit_type": "user", "parts_per_million": 10_000}
+INNER = {"salt": "innersalt", "unit_type": "user", "domain": {"layer": "checkout", "slots": [[0, 5000]]}}
+
 CHANGES: list[tuple[str, Callable[[Json], object], str]] = [
-    ("an unknown member at the top", lambda d: d.update(holdouts={}), "/holdouts"),
+    ("an unknown member at the top", lambda d: d.update(moods={}), "/moods"),
     ("a wrong hash", lambda d: d.update(hash="0" * 64), "/hash"),
     ("a key with capitals", lambda d: d["flags"].update(Button=button()), "/flags/Button"),
     ("a key with a slash", lambda d: d["flags"].update({"a/b": button()}), "/flags/a~1b"),
@@ -123,6 +126,38 @@ CHANGES: list[tuple[str, Callable[[Json], object], str]] = [
         "/flags/n/variants/a",
     ),
     (
+        "an unused faulty holdout",
+        lambda d: d.update(
+            holdouts={"winter": {"season": 0, "salt": "s", "unit_type": "user", "parts_per_million": 1}}
+        ),
+        "/holdouts/winter/season",
+    ),
+    (
+        "a holdout of the same key as an experiment",
+        lambda d: d.update(holdouts={"trial": WINTER}),
+        "/holdouts/trial",
+    ),
+    (
+        "a holdout that is no key",
+        lambda d: d.update(holdouts={"Winter": WINTER}),
+        "/holdouts/Winter",
+    ),
+    (
+        "two holdouts of one unit type on one flag",
+        lambda d: (
+            d.update(holdouts={"winter": WINTER, "spring": WINTER}),
+            d["flags"]["button"].update(
+                holdouts=[{"holdout": key, "baseline": "grey"} for key in ("winter", "spring")]
+            ),
+        ),
+        "/flags/button/holdouts",
+    ),
+    (
+        "a domain in slots of a running experiment",
+        lambda d: d["layers"].update(inner=INNER),
+        "/experiments/trial/slots",
+    ),
+    (
         "a flag that waits for itself",
         lambda d: d["flags"]["button"].update(prerequisites=[{"flag": "button", "variants": ["grey"]}]),
         "/flags/button/prerequisites",
@@ -182,3 +217,23 @@ def test_running_experiments_on_one_flag_must_share_a_layer() -> None:
     layers = {**LAYERS, "other": {"salt": "other", "unit_type": "user"}}
     document = two({"slots": [[0, 10]]}, {"slots": [[10, 20]], "layer": "other"}, layers)
     assert places(document) == {"/flags/button/experiments"}
+
+
+def test_a_running_experiment_in_a_launch_layer_goes_beside_one_in_another() -> None:
+    layers = {"launch": {"salt": "launchsalt", "unit_type": "user", "launch": True}}
+    layers["other"] = {**layers["launch"], "salt": "othersalt"}
+    document = two({}, {"layer": "launch"}, {**LAYERS, **layers})
+    assert places(document) == set()
+    document["experiments"]["three"] = experiment(layer="other")
+    document["flags"]["button"]["experiments"].append("three")
+    assert places(document) == {"/flags/button/experiments"}
+
+
+def test_layers_may_share_a_domain_and_not_a_part_of_one() -> None:
+    second = {**INNER, "salt": "secondsalt"}
+    layers = {**LAYERS, "inner": INNER, "second": second}
+    document = two({"slots": [[5000, 10000]]}, {"state": "stopped"}, layers)
+    assert places(document) == set()
+    layers["second"] = {**second, "domain": {"layer": "checkout", "slots": [[4999, 5000]]}}
+    document = two({"slots": [[5000, 10000]]}, {"state": "stopped"}, layers)
+    assert places(document) == {"/layers/second/domain/slots"}

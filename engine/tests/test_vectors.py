@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import subprocess
@@ -12,7 +13,8 @@ from typing import Any
 import pytest
 from authoring import write
 
-from equipoise_engine import compile_snapshot, hash_unit, pick, slot
+from equipoise_engine import Enrolment, Members, compile_snapshot, hash_unit, pick, slot
+from equipoise_engine.hashing import member_hash
 
 SPEC = Path(__file__).parents[2] / "spec"
 NODE = shutil.which("node")
@@ -24,21 +26,29 @@ def _cases() -> Iterator[Any]:
             yield pytest.param(case, id=f"{path.stem}: {case['name']}")
 
 
+def _blobs(case: dict[str, Any]) -> dict[str, Members]:
+    return {key: Members(base64.b64decode(text)) for key, text in case.get("blobs", {}).items()}
+
+
+def _members(place: Enrolment) -> dict[str, object]:
+    """A vector names the members of a place that have a value."""
+    return {name: value for name, value in place._asdict().items() if value is not None}
+
+
 @pytest.mark.parametrize("case", list(_cases()))
 def test_an_evaluation_answers_as_its_vector_says(case: dict[str, Any]) -> None:
     expected = case["expected"]
-    decision = compile_snapshot(case["snapshot"]).evaluate(
-        case["flag"], case["context"], case["code_default"]
-    )
-    enrolment = None if decision.enrolment is None else decision.enrolment._asdict()
+    compiled = compile_snapshot(case["snapshot"], _blobs(case))
+    decision = compiled.evaluate(case["flag"], case["context"], case["code_default"])
     answer = {
         "value": decision.value,
         "variant": decision.variant,
         "reason": decision.reason,
         "error_code": decision.error_code,
-        "enrolment": enrolment,
+        "enrolment": None if decision.enrolment is None else _members(decision.enrolment),
     }
     assert answer == {name: expected[name] for name in answer}
+    assert [_members(place) for place in decision.holdouts] == expected.get("holdouts", [])
     assert decision.metadata.items() >= expected.get("metadata", {}).items()
     assert not decision.metadata.keys() & set(expected.get("absent", []))
     assert (decision.error_message is None) == (decision.error_code is None)
@@ -46,7 +56,7 @@ def test_an_evaluation_answers_as_its_vector_says(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", list(_cases()))
 def test_all_flags_of_a_vector_answer_together_as_alone(case: dict[str, Any]) -> None:
-    compiled = compile_snapshot(case["snapshot"])
+    compiled = compile_snapshot(case["snapshot"], _blobs(case))
     alone = tuple(compiled.evaluate(key, case["context"], None) for key in compiled.flag_keys)
     assert compiled.evaluate_all(case["context"]) == alone
 
@@ -57,6 +67,11 @@ def test_hashes_and_slots_are_those_of_the_vectors() -> None:
     assert [(hash_unit(row["salt"], row["unit"]), slot(row["salt"], row["unit"])) for row in rows] == [
         (row["hash"], row["slot"]) for row in rows
     ]
+
+
+def test_members_hash_as_the_vectors_say() -> None:
+    rows = json.loads((SPEC / "vectors" / "members.json").read_text())
+    assert [f"{member_hash(row['salt'], row['unit']):016x}" for row in rows] == [row["hash"] for row in rows]
 
 
 def test_picks_are_those_of_the_vectors() -> None:

@@ -12,13 +12,29 @@ rarely = st.sampled_from([False] * 9 + [True])
 unit_ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 salts = st.from_regex(r"[a-z2-7]{8}", fullmatch=True)
 colours = st.sampled_from(["plain", "grey", "green", "blue"])
+shares = st.integers(0, 1_000_000)
 words = st.sampled_from(["a", "b", "DE", "pro"])
+
+NESTED_LAYERS = {
+    **LAYERS,
+    "inner": {
+        "salt": "innersalt",
+        "unit_type": "user",
+        "domain": {"layer": "checkout", "slots": [[0, 3000], [6000, 9000]]},
+    },
+    "launch": {"salt": "launchsalt", "unit_type": "user", "launch": True},
+}
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
+
+
+def _members(units: list[int]) -> Json:
+    return {"members": {"unit_type": "user", "units": units}}
+
 
 clauses = st.one_of(
     st.builds(lambda v: {"attribute": "a", "operator": "equals", "value": v}, words | st.booleans()),
@@ -28,6 +44,7 @@ clauses = st.one_of(
     st.builds(lambda v: {"attribute": "t", "operator": "before", "value": v}, st.just("2026-01-01")),
     st.just({"attribute": "a", "operator": "is_set"}),
     st.just({"segment": "some"}),
+    st.builds(_members, st.lists(st.integers(0, 9), max_size=3)),
 )
 conditions = st.recursive(
     clauses,
@@ -63,9 +80,15 @@ def rules(draw: st.DrawFn, index: int) -> Json:
     name, eligibility = f"r{index}", draw(st.none() | conditions)
     if draw(st.booleans()):
         return serve(draw(colours), eligibility, name)
-    parts = draw(st.integers(0, 1_000_000))
     unit_type = draw(st.sampled_from(["user", "account"]))
-    rule = rollout(draw(colours), parts, salt=draw(salts), rule=name, unit_type=unit_type)
+    rule = rollout(draw(colours), draw(shares), salt=draw(salts), rule=name, unit_type=unit_type)
+    if draw(st.booleans()):
+        del rule["rollout"]["parts_per_million"]
+        stages = draw(st.lists(st.tuples(st.none() | conditions, shares), min_size=1, max_size=3))
+        rule["rollout"]["rings"] = [
+            {"id": f"ring{number}", "eligibility": audience, "parts_per_million": parts}
+            for number, (audience, parts) in enumerate(stages)
+        ]
     return {**rule, "eligibility": eligibility}
 
 
@@ -74,6 +97,7 @@ def experiments(draw: st.DrawFn) -> Json:
     low = draw(st.integers(0, 5_000))
     weights = draw(st.lists(st.integers(0, 9), min_size=1, max_size=3).filter(any))
     return experiment(
+        layer=draw(st.sampled_from(["checkout", "inner", "launch"])),
         state=draw(st.sampled_from(["running", "stopped"])),
         killed=draw(rarely),
         eligibility=draw(st.none() | conditions),
@@ -109,6 +133,7 @@ def snapshots(draw: st.DrawFn) -> Json:
                 max_size=2,
             )
         ),
+        holdouts=draw(st.lists(st.builds(_cover, colours), max_size=1)),
         experiments=[f"e{index}" for index in range(len(listed))],
         rules=[draw(rules(index)) for index in range(draw(st.integers(0, 3)))],
     )
@@ -116,10 +141,22 @@ def snapshots(draw: st.DrawFn) -> Json:
         killed=draw(rarely),
         groups={"some": {"killed": draw(rarely)}},
         segments={"some": {"attribute": "b", "operator": "equals", "value": "pro"}},
-        layers=LAYERS,
+        layers=NESTED_LAYERS,
+        holdouts={
+            "winter": {
+                "season": 1,
+                "salt": draw(salts),
+                "unit_type": "user",
+                "parts_per_million": draw(shares),
+            }
+        },
         experiments={f"e{index}": one for index, one in enumerate(listed)},
         flags={"button": flag, "first": switch(rules=[rollout("on", 800_000, salt="firstsalt")])},
     )
+
+
+def _cover(baseline: str) -> Json:
+    return {"holdout": "winter", "baseline": baseline}
 
 
 def _named(variant: str, units: list[str]) -> Json:

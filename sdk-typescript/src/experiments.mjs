@@ -1,19 +1,14 @@
 /** Reads experiments and compiles each into a step: eligibility → slot → gate → split. */
-import { LARGEST_WEIGHT_SUM, PARTS, SLOT_COUNT, canonicalUnit, hashUnit, pick, scaled, slot } from "./hashing.mjs";
-import { Reader, isObject } from "./reading.mjs";
+import { LARGEST_WEIGHT_SUM, PARTS, canonicalUnit, hashUnit, pick, scaled, slot } from "./hashing.mjs";
+import { readSlots } from "./layers.mjs";
+import { Reader } from "./reading.mjs";
 import { compileCondition } from "./targeting.mjs";
 
 /** What a step answers when only the lack of a unit kept it from deciding. */
-export const UNIT_MISSING = Symbol("unit missing");
+export const UNIT_MISSING = Symbol("unit_missing");
 
 const MEMBERS = ["iteration", "layer", "unit_type", "state", "killed", "eligibility", "slots", "gate", "salt"];
 const LARGEST = Number.MAX_SAFE_INTEGER;
-
-export function readUnitType(reader, unitTypes) {
-  const unitType = reader.text("unit_type");
-  if (unitType !== "" && !unitTypes.includes(unitType)) reader.senseless("unit_type", "is not declared");
-  return unitType;
-}
 
 /** @returns {(attributes: object) => boolean} absent or null admits everybody */
 export function readEligibility(reader, segments) {
@@ -22,9 +17,9 @@ export function readEligibility(reader, segments) {
   return compileCondition(node, `${reader.path}/eligibility`, segments, reader.problems)?.test ?? (() => false);
 }
 
-export function readGate(node, path, problems, known = ["salt", "parts_per_million"]) {
-  const reader = new Reader(node, path, problems, known);
-  return { salt: reader.salt("salt"), parts: reader.integer("parts_per_million", 0, PARTS), reader };
+function readGate(node, path, problems) {
+  const reader = new Reader(node, path, problems, ["salt", "parts_per_million"]);
+  return { salt: reader.salt("salt"), parts: reader.integer("parts_per_million", 0, PARTS) };
 }
 
 export const passes = (gate, unit) => scaled(hashUnit(gate.salt, unit), PARTS) < gate.parts;
@@ -35,7 +30,7 @@ export function readExperiment(key, node, around) {
   const path = `/experiments/${key}`;
   const reader = new Reader(node, path, problems, [...MEMBERS, "control", "variants"]);
   const layerKey = reader.text("layer");
-  const layer = around.layers.get(layerKey);
+  const layer = around.layers.layer(layerKey);
   const unitType = reader.text("unit_type");
   if (!layer || layer.unitType !== unitType) reader.senseless("layer", "must be a sound layer of the unit type");
   const state = reader.text("state");
@@ -62,20 +57,6 @@ export function readExperiment(key, node, around) {
   return problems.length > 0 ? null : experiment;
 }
 
-function readSlots(reader) {
-  if (reader.get("slots") === undefined) reader.malformed("slots", "is required");
-  const isRange = (entry) =>
-    Array.isArray(entry) &&
-    entry.length === 2 &&
-    entry.every(Number.isInteger) &&
-    0 <= entry[0] &&
-    entry[0] < entry[1] &&
-    entry[1] <= SLOT_COUNT;
-  const ranges = reader.array("slots");
-  if (!ranges.every(isRange)) reader.malformed("slots", "must hold [from, to] with 0 ≤ from < to ≤ 10,000");
-  return ranges;
-}
-
 function readArms(reader) {
   const arms = reader.array("variants").map((node, index) => {
     const entry = new Reader(node, `${reader.path}/variants/${index}`, reader.problems, ["key", "weight", "values"]);
@@ -90,32 +71,27 @@ function readArms(reader) {
   return arms;
 }
 
-export function readLayers(definitions, unitTypes) {
-  const layers = new Map();
-  for (const [key, node] of Object.entries(definitions)) {
-    const problems = [];
-    const reader = new Reader(node, `/layers/${key}`, problems, ["salt", "unit_type"]);
-    const layer = { salt: reader.salt("salt"), unitType: readUnitType(reader, unitTypes) };
-    if (isObject(node) && problems.length === 0) layers.set(key, layer);
-  }
-  return layers;
-}
-
 /** @param {Map<string, object>} answers arm key → prepared decision */
 export function experimentStep(experiment, answers) {
   const { arms, eligible, gate, layer, slots, unitType } = experiment;
   const weights = arms.map((arm) => arm.weight);
   return (unitOf, attributes) => {
-    if (!eligible(attributes)) return null;
+    if (!eligible(attributes, unitOf)) return null;
     const unit = canonicalUnit(unitOf(unitType));
     if (unit === null) return UNIT_MISSING;
-    const place = slot(layer.salt, unit);
-    if (!slots.some(([low, high]) => low <= place && place < high)) return null;
+    if (!isEntered(layer, slots, unit)) return null;
     if (gate !== null && !passes(gate, unit)) return null;
     if (experiment.service !== "split") return answers.get(experiment.control.key);
     const arm = arms[pick(hashUnit(experiment.salt, unit), weights)].key;
     return { ...answers.get(arm), enrolment: enrolment(experiment, arm, unit) };
   };
+}
+
+/** Domains are asked from the inside out: all of them have to hold. */
+function isEntered(layer, slots, unit) {
+  const place = slot(layer.salt, unit);
+  if (!slots.some(([low, high]) => low <= place && place < high)) return false;
+  return layer.domain === null || isEntered(layer.domain.layer, layer.domain.slots, unit);
 }
 
 function enrolment({ key, iteration, unitType, layerKey }, arm, unit) {

@@ -1,7 +1,9 @@
 /** Reads one flag and compiles it into its steps. A fault spoils this flag and no other. */
-import { UNIT_MISSING, experimentStep, passes, readEligibility, readGate, readUnitType } from "./experiments.mjs";
-import { canonicalUnit } from "./hashing.mjs";
-import { GENERAL, PARSE_ERROR, Reader, isObject, own } from "./reading.mjs";
+import { UNIT_MISSING, experimentStep, passes, readEligibility } from "./experiments.mjs";
+import { PARTS, canonicalUnit } from "./hashing.mjs";
+import { holdoutStep, told } from "./holdouts.mjs";
+import { readUnitType } from "./layers.mjs";
+import { GENERAL, PARSE_ERROR, Reader, isObject, own, readUnits } from "./reading.mjs";
 
 const MEMBERS = ["type", "variants", "off", "default", "killed", "groups", "prerequisites", "overrides", "experiments"];
 const REASONS = { split: "SPLIT", stopped: "DEFAULT", killed: "DISABLED" };
@@ -23,6 +25,7 @@ export function failure(flagKey, code, message, metadata) {
     errorMessage: message,
     metadata: { ...metadata, step: "error" },
     enrolment: null,
+    holdouts: [],
   };
 }
 
@@ -63,16 +66,29 @@ function decided(steps, context, last, key, metadata) {
     return failure(key, "INVALID_CONTEXT", "a context is an object with units and attributes", metadata);
   }
   const unitOf = (unitType) => own(units, unitType);
-  let skipped = false;
+  const notes = [];
   for (const step of steps) {
-    const decision = step(unitOf, attributes, context);
-    if (decision === UNIT_MISSING) skipped = true;
-    else if (decision !== null) return skipped ? noted(decision) : decision;
+    const found = step(unitOf, attributes, context);
+    if (found === null) continue;
+    if (typeof found !== "symbol" && !found.place) return noted(found, notes);
+    notes.push(found);
   }
-  return skipped ? noted(last) : last;
+  return noted(last, notes);
 }
 
-const noted = (decision) => ({ ...decision, metadata: { ...decision.metadata, skipped: "unit_missing" } });
+/** Keep what steps before noted: the first reason why one passed the unit over, and places in holdouts. */
+function noted(decision, notes) {
+  if (notes.length === 0) return decision;
+  const skip = notes.find((note) => typeof note === "symbol");
+  const places = notes.flatMap((note) => note.place ?? []);
+  const isTold = places.length > 0 && decision.holdouts.length === 0;
+  const metadata = {
+    ...decision.metadata,
+    ...(skip ? { skipped: skip.description } : {}),
+    ...(isTold ? told(places[0]) : {}),
+  };
+  return { ...decision, metadata, holdouts: [...places, ...decision.holdouts] };
+}
 
 class FlagReader {
   constructor(key, node, around) {
@@ -80,14 +96,14 @@ class FlagReader {
     this.around = around;
     this.metadata = around.metadata;
     this.problems = [];
-    this.reader = new Reader(node, `/flags/${key}`, this.problems, [...MEMBERS, "rules"]);
+    this.reader = new Reader(node, `/flags/${key}`, this.problems, [...MEMBERS, "holdouts", "rules"]);
     this.kind = this.#kind();
     this.values = this.#values();
     this.off = this.variant(this.reader, "off");
     this.fallback = this.variant(this.reader, "default");
     this.killLevel = this.#killLevel();
     const before = this.#prerequisites();
-    const after = [...this.#overrides(), ...this.#experiments(), ...this.#rules()];
+    const after = [...this.#overrides(), ...this.#holdouts(), ...this.#experiments(), ...this.#rules()];
     this.isStatic = before.length + after.length === 0;
     this.steps = [...before, this.#link(), ...after];
   }
@@ -102,6 +118,7 @@ class FlagReader {
       errorMessage: null,
       metadata: { ...this.metadata, ...extra },
       enrolment: null,
+      holdouts: [],
     };
   }
 
@@ -168,21 +185,32 @@ class FlagReader {
       const answer = this.answer(this.variant(reader, "variant"), "TARGETING_MATCH", extra);
       if (bySegment) {
         const member = this.around.segments.condition(reader.text("segment"), reader);
-        return (_, attributes) => (member.test(attributes) ? answer : null);
+        return (unitOf, attributes) => (member.test(attributes, unitOf) ? answer : null);
       }
       const unitType = readUnitType(reader, this.around.unitTypes);
-      const units = new Set(reader.array("units").map(canonicalUnit));
-      if (reader.get("units") === undefined || units.has(null)) reader.malformed("units", "must be unit ids");
+      const units = readUnits(reader);
       return (unitOf) => (units.has(canonicalUnit(unitOf(unitType))) ? answer : null);
     });
   }
 
+  #holdouts() {
+    return this.reader.array("holdouts").map((node, index) => {
+      const path = `${this.reader.path}/holdouts/${index}`;
+      const reader = new Reader(node, path, this.problems, ["holdout", "baseline"]);
+      const key = reader.text("holdout");
+      const baseline = this.answer(this.variant(reader, "baseline"), "SPLIT", { step: "holdout" });
+      const holdout = this.around.holdouts.get(key);
+      if (!holdout) reader.senseless("holdout", `there is no sound holdout "${key}"`);
+      return holdout && holdoutStep(holdout, baseline);
+    });
+  }
+
+  /** Running experiments before those that serve control alone, launch layers after others. */
   #experiments() {
     const found = this.reader.texts("experiments").map((key) => this.#experiment(key));
-    const sound = found.filter((entry) => entry !== null);
-    const running = sound.filter((entry) => entry.service === "split");
-    const others = sound.filter((entry) => entry.service !== "split");
-    return [...running, ...others].map((entry) => entry.step);
+    const order = (entry) => 2 * Number(entry.isLaunch) + Number(entry.service !== "split");
+    const sound = found.filter((entry) => entry !== null).sort((one, other) => order(one) - order(other));
+    return sound.map((entry) => entry.step);
   }
 
   #experiment(key) {
@@ -206,7 +234,7 @@ class FlagReader {
         ...(service === "killed" ? { kill_level: "experiment" } : {}),
       }),
     ]);
-    return { service, step: experimentStep(experiment, new Map(answers)) };
+    return { service, isLaunch: experiment.layer.isLaunch, step: experimentStep(experiment, new Map(answers)) };
   }
 
   #rules() {
@@ -218,20 +246,43 @@ class FlagReader {
       const eligible = readEligibility(reader, this.around.segments);
       if (member === "rollout") return this.#rollout(reader, extra, eligible);
       const answer = this.answer(this.variant(reader, "serve"), "TARGETING_MATCH", extra);
-      return (_, attributes) => (eligible(attributes) ? answer : null);
+      return (unitOf, attributes) => (eligible(attributes, unitOf) ? answer : null);
     });
   }
 
   #rollout(rule, extra, eligible) {
-    const known = ["variant", "unit_type", "salt", "parts_per_million"];
-    const gate = readGate(rule.get("rollout"), `${rule.path}/rollout`, this.problems, known);
-    const answer = this.answer(this.variant(gate.reader, "variant"), "SPLIT", extra);
-    const unitType = readUnitType(gate.reader, this.around.unitTypes);
+    const node = rule.get("rollout");
+    const hasRings = isObject(node) && Object.hasOwn(node, "rings");
+    const known = ["variant", "unit_type", "salt", hasRings ? "rings" : "parts_per_million"];
+    const body = new Reader(node, `${rule.path}/rollout`, this.problems, known);
+    const salt = body.salt("salt");
+    const unitType = readUnitType(body, this.around.unitTypes);
+    const variant = this.variant(body, "variant");
+    const rings = hasRings ? this.#rings(body) : [{ parts: body.integer("parts_per_million", 0, PARTS) }];
+    for (const ring of rings) {
+      ring.answer = this.answer(variant, "SPLIT", { ...extra, ...(ring.key ? { ring: ring.key } : {}) });
+    }
     return (unitOf, attributes) => {
-      if (!eligible(attributes)) return null;
+      if (!eligible(attributes, unitOf)) return null;
       const unit = canonicalUnit(unitOf(unitType));
       if (unit === null) return UNIT_MISSING;
-      return passes(gate, unit) ? answer : null;
+      const holds = (ring) => passes({ salt, parts: ring.parts }, unit) && (ring.eligible?.(attributes, unitOf) ?? true);
+      return rings.find(holds)?.answer ?? null;
     };
+  }
+
+  #rings(body) {
+    const keys = new Set();
+    const rings = body.array("rings").map((node, index) => {
+      const path = `${body.path}/rings/${index}`;
+      const reader = new Reader(node, path, this.problems, ["id", "eligibility", "parts_per_million"]);
+      const key = reader.text("id");
+      if (keys.has(key)) reader.senseless("id", `there is a ring "${key}" before`);
+      keys.add(key);
+      const eligible = readEligibility(reader, this.around.segments);
+      return { key, eligible, parts: reader.integer("parts_per_million", 0, PARTS) };
+    });
+    if (rings.length === 0) body.malformed("rings", "must hold at least one ring");
+    return rings;
   }
 }

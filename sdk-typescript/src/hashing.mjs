@@ -10,12 +10,17 @@ const encoder = new TextEncoder();
 
 /** @param {string} salt @param {string} unit @returns {number} unsigned 32-bit integer */
 export function hashUnit(salt, unit) {
+  return murmur(textString(salt, unit));
+}
+
+/** @returns {Uint8Array} the bytes that are hashed: salt and unit as one CBOR text string */
+export function textString(salt, unit) {
   const text = encoder.encode(`${salt}:${unit}`);
   const head = header(text.length);
   const data = new Uint8Array(head.length + text.length);
   data.set(head);
   data.set(text, head.length);
-  return murmur(data);
+  return data;
 }
 
 /** @returns {number} the slot, 0 to 9,999, of a unit in the layer that owns the salt */

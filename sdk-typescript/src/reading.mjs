@@ -1,4 +1,5 @@
 /** Reads JSON objects member by member and notes every fault, with its place, instead of throwing. */
+import { canonicalUnit } from "./hashing.mjs";
 
 export const PARSE_ERROR = "PARSE_ERROR";
 export const GENERAL = "GENERAL";
@@ -13,6 +14,13 @@ export function isObject(node) {
 /** Own members alone: what an object inherits, such as "constructor", is not in the document. */
 export function own(node, name) {
   return Object.hasOwn(node, name) ? node[name] : undefined;
+}
+
+/** @param {Reader} reader @returns {Set<string>} the canonical ids of a required list of units */
+export function readUnits(reader) {
+  const units = new Set(reader.array("units").map(canonicalUnit));
+  if (reader.get("units") === undefined || units.has(null)) reader.malformed("units", "must be unit ids");
+  return units;
 }
 
 export class Reader {

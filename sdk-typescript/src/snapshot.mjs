@@ -1,11 +1,14 @@
 /** Compiles a snapshot document and answers for its flags. */
-import { readExperiment, readLayers } from "./experiments.mjs";
+import { readExperiment } from "./experiments.mjs";
 import { failure, readFlag } from "./flags.mjs";
+import { readHoldout } from "./holdouts.mjs";
+import { Layers } from "./layers.mjs";
 import { Prerequisites } from "./prerequisites.mjs";
 import { Reader, isObject } from "./reading.mjs";
 import { Segments } from "./targeting.mjs";
 
 const FORMAT = 1;
+const TABLES = ["layers", "segments", "holdouts", "experiments", "flags"];
 const LARGEST = Number.MAX_SAFE_INTEGER;
 
 /** The document as a whole is unusable; `problems` lists every reason. */
@@ -19,10 +22,11 @@ export class SnapshotError extends Error {
 /**
  * Compile a snapshot document (spec/schemas/snapshot.schema.json).
  * @param {unknown} document
+ * @param {Map<string, Uint8Array>} blobs address → list of members (spec/hashing.md, "Members")
  * @returns {Snapshot}
  * @throws {SnapshotError} when the document as a whole is unusable
  */
-export function compileSnapshot(document) {
+export function compileSnapshot(document, blobs = new Map()) {
   const problems = [];
   const reader = new Reader(document, "", problems, isObject(document) ? Object.keys(document) : []);
   reader.integer("format", FORMAT, FORMAT);
@@ -34,12 +38,16 @@ export function compileSnapshot(document) {
   if (!unitTypes.includes(reader.text("default_unit_type"))) reader.senseless("default_unit_type", "is not declared");
   const killed = reader.truth("killed");
   const groups = readGroups(reader.table("groups"));
-  const layers = readLayers(reader.table("layers"), unitTypes);
-  const [segments, experiments, flags] = ["segments", "experiments", "flags"].map((name) => reader.table(name));
+  const [layers, segments, holdouts, experiments, flags] = TABLES.map((name) => reader.table(name));
   if (reader.get("flags") === undefined) reader.malformed("flags", "is required");
   if (problems.length > 0) throw new SnapshotError(problems);
   const metadata = { project, environment, revision };
-  const around = { metadata, killed, groups, layers, unitTypes, segments: new Segments(segments) };
+  const around = { metadata, killed, groups, unitTypes };
+  around.layers = new Layers(layers, unitTypes);
+  around.segments = new Segments(segments, unitTypes, blobs);
+  around.holdouts = new Map(
+    Object.entries(holdouts).map(([key, node]) => [key, readHoldout(key, node, unitTypes)]),
+  );
   around.experiments = new Map(
     Object.entries(experiments).map(([key, node]) => [key, readExperiment(key, node, around)]),
   );

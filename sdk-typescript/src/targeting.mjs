@@ -1,17 +1,22 @@
 /** Compiles conditions into predicates over attributes: two-valued, strictly typed (spec/evaluation.md). */
 import { milliseconds } from "./instants.mjs";
+import { readUnitType } from "./layers.mjs";
+import { hashedMembership, namedMembership } from "./members.mjs";
 import { innerFirst } from "./ordering.mjs";
-import { GENERAL, PARSE_ERROR, Reader, isObject, own } from "./reading.mjs";
+import { GENERAL, PARSE_ERROR, Reader, isObject, own, readUnits } from "./reading.mjs";
 import { compareVersions, version } from "./versions.mjs";
 
 const LARGEST_DEPTH = 16;
-const FORMS = ["all", "any", "not", "segment", "attribute"];
+const LARGEST_SIZE = 10_000;
+const FORMS = ["all", "any", "not", "segment", "members", "attribute"];
 const CLAUSE = ["attribute", "operator", "value", "values"];
 
-/** The named conditions of a snapshot; an entry is {test, depth}, or null when it is faulty. */
+/** The named conditions of a snapshot; an entry is {test, depth, size}, or null when it is faulty. */
 export class Segments {
-  constructor(definitions) {
+  constructor(definitions, unitTypes, blobs) {
     this.definitions = definitions;
+    this.unitTypes = unitTypes;
+    this.blobs = blobs;
     this.compiled = new Map();
     const inner = Object.entries(definitions).map(([name, node]) => [name, [...named(node)]]);
     for (const name of innerFirst(new Map(inner))) {
@@ -39,7 +44,7 @@ function named(node) {
   return names;
 }
 
-/** @returns {{test: (attributes: object) => boolean, depth: number} | null} null after noting a fault */
+/** @returns {{test: Function, depth: number, size: number} | null} null after noting a fault */
 export function compileCondition(node, path, segments, problems, level = 1) {
   if (level > LARGEST_DEPTH) {
     problems.push({ path, message: `nests deeper than ${LARGEST_DEPTH} levels`, code: GENERAL });
@@ -57,6 +62,7 @@ export function compileCondition(node, path, segments, problems, level = 1) {
     const inner = segments.condition(reader.text("segment"), reader);
     return inner && nested(inner.test, [inner], level, reader);
   }
+  if (form === "members") return members(reader, segments);
   const parts = form === "not" ? [node.not] : reader.array(form);
   const compiled = parts.map((part, index) =>
     compileCondition(part, `${path}/${form}/${index}`, segments, problems, level + 1),
@@ -66,16 +72,36 @@ export function compileCondition(node, path, segments, problems, level = 1) {
 }
 
 function nested(test, inner, level, reader) {
-  const depth = 1 + Math.max(0, ...inner.map((part) => part.depth));
-  if (level - 1 + depth <= LARGEST_DEPTH) return { test, depth };
-  reader.senseless(null, `nests deeper than ${LARGEST_DEPTH} levels, segments included`);
+  const depth = 1 + inner.reduce((most, part) => Math.max(most, part.depth), 0);
+  const size = 1 + inner.reduce((sum, part) => sum + part.size, 0);
+  if (level - 1 + depth > LARGEST_DEPTH) reader.senseless(null, `nests deeper than ${LARGEST_DEPTH} levels`);
+  else if (size > LARGEST_SIZE) reader.senseless(null, `has more than ${LARGEST_SIZE} parts, segments included`);
+  else return { test, depth, size };
   return null;
 }
 
+function members(outer, segments) {
+  const node = outer.get("members");
+  const byName = isObject(node) && Object.hasOwn(node, "units");
+  const known = byName ? ["unit_type", "units"] : ["unit_type", "blob", "salt"];
+  const reader = new Reader(node, `${outer.path}/members`, outer.problems, known);
+  const faults = outer.problems.length;
+  const unitType = readUnitType(reader, segments.unitTypes);
+  if (byName) {
+    const units = readUnits(reader);
+    return outer.problems.length > faults ? null : { test: namedMembership(unitType, units), depth: 1, size: 1 };
+  }
+  const [address, salt] = [reader.text("blob"), reader.salt("salt")];
+  const blob = segments.blobs.get(address);
+  if (address !== "" && !blob) reader.senseless("blob", "is no list of members beside the snapshot");
+  if (!isObject(node) || outer.problems.length > faults) return null;
+  return { test: hashedMembership(unitType, salt, blob), depth: 1, size: 1 };
+}
+
 const COMBINATIONS = {
-  all: (tests) => (attributes) => tests.every((test) => test(attributes)),
-  any: (tests) => (attributes) => tests.some((test) => test(attributes)),
-  not: ([test]) => (attributes) => !test(attributes),
+  all: (tests) => (attributes, unitOf) => tests.every((test) => test(attributes, unitOf)),
+  any: (tests) => (attributes, unitOf) => tests.some((test) => test(attributes, unitOf)),
+  not: ([test]) => (attributes, unitOf) => !test(attributes, unitOf),
 };
 
 function clause(reader) {
@@ -86,7 +112,7 @@ function clause(reader) {
   if (operator !== "" && !build) reader.senseless("operator", `"${operator}" is no operator`);
   const holds = build?.(reader);
   if (!holds || reader.problems.length > faults) return null;
-  return { test: (attributes) => holds(own(attributes, attribute)), depth: 1 };
+  return { test: (attributes) => holds(own(attributes, attribute)), depth: 1, size: 1 };
 }
 
 const isExact = (value) => typeof value === "number" && Math.abs(value) <= Number.MAX_SAFE_INTEGER;

@@ -17,6 +17,7 @@ from equipoise_engine.decisions import (
     Step,
 )
 from equipoise_engine.hashing import canonical_unit, hash_unit, pick, slot
+from equipoise_engine.members import Members, members_blob
 from equipoise_engine.problems import Problem, SnapshotError
 from equipoise_engine.snapshot import Snapshot, compile_snapshot
 from equipoise_engine.validation import validate_snapshot
@@ -27,6 +28,7 @@ __all__ = [
     "Enrolment",
     "ErrorCode",
     "Finding",
+    "Members",
     "Problem",
     "Reason",
     "Scalar",
@@ -38,6 +40,7 @@ __all__ = [
     "compile_snapshot",
     "content_hash",
     "hash_unit",
+    "members_blob",
     "pick",
     "slot",
     "validate_snapshot",

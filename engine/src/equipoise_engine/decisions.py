@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from typing import NamedTuple, NoReturn, final
+from typing import NamedTuple, NoReturn, cast, final
 
 Scalar = bool | str | int | float
 
@@ -57,7 +57,10 @@ class ErrorCode(StrEnum):
 
 
 class Enrolment(NamedTuple):
-    """A unit's place in a running experiment: what an exposure has to carry."""
+    """A unit's place in a running experiment or in a holdout: what an exposure has to carry.
+
+    Of a holdout, `experiment` and `layer` are its key, `iteration` is its season.
+    """
 
     experiment: str
     iteration: int
@@ -65,6 +68,15 @@ class Enrolment(NamedTuple):
     unit_type: str
     unit: str
     layer: str
+
+    def told_of_holdout(self) -> dict[str, Scalar]:
+        """Return what metadata tell of a place in a holdout."""
+        return {
+            "holdout.key": self.experiment,
+            "holdout.season": self.iteration,
+            "holdout.arm": self.arm,
+            "holdout.unit_type": self.unit_type,
+        }
 
 
 class Place(NamedTuple):
@@ -88,6 +100,7 @@ class Answer(NamedTuple):
     error_message: str | None
     metadata: Mapping[str, Scalar]
     place: Place | None = None
+    holdouts: tuple[Enrolment, ...] = ()
     unit: str | None = None
 
 
@@ -105,6 +118,7 @@ class Decision(Answer):
         error_code: what went wrong, or None.
         error_message: the same in a sentence, or None.
         metadata: step, experiment, rule, revision … (spec/evaluation.md, "Metadata").
+        holdouts: the unit's place in each holdout that covers the flag, by the arms "holdout" and "open".
         place, unit: the parts of `enrolment`.
     """
 
@@ -112,18 +126,23 @@ class Decision(Answer):
 
     @property
     def enrolment(self) -> Enrolment | None:
-        """Return what an exposure reports: set only when the unit is in a running experiment."""
+        """Return the unit's place in a running experiment, None when it has none."""
         place, unit = self.place, self.unit
         if place is None or unit is None:
             return None
         experiment, iteration, arm, unit_type, layer = place
         return Enrolment(experiment, iteration, arm, unit_type, unit, layer)
 
+    @property
+    def exposable(self) -> tuple[Enrolment, ...]:
+        """Return all that exposures have to report."""
+        return self.holdouts if self.place is None else (*self.holdouts, cast("Enrolment", self.enrolment))
+
     def _asdict(self) -> dict[str, object]:
         """Return the members of spec/schemas/decision.schema.json."""
         members = super()._asdict()
-        del members["place"], members["unit"]
-        return {**members, "enrolment": self.enrolment}
+        del members["place"], members["holdouts"], members["unit"]
+        return {**members, "enrolment": self.enrolment, "holdouts": self.holdouts}
 
 
 class Finding(StrEnum):
@@ -136,6 +155,8 @@ class Finding(StrEnum):
     MET = "met"
     NOT_MET = "not_met"
     CONTEXT_INVALID = "context_invalid"
+    HELD = "held"
+    OPEN = "open"
     NAMED = "named"
     NOT_NAMED = "not_named"
     NOT_ELIGIBLE = "not_eligible"
@@ -152,7 +173,7 @@ class Step:
     """One line of an explanation.
 
     Attributes:
-        kind: unknown, kill, error, prerequisite, override, experiment, rule or default.
+        kind: unknown, kill, error, prerequisite, override, holdout, experiment, rule or default.
         key: the flag, experiment, rule, segment or kill level that the step is about, if any.
         finding: what the step found.
         decision: the answer when this step decided (the last step always does), else None.

@@ -25,6 +25,7 @@ from equipoise_engine.hashing import (
     threshold,
     thresholds,
 )
+from equipoise_engine.layers import Layer, Slots
 from equipoise_engine.steps import Decide, FlagStep, Found
 
 Entrance = Callable[[object], str | Skip | None]
@@ -87,9 +88,10 @@ class _Split:
         self.prepared = tuple(_prepared(experiment, arm.key, answers[arm.key]) for arm in experiment.arms)
         self.layer_text, self.split_text = f"{experiment.layer.salt}:", f"{experiment.salt}:"
         self.layer_size, self.split_size = len(self.layer_text), len(self.split_text)
-        self.usual = LENGTH_OF_ASCII - max(self.layer_size, self.split_size)
+        is_nested = experiment.layer.domain is not None
+        self.usual = 0 if is_nested else LENGTH_OF_ASCII - max(self.layer_size, self.split_size)
         self.inside = _gate_test(experiment.gate)
-        edges = _slot_edges(experiment)
+        edges = _slot_edges(experiment.slots)
         self.low, self.high = (edges[0], edges[-1]) if edges else (0, 0)
         self.edges = edges if len(edges) > 2 else None  # noqa: PLR2004 - one range has two edges
 
@@ -120,24 +122,33 @@ class _Split:
 
 def _entrance(experiment: Experiment) -> Entrance:
     """Return the canonical id of a unit that the experiment enrols; what else it returns is the answer."""
-    layer_hash, edges = hash_with(experiment.layer.salt), _slot_edges(experiment)
+    rooms = tuple((hash_with(layer.salt), _slot_edges(slots)) for layer, slots in _rooms(experiment))
     inside = _gate_test(experiment.gate)
 
     def entrance(value: object) -> str | Skip | None:
         unit = canonical_unit(value)
         if unit is None:
             return Skip.UNIT_MISSING
-        if not bisect_right(edges, layer_hash(unit)) & 1:
-            return None
+        for room_hash, edges in rooms:
+            if not bisect_right(edges, room_hash(unit)) & 1:
+                return None
         return unit if inside is None or inside(unit) else None
 
     return entrance
 
 
-def _slot_edges(experiment: Experiment) -> tuple[int, ...]:
+def _rooms(experiment: Experiment) -> list[tuple[Layer, Slots]]:
+    """Return the layers that divide the units, outermost first, each with the slots that go further."""
+    rooms = [(experiment.layer, experiment.slots)]
+    while (domain := rooms[0][0].domain) is not None:
+        rooms.insert(0, (domain.layer, domain.slots))
+    return rooms
+
+
+def _slot_edges(slots: Slots) -> tuple[int, ...]:
     """Return where on the hash the ranges of slots begin and end: after an odd number of edges is inside."""
     edges: list[int] = []
-    for low, high in sorted(experiment.slots):
+    for low, high in sorted(slots):
         if edges and threshold(low, SLOT_COUNT) <= edges[-1]:
             edges[-1] = max(edges[-1], threshold(high, SLOT_COUNT))
         else:
@@ -164,10 +175,11 @@ def _found(experiment: Experiment, units: Units) -> Found:
     if unit is None:
         return Found(Finding.UNIT_MISSING, {"unit_type": experiment.unit_type})
     detail: dict[str, Scalar] = {"unit_type": experiment.unit_type, "unit": unit}
-    place = slot(experiment.layer.salt, unit)
-    detail |= {"layer": experiment.layer.key, "slot": place}
-    if not any(low <= place < high for low, high in experiment.slots):
-        return Found(Finding.OUTSIDE_SLOTS, detail)
+    for layer, slots in _rooms(experiment):
+        place = slot(layer.salt, unit)
+        detail |= {"layer": layer.key, "slot": place}
+        if not any(low <= place < high for low, high in slots):
+            return Found(Finding.OUTSIDE_SLOTS, detail)
     gate = experiment.gate
     if gate is not None:
         part = hash_unit(gate.salt, unit) * PARTS >> 32

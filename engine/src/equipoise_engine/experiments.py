@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from equipoise_engine.contexts import Test
-from equipoise_engine.hashing import LARGEST_WEIGHT_SUM, PARTS, SLOT_COUNT
-from equipoise_engine.layers import Layer, Layers
+from equipoise_engine.hashing import LARGEST_WEIGHT_SUM, PARTS
+from equipoise_engine.layers import Layer, Layers, Slots, read_slots
 from equipoise_engine.problems import Problem, Reader, pointer
 from equipoise_engine.targeting import Segments
 
@@ -55,7 +55,7 @@ class Experiment:
     layer: Layer
     service: Service
     eligible: Test | None
-    slots: tuple[tuple[int, int], ...]
+    slots: Slots
     gate: Gate | None
     salt: str
     control: Arm
@@ -92,7 +92,7 @@ class Experiments:
         eligible = read_eligibility(reader, self._segments)
         arms = _arms(reader)
         iteration = reader.integer("iteration", 1, LARGEST_REVISION)
-        service, slots, salt = _service(reader), _slots(reader), reader.salt("salt")
+        service, slots, salt = _service(reader), read_slots(reader), reader.salt("salt")
         gate = None if reader.get("gate") is None else _gate(reader)
         control = next((arm for arm in arms if arm.key == reader.get("control")), None)
         if control is None:
@@ -144,24 +144,6 @@ def _service(reader: Reader) -> Service:
     if reader.truth("killed"):
         return Service.KILLED
     return Service.SPLIT if state == "running" else Service.STOPPED
-
-
-def _slots(reader: Reader) -> tuple[tuple[int, int], ...]:
-    ranges: list[tuple[int, int]] = []
-    for index, entry in enumerate(reader.array("slots")):
-        match entry:
-            case [int(low), int(high)] if _is_range(low, high):
-                ranges.append((low, high))
-            case _:
-                told = f"entry {index} must be [from, to] with 0 ≤ from < to ≤ 10,000"
-                reader.malformed("slots", told)
-    if "slots" not in reader.members:
-        reader.malformed("slots", "is required")
-    return tuple(ranges)
-
-
-def _is_range(low: int, high: int) -> bool:
-    return not isinstance(low, bool) and not isinstance(high, bool) and 0 <= low < high <= SLOT_COUNT
 
 
 def _arms(reader: Reader) -> tuple[Arm, ...]:

@@ -3,103 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
 from equipoise_engine.decisions import Decision, ErrorCode, Metadata, Reason, Scalar
+from equipoise_engine.drafts import Draft, Surroundings
 from equipoise_engine.enrolment import experiment_step
-from equipoise_engine.experiments import (
-    Experiment,
-    Experiments,
-    Gate,
-    Service,
-    read_eligibility,
-)
+from equipoise_engine.experiments import Experiment, Service
 from equipoise_engine.flags import KINDS, Flag, Refusals, error, fits
-from equipoise_engine.hashing import PARTS, canonical_unit
-from equipoise_engine.layers import Layers, read_unit_type
-from equipoise_engine.prerequisites import PREREQUISITE_MEMBERS, Ask, Prerequisites, prerequisite_step
+from equipoise_engine.holdouts import COVER_MEMBERS, holdout_step
+from equipoise_engine.layers import read_unit_type
+from equipoise_engine.members import read_units
+from equipoise_engine.prerequisites import PREREQUISITE_MEMBERS, Ask, prerequisite_step
 from equipoise_engine.problems import Problem, Reader, pointer
-from equipoise_engine.steps import (
-    FlagStep,
-    override_by_link,
-    override_by_segment,
-    override_by_unit,
-    rollout_rule,
-    serve_rule,
-)
-from equipoise_engine.targeting import Segments
+from equipoise_engine.rules import read_rules
+from equipoise_engine.steps import FlagStep, override_by_link, override_by_segment, override_by_unit
 
 FLAG_MEMBERS = frozenset(
     {"type", "variants", "off", "default", "killed", "groups"}
-    | {"prerequisites", "overrides", "experiments", "rules"}
+    | {"prerequisites", "overrides", "holdouts", "experiments", "rules"}
 )
-GROUP_MEMBERS = frozenset({"killed"})
 UNIT_OVERRIDE_MEMBERS = frozenset({"variant", "unit_type", "units"})
 SEGMENT_OVERRIDE_MEMBERS = frozenset({"variant", "segment"})
-SERVE_MEMBERS = frozenset({"id", "eligibility", "serve"})
-ROLLOUT_RULE_MEMBERS = frozenset({"id", "eligibility", "rollout"})
-ROLLOUT_MEMBERS = frozenset({"variant", "unit_type", "salt", "parts_per_million"})
-
-
-class Groups:
-    """The groups of flags that can be killed together."""
-
-    def __init__(self, definitions: Mapping[str, object]) -> None:
-        self.problems: list[Problem] = []
-        self._killed: dict[str, bool | None] = {}
-        for key, node in definitions.items():
-            faults: list[Problem] = []
-            killed = Reader(node, pointer("/groups", key), faults, known=GROUP_MEMBERS).truth("killed")
-            self._killed[key] = None if faults else killed
-            self.problems.extend(faults)
-
-    def is_killed(self, key: str) -> bool | None:
-        """Tell whether a group is killed; None when there is no sound one."""
-        return self._killed.get(key)
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a flag may refer to in its snapshot."""
-
-    metadata: Mapping[str, Scalar]
-    killed: bool
-    groups: Groups
-    segments: Segments
-    layers: Layers
-    prerequisites: Prerequisites
-    experiments: Experiments
-    unit_types: frozenset[str]
-
-    def problems(self) -> list[Problem]:
-        """Return what is wrong with groups, segments and layers, used or not."""
-        return [*self.groups.problems, *self.segments.problems, *self.layers.problems()]
-
-
-@dataclass(slots=True)
-class Draft:
-    """A flag while it is read: its reader and the variants found so far."""
-
-    key: str
-    around: Surroundings
-    reader: Reader
-    ask: Ask
-    kind: str | None = None
-    values: dict[str, object] = field(default_factory=dict)
-
-    def answer(self, variant: str, reason: Reason, step: str, **extra: Scalar) -> Decision:
-        """Prepare the answer that serves a variant; dots in names are written as "__"."""
-        named = {name.replace("__", "."): value for name, value in extra.items()}
-        metadata = Metadata({**self.around.metadata, "step": step, **named})
-        return Decision(self.key, self.values.get(variant), variant, reason, None, None, metadata)
-
-    def variant(self, reader: Reader, member: str) -> str:
-        """Return a required variant key of this flag."""
-        key = reader.text(member)
-        if key and key not in self.values:
-            reader.senseless(member, f"{key!r} is no usable variant of this flag")
-        return key
 
 
 def read_flag(key: str, node: object, around: Surroundings, ask: Ask) -> Flag:
@@ -112,7 +36,7 @@ def read_flag(key: str, node: object, around: Surroundings, ask: Ask) -> Flag:
     off, default = draft.variant(reader, "off"), draft.variant(reader, "default")
     kills = tuple(_kills(draft))
     before = tuple(_prerequisites(draft, off))
-    after = (*_overrides(draft), *_experiments(draft), *_rules(draft))
+    after = (*_overrides(draft), *_holdouts(draft), *_experiments(draft), *read_rules(draft))
     is_static = not before and not after
     return Flag(
         kills=kills,
@@ -222,27 +146,35 @@ def _overrides(draft: Draft) -> Iterator[FlagStep]:
                 yield override_by_segment(answer, name, member.test)
         else:
             unit_type = read_unit_type(reader, draft.around.unit_types)
-            yield override_by_unit(answer, unit_type, _named_units(reader))
+            yield override_by_unit(answer, unit_type, read_units(reader))
 
 
-def _named_units(reader: Reader) -> frozenset[str]:
-    units = [canonical_unit(unit) for unit in reader.array("units")]
-    if "units" not in reader.members:
-        reader.malformed("units", "is required")
-    if None in units:
-        reader.malformed("units", "must be unit ids: 1 to 256 bytes of text, or integers")
-    return frozenset(unit for unit in units if unit is not None)
+def _holdouts(draft: Draft) -> Iterator[FlagStep]:
+    for index, node in enumerate(draft.reader.array("holdouts")):
+        path = f"{draft.reader.path}/holdouts/{index}"
+        reader = Reader(node, path, draft.reader.problems, known=COVER_MEMBERS)
+        key, variant = reader.text("holdout"), draft.variant(reader, "baseline")
+        holdout = draft.around.holdouts.holdout(key)
+        if holdout is not None:
+            yield holdout_step(
+                holdout,
+                draft.answer(
+                    variant, Reason.SPLIT, "holdout", **holdout.place("holdout", "").told_of_holdout()
+                ),
+            )
+        elif key:
+            reader.senseless("holdout", f"there is no sound holdout {key!r}")
 
 
-def _experiments(draft: Draft) -> Iterator[FlagStep]:
-    """Yield the running experiments in their order, then those that serve control alone."""
+def _experiments(draft: Draft) -> list[FlagStep]:
+    """Return the running experiments before those that serve control alone, launch layers after others."""
     listed = draft.reader.texts("experiments")
-    steps = [step for key in listed if (step := _experiment(draft, key)) is not None]
-    yield from (step for service, step in steps if service is Service.SPLIT)
-    yield from (step for service, step in steps if service is not Service.SPLIT)
+    found = [read for key in listed if (read := _experiment(draft, key)) is not None]
+    found.sort(key=lambda read: (read[0].layer.is_launch, read[0].service is not Service.SPLIT))
+    return [step for _, step in found]
 
 
-def _experiment(draft: Draft, key: str) -> tuple[Service, FlagStep] | None:
+def _experiment(draft: Draft, key: str) -> tuple[Experiment, FlagStep] | None:
     experiment = draft.around.experiments.experiment(key)
     if experiment is None:
         draft.reader.senseless("experiments", f"there is no sound experiment {key!r}")
@@ -258,7 +190,7 @@ def _experiment(draft: Draft, key: str) -> tuple[Service, FlagStep] | None:
         for arm, variant in chosen.items()
         if variant is not None
     }
-    return experiment.service, experiment_step(experiment, answers)
+    return experiment, experiment_step(experiment, answers)
 
 
 _REASONS = {
@@ -283,30 +215,3 @@ def _experiment_answer(draft: Draft, experiment: Experiment, arm: str, variant: 
         experiment__active=experiment.service is Service.SPLIT,
         **extra,
     )
-
-
-def _rules(draft: Draft) -> Iterator[FlagStep]:
-    for index, node in enumerate(draft.reader.array("rules")):
-        path = f"{draft.reader.path}/rules/{index}"
-        is_rollout = isinstance(node, dict) and "rollout" in node
-        read: Callable[[Draft, Reader], FlagStep] = _rollout if is_rollout else _serve
-        known = ROLLOUT_RULE_MEMBERS if is_rollout else SERVE_MEMBERS
-        yield read(draft, Reader(node, path, draft.reader.problems, known=known))
-
-
-def _serve(draft: Draft, reader: Reader) -> FlagStep:
-    rule = reader.text("id")
-    variant = draft.variant(reader, "serve")
-    answer = draft.answer(variant, Reason.TARGETING_MATCH, "rule", rule=rule)
-    return serve_rule(answer, rule, read_eligibility(reader, draft.around.segments))
-
-
-def _rollout(draft: Draft, reader: Reader) -> FlagStep:
-    rule = reader.text("id")
-    eligible = read_eligibility(reader, draft.around.segments)
-    path = pointer(reader.path, "rollout")
-    body = Reader(reader.get("rollout"), path, reader.problems, known=ROLLOUT_MEMBERS)
-    answer = draft.answer(draft.variant(body, "variant"), Reason.SPLIT, "rule", rule=rule)
-    unit_type = read_unit_type(body, draft.around.unit_types)
-    gate = Gate(body.salt("salt"), body.integer("parts_per_million", 0, PARTS))
-    return rollout_rule(answer, rule, eligible, unit_type, gate)

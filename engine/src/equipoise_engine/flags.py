@@ -12,6 +12,7 @@ from equipoise_engine.contexts import Asked, Attributes, Units, context_parts
 from equipoise_engine.decisions import (
     NOTHING,
     Decision,
+    Enrolment,
     ErrorCode,
     Finding,
     Metadata,
@@ -23,7 +24,7 @@ from equipoise_engine.decisions import (
 from equipoise_engine.problems import Problem
 from equipoise_engine.steps import FlagStep, Found
 
-Notes = tuple[Skip, ...]
+Notes = tuple[Skip | Enrolment, ...]
 
 KINDS: Mapping[str, tuple[type, ...]] = {
     "boolean": (bool,),
@@ -228,7 +229,15 @@ def _copied(decision: Decision) -> Decision:
 
 
 def _noted(decision: Decision, notes: Notes) -> Decision:
-    """Keep why earlier experiments and rollouts passed the unit over: the first reason."""
+    """Keep what steps before noted: the first reason why one passed the unit over, and places in holdouts."""
     if not notes:
         return decision
-    return decision._replace(metadata=Metadata({**decision.metadata, "skipped": notes[0].value}))
+    told: dict[str, Scalar] = {}
+    skips = [note.value for note in notes if isinstance(note, Skip)]
+    if skips:
+        told["skipped"] = skips[0]
+    places = tuple(note for note in notes if isinstance(note, Enrolment))
+    if places and not decision.holdouts:
+        told |= places[0].told_of_holdout()
+    metadata = Metadata({**decision.metadata, **told})
+    return decision._replace(metadata=metadata, holdouts=(*places, *decision.holdouts))

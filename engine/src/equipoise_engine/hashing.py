@@ -34,6 +34,12 @@ def hash_unit(salt: str, unit: str) -> int:
     return mmh3.hash(_header(len(text)) + text, 0, False)
 
 
+def member_hash(salt: str, unit: str) -> int:
+    """Return the unsigned 64-bit hash of a unit in a list of members (spec/hashing.md, "Members")."""
+    text = f"{salt}:{unit}".encode()
+    return mmh3.hash64(_header(len(text)) + text, signed=False)[0]
+
+
 def slot(salt: str, unit: str) -> int:
     """Return the slot, 0 to 9,999, of a unit in the layer that owns the salt."""
     return hash_unit(salt, unit) * SLOT_COUNT >> 32

@@ -10,19 +10,23 @@ from equipoise_engine.canonical import content_hash
 from equipoise_engine.contexts import Asked, Context, context_parts
 from equipoise_engine.decisions import Decision, ErrorCode, Finding, Metadata, Step
 from equipoise_engine.definitions import Definitions
+from equipoise_engine.drafts import Groups, Surroundings
 from equipoise_engine.experiments import LARGEST_REVISION, Experiment, Experiments
-from equipoise_engine.flag_reading import Groups, Surroundings, read_flag
+from equipoise_engine.flag_reading import read_flag
 from equipoise_engine.flags import Compiled, Flag, compiled, error
-from equipoise_engine.layers import Layers
+from equipoise_engine.holdouts import Holdouts
+from equipoise_engine.layers import Layer, Layers
+from equipoise_engine.members import Members
 from equipoise_engine.prerequisites import Prerequisites
 from equipoise_engine.problems import Problem, Reader, SnapshotError
 from equipoise_engine.targeting import Segments
 
 FORMAT = 1
+NO_BLOBS: Mapping[str, Members] = MappingProxyType({})
 SNAPSHOT_MEMBERS = frozenset(
     {"format", "hash", "project", "environment", "epoch", "revision"}
     | {"default_unit_type", "unit_types", "killed"}
-    | {"groups", "segments", "layers", "experiments", "flags"}
+    | {"groups", "segments", "layers", "holdouts", "experiments", "flags"}
 )
 
 
@@ -31,10 +35,13 @@ class Inspection:
     """Everything about a document that a strict check looks at.
 
     Attributes:
+        layers: the sound ones.
         experiments: key → sound experiment, or None.
         problems: whatever is wrong with any part, used or not.
     """
 
+    layers: list[Layer]
+    holdouts: Holdouts
     experiments: Mapping[str, Experiment | None]
     problems: tuple[Problem, ...]
 
@@ -64,12 +71,12 @@ class Snapshot:
         "revision",
     )
 
-    def __init__(self, head: _Head) -> None:
+    def __init__(self, head: _Head, blobs: Mapping[str, Members]) -> None:
         self.project, self.environment = head.project, head.environment
         self.epoch, self.revision, self.hash = head.epoch, head.revision, head.hash
         self.default_unit_type = head.default_unit_type
         self._definitions = Definitions(head.flags)
-        self._around = head.surroundings()
+        self._around = head.surroundings(blobs)
         self._compiled: dict[str, Compiled] = {}
         self._faults: Mapping[str, str] | None = None
 
@@ -140,10 +147,11 @@ class Snapshot:
     def inspected(self) -> Inspection:
         """Read every part, used or not."""
         problems = self._around.problems()
+        layers = self._around.layers.read_all(problems)
         experiments = self._around.experiments.read_all(problems)
         for key in self._definitions:
             problems.extend(self._read(key).problems)
-        return Inspection(experiments, tuple(problems))
+        return Inspection(layers, self._around.holdouts, experiments, tuple(problems))
 
     def _first_met(self, key: str) -> Compiled | None:
         """Compile a flag; two threads may make the same one, and either serves."""
@@ -171,15 +179,19 @@ class Snapshot:
         return error(key, ErrorCode.GENERAL, message, self._around.metadata)
 
 
-def compile_snapshot(document: Mapping[str, object]) -> Snapshot:
+def compile_snapshot(document: Mapping[str, object], blobs: Mapping[str, Members] = NO_BLOBS) -> Snapshot:
     """Compile a snapshot document (spec/schemas/snapshot.schema.json).
 
     A fault in a flag, or in what it uses, spoils that flag alone: see `Snapshot.faults`.
 
+    Args:
+        document: a snapshot as it came from JSON.
+        blobs: address → list of members; one that is missing spoils the flags that use it.
+
     Raises:
         SnapshotError: when the document as a whole is unusable; lists every reason.
     """
-    return Snapshot(_Head(document))
+    return Snapshot(_Head(document), blobs)
 
 
 class _Head:
@@ -202,16 +214,16 @@ class _Head:
             reader.senseless("default_unit_type", "must be one of unit_types")
         self.groups, self.segments = reader.table("groups"), reader.table("segments")
         self.layers, self.experiments = reader.table("layers"), reader.table("experiments")
-        self.flags = reader.table("flags")
+        self.holdouts, self.flags = reader.table("holdouts"), reader.table("flags")
         if "flags" not in reader.members:
             reader.malformed("flags", "is required")
         self.hash = _hash(reader)
         if problems:
             raise SnapshotError(problems)
 
-    def surroundings(self) -> Surroundings:
+    def surroundings(self, blobs: Mapping[str, Members]) -> Surroundings:
         """Return what flags refer to, most of it unread."""
-        segments = Segments(self.segments)
+        segments = Segments(self.segments, self.unit_types, blobs)
         layers = Layers(Definitions(self.layers), self.unit_types)
         return Surroundings(
             metadata=Metadata(project=self.project, environment=self.environment, revision=self.revision),
@@ -219,6 +231,7 @@ class _Head:
             groups=Groups(self.groups),
             segments=segments,
             layers=layers,
+            holdouts=Holdouts(self.holdouts, self.unit_types),
             prerequisites=Prerequisites(self.flags),
             experiments=Experiments(Definitions(self.experiments), layers, segments),
             unit_types=self.unit_types,

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from equipoise_engine.contexts import Test, Units
-from equipoise_engine.decisions import NOTHING, Decision, Finding, Scalar, Skip
-from equipoise_engine.experiments import Gate
-from equipoise_engine.hashing import PARTS, canonical_unit, hash_with, threshold
+from equipoise_engine.contexts import Test, Units, context_parts
+from equipoise_engine.decisions import NOTHING, Decision, Enrolment, Finding, Scalar, Skip
+from equipoise_engine.hashing import PARTS, canonical_unit, hash_unit, hash_with, threshold
 
-Decide = Callable[[Units, object], Decision | Skip | None]
+# A skip and a place in a holdout are noted; the next step goes on.
+Decide = Callable[[Units, object], Decision | Skip | Enrolment | None]
 
 
 class Found(NamedTuple):
@@ -93,12 +93,19 @@ def _served(kind: str, key: str, eligible: Test | None, decision: Decision) -> F
     )
 
 
-def rollout_rule(
-    decision: Decision, rule: str, eligible: Test | None, unit_type: str, gate: Gate
-) -> FlagStep:
+class Ring(NamedTuple):
+    """A stage of a rollout: an audience (None: everybody), its share, and the answer for those inside."""
+
+    key: str | None
+    eligible: Test | None
+    parts_per_million: int
+    decision: Decision
+
+
+def rollout_rule(whole: Ring, rule: str, eligible: Test | None, unit_type: str, salt: str) -> FlagStep:
     """Serve one variant to the share of the eligible units that the gate lets in."""
-    gate_hash = hash_with(gate.salt)
-    limit = threshold(gate.parts_per_million, PARTS)
+    gate_hash, decision = hash_with(salt), whole.decision
+    limit = threshold(whole.parts_per_million, PARTS)
 
     def decide(units: Units, _context: object) -> Decision | Skip | None:
         unit = canonical_unit(units.get(unit_type))
@@ -107,12 +114,53 @@ def rollout_rule(
         return decision if gate_hash(unit) < limit else None
 
     def found(units: Units, _context: object) -> Found:
-        unit = canonical_unit(units.get(unit_type))
-        if unit is None:
-            return Found(Finding.UNIT_MISSING, {"unit_type": unit_type})
-        part = gate_hash(unit) * PARTS >> 32
-        inside = part < gate.parts_per_million
-        finding = Finding.SERVED if inside else Finding.OUTSIDE_ROLLOUT
-        return Found(finding, {"gate_part": part, "gate_parts": gate.parts_per_million})
+        return _found_part(units, unit_type, salt, (whole,))
 
     return FlagStep("rule", rule, eligible, decide, found)
+
+
+def ring_rule(
+    rings: tuple[Ring, ...], rule: str, eligible: Test | None, unit_type: str, salt: str
+) -> FlagStep:
+    """Serve one variant to the units that any ring lets in; the first one that does is named."""
+    gate_hash = hash_with(salt)
+    limits = tuple((ring, threshold(ring.parts_per_million, PARTS)) for ring in rings)
+
+    def decide(units: Units, context: object) -> Decision | Skip | None:
+        unit = canonical_unit(units.get(unit_type))
+        if unit is None:
+            return Skip.UNIT_MISSING
+        place = gate_hash(unit)
+        for ring, limit in limits:
+            if place < limit and _is_audience(ring, units, context):
+                return ring.decision
+        return None
+
+    def found(units: Units, context: object) -> Found:
+        audiences = tuple(ring for ring in rings if _is_audience(ring, units, context))
+        return _found_part(units, unit_type, salt, audiences)
+
+    return FlagStep("rule", rule, eligible, decide, found)
+
+
+def _is_audience(ring: Ring, units: Units, context: object) -> bool:
+    if ring.eligible is None:
+        return True
+    parts = context_parts(context)
+    return parts is not None and ring.eligible(parts[1], units)
+
+
+def _found_part(units: Units, unit_type: str, salt: str, rings: tuple[Ring, ...]) -> Found:
+    """Compare the unit's part with the share of the first ring that lets it in, or else the widest."""
+    unit = canonical_unit(units.get(unit_type))
+    if unit is None:
+        return Found(Finding.UNIT_MISSING, {"unit_type": unit_type})
+    part = hash_unit(salt, unit) * PARTS >> 32
+    ring = next((ring for ring in rings if part < ring.parts_per_million), None)
+    widest = max((ring.parts_per_million for ring in rings), default=0)
+    finding = Finding.OUTSIDE_ROLLOUT if ring is None else Finding.SERVED
+    detail: dict[str, Scalar] = {"gate_part": part}
+    detail["gate_parts"] = widest if ring is None else ring.parts_per_million
+    if ring is not None and ring.key is not None:
+        detail["ring"] = ring.key
+    return Found(finding, detail)

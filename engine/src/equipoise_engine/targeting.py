@@ -1,44 +1,55 @@
-"""Compiles conditions into predicates over attributes (spec/evaluation.md, "Conditions").
-
-Two-valued and strictly typed: a missing or wrongly typed attribute makes a clause false.
-"""
+"""Compiles conditions into predicates over attributes and units (spec/evaluation.md, "Conditions")."""
 
 from __future__ import annotations
 
 import marshal
-import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, NamedTuple
 
 from equipoise_engine.contexts import Attributes, Test, Units
-from equipoise_engine.instants import milliseconds
+from equipoise_engine.layers import read_unit_type
+from equipoise_engine.members import Members, hashed_membership, named_membership, read_units
+from equipoise_engine.operators import CLAUSE_MEMBERS, clause
 from equipoise_engine.problems import Problem, Reader, pointer
-from equipoise_engine.versions import precedence
 
 LARGEST_DEPTH = 16
-LARGEST_EXACT = 2**53 - 1
+LARGEST_SIZE = 10_000
 _PLAIN = 2  # the last version of marshal that writes equal values alike
 
-Order = Callable[[Any, Any], bool]  # operator.lt and its siblings, on two values of one type
-Build = Callable[[Reader, str], Test | None]
-
-NODE_MEMBERS = frozenset({"all", "any", "not", "segment", "attribute"})
-CLAUSE_MEMBERS = frozenset({"attribute", "operator", "value", "values"})
+NODE_MEMBERS = frozenset({"all", "any", "not", "segment", "members", "attribute"})
+NAMED_MEMBERS = frozenset({"unit_type", "units"})
+HASHED_MEMBERS = frozenset({"unit_type", "blob", "salt"})
 
 
 class Condition(NamedTuple):
-    """A compiled condition and how many levels it has, those of its segments included."""
+    """A compiled condition.
+
+    Attributes:
+        depth: its levels, those of its segments included.
+        size: its nodes, those of its segments included, each as often as it is named.
+    """
 
     test: Test
-    depth: int
+    depth: int = 1
+    size: int = 1
 
 
 class Segments:
-    """The named conditions of a snapshot, each compiled after those that it uses."""
+    """The named conditions of a snapshot, each compiled after those that it uses.
 
-    def __init__(self, definitions: Mapping[str, object]) -> None:
+    Args:
+        definitions: name → condition.
+        unit_types: those that the snapshot declares.
+        blobs: address → list of members.
+    """
+
+    def __init__(
+        self, definitions: Mapping[str, object], unit_types: frozenset[str], blobs: Mapping[str, Members]
+    ) -> None:
+        self._unit_types = unit_types
+        self._blobs = blobs
         self._compiled: dict[str, Condition | None] = {}
         self._shared: dict[bytes, Test] = {}
         self.problems: list[Problem] = []
@@ -69,6 +80,20 @@ class Segments:
                 return None
             self._shared[written] = made
         return self._shared[written]
+
+    def members(self, reader: Reader) -> Test | None:
+        """Compile a list of units, named or hashed; on a fault note why and return None."""
+        faults = len(reader.problems)
+        unit_type = read_unit_type(reader, self._unit_types)
+        if "units" in reader.members:
+            named = read_units(reader)
+            return named_membership(unit_type, named) if len(reader.problems) == faults else None
+        address, salt = reader.text("blob"), reader.salt("salt")
+        if address and address not in self._blobs:
+            reader.senseless("blob", f"there is no list of members {address!r} beside the snapshot")
+        if len(reader.problems) > faults:
+            return None
+        return hashed_membership(unit_type, salt, self._blobs[address])
 
     def _test(self, node: object, path: str, problems: list[Problem]) -> Test | None:
         compiled = condition(node, path, self, problems)
@@ -112,17 +137,27 @@ def condition(
     kinds = NODE_MEMBERS & node.keys() if isinstance(node, dict) else frozenset[str]()
     if len(kinds) != 1:
         reader = Reader(node, path, problems, known=NODE_MEMBERS | CLAUSE_MEMBERS)
-        reader.malformed(None, "must have exactly one of all, any, not, segment, attribute")
+        reader.malformed(None, "must have exactly one of all, any, not, segment, members, attribute")
         return None
     (kind,) = kinds
     if kind == "attribute":
-        test = _clause(Reader(node, path, problems, known=CLAUSE_MEMBERS))
-        return None if test is None else Condition(test, 1)
+        test = clause(Reader(node, path, problems, known=CLAUSE_MEMBERS))
+        return None if test is None else Condition(test)
     reader = Reader(node, path, problems, known=frozenset({kind}))
+    if kind == "members":
+        return _members(reader, segments)
     if kind == "segment":
         inner = segments.condition(reader.text("segment"), reader)
         return None if inner is None else _nested(inner.test, [inner], level, reader)
     return _combination(kind, reader, segments, level)
+
+
+def _members(reader: Reader, segments: Segments) -> Condition | None:
+    node = reader.get("members")
+    by_name = isinstance(node, dict) and "units" in node
+    known = NAMED_MEMBERS if by_name else HASHED_MEMBERS
+    test = segments.members(Reader(node, pointer(reader.path, "members"), reader.problems, known=known))
+    return None if test is None else Condition(test)
 
 
 def _combination(kind: str, reader: Reader, segments: Segments, level: int) -> Condition | None:
@@ -139,13 +174,17 @@ def _combination(kind: str, reader: Reader, segments: Segments, level: int) -> C
     return _nested(_COMBINATIONS[kind](tests), sound, level, reader)
 
 
-def _nested(test: Test, inner: Iterable[Condition], level: int, reader: Reader) -> Condition | None:
-    """Count the level that a node adds; segments may make a shallow tree too deep."""
+def _nested(test: Test, inner: Sequence[Condition], level: int, reader: Reader) -> Condition | None:
+    """Count the level that a node adds; segments may make a small tree too deep or too large."""
     depth = 1 + max((part.depth for part in inner), default=0)
+    size = 1 + sum(part.size for part in inner)
     if level - 1 + depth > LARGEST_DEPTH:
         reader.senseless(None, f"nests deeper than {LARGEST_DEPTH} levels, segments included")
         return None
-    return Condition(test, depth)
+    if size > LARGEST_SIZE:
+        reader.senseless(None, f"has more than {LARGEST_SIZE:,} parts, segments included")
+        return None
+    return Condition(test, depth, size)
 
 
 def _all(tests: tuple[Test, ...]) -> Test:
@@ -183,168 +222,4 @@ _COMBINATIONS: Mapping[str, Callable[[tuple[Test, ...]], Test]] = {
     "all": _all,
     "any": _any,
     "not": _not,
-}
-
-
-def _clause(reader: Reader) -> Test | None:
-    faults = len(reader.problems)
-    attribute = reader.text("attribute")
-    name = reader.text("operator")
-    if name and name not in OPERATORS:
-        reader.senseless("operator", f"{name!r} is none of {', '.join(OPERATORS)}")
-        return None
-    test = OPERATORS[name](reader, attribute) if name else None
-    return test if len(reader.problems) == faults else None
-
-
-def _constant_absent(reader: Reader, names: Iterable[str]) -> None:
-    for name in names:
-        if name in reader.members:
-            reader.senseless(name, "does not belong to this operator")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_exact(value: object) -> bool:
-    """Numbers that every language holds exactly; NaN and infinities fail the comparison."""
-    return isinstance(value, int | float) and _is_number(value) and abs(value) <= LARGEST_EXACT
-
-
-def _equals(reader: Reader, attribute: str) -> Test | None:
-    _constant_absent(reader, ["values"])
-    constant = reader.get("value")
-    if isinstance(constant, bool):
-        return lambda attributes, _units: attributes.get(attribute) is constant
-    if isinstance(constant, str):
-        return _text_membership(attribute, frozenset({constant}))
-    if _is_exact(constant):
-        return _number_membership(attribute, frozenset({constant}))
-    reader.senseless("value", "must be a string, a boolean or a number within ±(2**53 - 1)")
-    return None
-
-
-def _in(reader: Reader, attribute: str) -> Test | None:
-    _constant_absent(reader, ["value"])
-    constants = _values(reader)
-    if all(isinstance(constant, str) for constant in constants):
-        return _text_membership(attribute, frozenset(constants))
-    if all(_is_exact(constant) for constant in constants):
-        return _number_membership(attribute, frozenset(constants))
-    reader.senseless("values", "must be all strings, or all numbers within ±(2**53 - 1)")
-    return None
-
-
-def _text_membership(attribute: str, constants: frozenset[object]) -> Test:
-    """Only strings equal strings, so the set needs no look at the type."""
-
-    def holds(attributes: Attributes, _units: Units) -> bool:
-        try:
-            return attributes.get(attribute) in constants
-        except TypeError:  # lists and objects have no hash
-            return False
-
-    return holds
-
-
-def _number_membership(attribute: str, constants: frozenset[object]) -> Test:
-    def holds(attributes: Attributes, _units: Units) -> bool:
-        value = attributes.get(attribute)
-        return isinstance(value, (int, float)) and value in constants and value.__class__ is not bool
-
-    return holds
-
-
-def _values(reader: Reader) -> list[object]:
-    if "values" not in reader.members:
-        reader.senseless("values", "is required by this operator")
-    return reader.array("values")
-
-
-def _number(compare: Order) -> Build:
-    def build(reader: Reader, attribute: str) -> Test | None:
-        _constant_absent(reader, ["values"])
-        constant = reader.get("value")
-        if not _is_exact(constant):
-            reader.senseless("value", "must be a number within ±(2**53 - 1)")
-            return None
-
-        def holds(attributes: Attributes, _units: Units) -> bool:
-            value = attributes.get(attribute)
-            return (type(value) is int or _is_number(value)) and compare(value, constant)
-
-        return holds
-
-    return build
-
-
-def _text(matches: Callable[[str, tuple[str, ...]], bool]) -> Build:
-    def build(reader: Reader, attribute: str) -> Test | None:
-        _constant_absent(reader, ["value"])
-        constants = tuple(text for text in _values(reader) if isinstance(text, str))
-        if len(constants) < len(reader.array("values")):
-            reader.senseless("values", "must hold strings alone")
-            return None
-
-        def holds(attributes: Attributes, _units: Units) -> bool:
-            value = attributes.get(attribute)
-            return isinstance(value, str) and matches(value, constants)
-
-        return holds
-
-    return build
-
-
-def _parsed(parse: Callable[[object], object | None], compare: Order, wanted: str) -> Build:
-    """Order what both sides parse to: versions, instants."""
-
-    def build(reader: Reader, attribute: str) -> Test | None:
-        _constant_absent(reader, ["values"])
-        value = reader.get("value")
-        constant = parse(value) if isinstance(value, str) else None
-        if constant is None:
-            reader.senseless("value", f"must be {wanted}")
-            return None
-
-        def holds(attributes: Attributes, _units: Units) -> bool:
-            parsed = parse(attributes.get(attribute))
-            return parsed is not None and compare(parsed, constant)
-
-        return holds
-
-    return build
-
-
-def _version(compare: Order) -> Build:
-    return _parsed(precedence, compare, "a version such as 1.4.0")
-
-
-def _instant(compare: Order) -> Build:
-    return _parsed(milliseconds, compare, "an RFC 3339 date such as 2026-03-01T00:00:00Z")
-
-
-def _is_set(reader: Reader, attribute: str) -> Test | None:
-    _constant_absent(reader, ["value", "values"])
-    return lambda attributes, _units: attributes.get(attribute) is not None
-
-
-OPERATORS: Mapping[str, Build] = {
-    "equals": _equals,
-    "in": _in,
-    "greater": _number(operator.gt),
-    "greater_or_equal": _number(operator.ge),
-    "less": _number(operator.lt),
-    "less_or_equal": _number(operator.le),
-    "starts_with": _text(str.startswith),
-    "ends_with": _text(str.endswith),
-    "contains": _text(lambda value, parts: any(part in value for part in parts)),
-    "semver_equals": _version(operator.eq),
-    "semver_greater": _version(operator.gt),
-    "semver_greater_or_equal": _version(operator.ge),
-    "semver_less": _version(operator.lt),
-    "semver_less_or_equal": _version(operator.le),
-    "before": _instant(operator.lt),
-    "after": _instant(operator.gt),
-    "is_set": _is_set,
 }

@@ -8,32 +8,37 @@ from itertools import chain, pairwise
 
 from equipoise_engine.canonical import content_hash
 from equipoise_engine.experiments import Experiment, Service
+from equipoise_engine.members import Members
 from equipoise_engine.problems import Problem, SnapshotError, pointer
-from equipoise_engine.snapshot import SNAPSHOT_MEMBERS, compile_snapshot
+from equipoise_engine.snapshot import NO_BLOBS, SNAPSHOT_MEMBERS, Inspection, compile_snapshot
 
 LARGEST_FLAG_COUNT = 5_000
 LARGEST_VARIANT_COUNT = 64
 
 _KEY = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_TABLES = ("groups", "segments", "layers", "experiments", "flags")
+_TABLES = ("groups", "segments", "layers", "holdouts", "experiments", "flags")
 
 
-def validate_snapshot(document: Mapping[str, object]) -> tuple[Problem, ...]:
+def validate_snapshot(
+    document: Mapping[str, object], blobs: Mapping[str, Members] = NO_BLOBS
+) -> tuple[Problem, ...]:
     """Return every fault of a document at once; none means that it may be published.
 
-    Beyond what spoils a flag it refuses unknown members, unusable keys, excess of the limits,
-    experiments that overlap or contradict their flags, and a wrong hash.
+    `blobs` holds the lists of members by address. Beyond what spoils a flag it refuses unknown
+    members, unusable keys, excess of the limits, experiments that overlap or contradict their flags,
+    and a wrong hash.
     """
     try:
-        found = compile_snapshot(document).inspected()
+        found = compile_snapshot(document, blobs).inspected()
     except SnapshotError as refusal:
         return refusal.found
     strict = chain(
         _members(document),
         _keys(document),
         _limits(document),
-        _overlaps(found.experiments),
-        *(_flag(key, node, found.experiments) for key, node in _entries(document, "flags")),
+        _overlaps(found),
+        _holdouts(document),
+        *(_flag(key, node, found) for key, node in _entries(document, "flags")),
         *(_settings(experiment, document) for experiment in found.experiments.values()),
     )
     return tuple(dict.fromkeys([*found.problems, *strict]))
@@ -97,28 +102,49 @@ def _limits(document: Mapping[str, object]) -> Iterator[Problem]:
                 yield Problem(place, f"must be at most {LARGEST_VARIANT_COUNT}, not {count}")
 
 
-def _overlaps(experiments: Mapping[str, Experiment | None]) -> Iterator[Problem]:
-    """In one layer no two running experiments share a slot, so no unit is in both."""
-    running = [one for one in experiments.values() if one and one.service is Service.SPLIT]
-    taken = sorted((one.layer.key, low, high, one.key) for one in running for low, high in one.slots)
-    for (layer, _, end, first), (other, start, _, second) in pairwise(taken):
+def _overlaps(found: Inspection) -> Iterator[Problem]:
+    """In one layer no two running experiments or domains share a slot, so no unit is in both."""
+    running = [one for one in found.experiments.values() if one and one.service is Service.SPLIT]
+    taken = [
+        (one.layer.key, low, high, pointer("/experiments", one.key), one.key)
+        for one in running
+        for low, high in one.slots
+    ]
+    # Layers over the same slots divide one domain, each for itself: together they take it once.
+    domains = {
+        (layer.domain.layer.key, layer.domain.slots): layer.key
+        for layer in reversed(found.layers)
+        if layer.domain
+    }
+    for (outer, slots), key in domains.items():
+        taken += [(outer, low, high, pointer("/layers", key) + "/domain", key) for low, high in slots]
+    for (layer, _, end, _, first), (other, start, _, place, _) in pairwise(sorted(taken)):
         if layer == other and start < end:
-            place = pointer("/experiments", second) + "/slots"
-            yield Problem(place, f"overlap those of {first!r} in layer {layer!r}")
+            yield Problem(f"{place}/slots", f"overlap those of {first!r} in layer {layer!r}")
 
 
-def _flag(
-    key: str, node: Mapping[str, object], experiments: Mapping[str, Experiment | None]
-) -> Iterator[Problem]:
+def _flag(key: str, node: Mapping[str, object], found: Inspection) -> Iterator[Problem]:
     path = pointer("/flags", key)
     rules = [rule.get("id") for rule in _array(node, "rules") if isinstance(rule, dict)]
     if len(set(map(str, rules))) < len(rules):
         yield Problem(f"{path}/rules", "must have different ids")
-    listed = [experiments.get(str(name)) for name in _array(node, "experiments")]
-    layers = {one.layer.key for one in listed if one and one.service is Service.SPLIT}
-    if len(layers) > 1:
-        told = f"that run must share one layer, not {', '.join(sorted(layers))}"
-        yield Problem(f"{path}/experiments", told)
+    listed = [found.experiments.get(str(name)) for name in _array(node, "experiments")]
+    running = [one.layer for one in listed if one and one.service is Service.SPLIT]
+    for is_launch in (False, True):
+        layers = {layer.key for layer in running if layer.is_launch is is_launch}
+        if len(layers) > 1:
+            told = f"that run must share one layer, not {', '.join(sorted(layers))}"
+            yield Problem(f"{path}/experiments", told)
+    covers = [cover.get("holdout") for cover in _array(node, "holdouts") if isinstance(cover, dict)]
+    types = [holdout.unit_type for name in covers if (holdout := found.holdouts.holdout(str(name)))]
+    if len(set(types)) < len(types):
+        yield Problem(f"{path}/holdouts", "must be of different unit types")
+
+
+def _holdouts(document: Mapping[str, object]) -> Iterator[Problem]:
+    """Exposures tell experiments and holdouts by their keys."""
+    for key in _table(document, "holdouts").keys() & _table(document, "experiments").keys():
+        yield Problem(pointer("/holdouts", key), "is the key of an experiment, too")
 
 
 def _settings(experiment: Experiment | None, document: Mapping[str, object]) -> Iterator[Problem]:

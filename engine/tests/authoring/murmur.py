@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 MASK = 2**32 - 1
+MASK64 = 2**64 - 1
 
 
 def murmur3_x86_32(data: bytes) -> int:
@@ -27,13 +28,58 @@ def _rotated(value: int, bits: int) -> int:
     return (value << bits | value >> 32 - bits) & MASK
 
 
+def murmur3_x64_128(data: bytes) -> int:
+    """Hash with seed 0, after the description of MurmurHash3_x64_128; the first half of the result."""
+    one = other = 0
+    whole = len(data) - len(data) % 16
+    for start in range(0, whole, 16):
+        one ^= _first(int.from_bytes(data[start : start + 8], "little"))
+        one = ((_rotated64(one, 27) + other) * 5 + 0x52DCE729) & MASK64
+        other ^= _second(int.from_bytes(data[start + 8 : start + 16], "little"))
+        other = ((_rotated64(other, 31) + one) * 5 + 0x38495AB5) & MASK64
+    rest = data[whole:]
+    other ^= _second(int.from_bytes(rest[8:], "little"))
+    one ^= _first(int.from_bytes(rest[:8], "little"))
+    one, other = one ^ len(data), other ^ len(data)
+    one = (one + other) & MASK64
+    other = (other + one) & MASK64
+    return (_finished(one) + _finished(other)) & MASK64
+
+
+def _first(block: int) -> int:
+    return _rotated64(block * 0x87C37B91114253D5 & MASK64, 31) * 0x4CF5AD432745937F & MASK64
+
+
+def _second(block: int) -> int:
+    return _rotated64(block * 0x4CF5AD432745937F & MASK64, 33) * 0x87C37B91114253D5 & MASK64
+
+
+def _rotated64(value: int, bits: int) -> int:
+    return (value << bits | value >> 64 - bits) & MASK64
+
+
+def _finished(value: int) -> int:
+    value = (value ^ value >> 33) * 0xFF51AFD7ED558CCD & MASK64
+    value = (value ^ value >> 33) * 0xC4CEB9FE1A85EC53 & MASK64
+    return value ^ value >> 33
+
+
+def member(salt: str, unit: str) -> int:
+    """Return the 64-bit hash of a unit in a list of members."""
+    return murmur3_x64_128(_text_string(salt, unit))
+
+
 def hashed(salt: str, unit: str) -> int:
     """Hash a CBOR text string (RFC 8949, section 3.1)."""
+    return murmur3_x86_32(_text_string(salt, unit))
+
+
+def _text_string(salt: str, unit: str) -> bytes:
     text = f"{salt}:{unit}".encode()
     head = [0x60 | len(text)] if len(text) < 24 else [0x78, len(text)]
     if len(text) > 255:
         head = [0x79, len(text) // 256, len(text) % 256]
-    return murmur3_x86_32(bytes(head) + text)
+    return bytes(head) + text
 
 
 def share(salt: str, unit: str) -> Fraction:

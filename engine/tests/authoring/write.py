@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from authoring import conditions, experiments, murmur, prerequisites, serving
+from authoring import conditions, experiments, holdouts, layers, murmur, prerequisites, segments, serving
 
 SPEC = Path(__file__).parents[3] / "spec"
 
@@ -18,14 +18,18 @@ def texts() -> dict[str, str]:
         "kill": serving.kill(),
         "prerequisites": prerequisites.vectors(),
         "overrides": [*serving.overrides(), *prerequisites.links()],
+        "segments": segments.vectors(),
+        "holdouts": holdouts.vectors(),
+        "layers": layers.vectors(),
         "experiments": experiments.vectors(),
-        "rollouts": serving.rollouts(),
+        "rollouts": [*serving.rollouts(), *layers.rings()],
         "units": serving.unit_ids(),
         "errors": serving.errors(),
         "types": serving.types(),
     }
     files = {f"evaluation/{topic}.json": list(cases) for topic, cases in topics.items()}
     files["pick.json"] = list(picks())
+    files["members.json"] = list(segments.hashes())
     return {name: _lines(cases) for name, cases in files.items()}
 
 
