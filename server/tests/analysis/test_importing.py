@@ -125,6 +125,13 @@ def test_unknown_columns_are_named_with_those_that_there_are(tmp_path: Path) -> 
     ]
 
 
+def test_a_file_with_a_cut_row_is_not_blamed_on_its_columns(tmp_path: Path) -> None:
+    path = a_file(tmp_path, rows())
+    path.write_text(path.read_text().rstrip("\n") + "\nw,A\n")
+    (told,) = refused(a_shop(), path)
+    assert told.startswith("file: Some rows do not have the columns of the first line (")
+
+
 def test_a_file_tells_all_that_is_wrong_with_its_rows_at_once(tmp_path: Path) -> None:
     lines = [
         *rows(), ("", "A", "1", "2", ""), ("u0", "B", "0", "0", ""), ("x" * 300, "A", "0", "0", ""),

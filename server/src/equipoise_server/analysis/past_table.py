@@ -106,6 +106,14 @@ class PastTable:
         yield from ((f"covariate{place}", column) for place, column in enumerate(mapping.covariates))
 
     def _refuse_unknown(self, held: set[str]) -> None:
+        if len(held) == 1 and any(mark in name for name in held for mark in ",;\t|"):
+            raise Invalid(
+                Problem(
+                    "file",
+                    f"Some rows do not have the columns of the first line ({', '.join(held)}): look for a"
+                    " missing or an extra value, or a quotation mark that is not closed.",
+                )
+            )
         known = ", ".join(sorted(held)[:50])
         refuse_all(
             Invalid,
