@@ -52,6 +52,12 @@ def failing(shop: Shop, design: Design) -> dict[str, str]:
     return {key: check.field for key, check in checks(shop, design).items() if not check.passed}
 
 
+def test_a_fault_of_several_arms_is_said_once(shop: Shop) -> None:
+    twice = tuple(replace(arm, weight=0) for arm in a_design().arms)
+    check = checks(shop, replace(a_design(), arms=twice))["weights"]
+    assert check.message == "A variant's weight is a whole number above 0."
+
+
 def test_a_sound_design_passes_every_check(shop: Shop) -> None:
     outcome = checks(shop, a_design())
     assert [key for key, check in outcome.items() if not check.passed] == []

@@ -38,7 +38,7 @@ def _outcome(row: CheckRow[Facts], facts: Facts) -> Check:
         key=row.key,
         label=row.label,
         passed=not faults,
-        message=" ".join(problem.message for problem in faults),
+        message=" ".join(dict.fromkeys(problem.message for problem in faults)),
         field=faults[0].field if faults else "",
         advice="" if faults or row.advice is None else row.advice(facts),
     )
