@@ -87,6 +87,16 @@ def test_every_shown_lift_has_its_interval_and_its_units() -> None:
     assert "Data up to 24 Mar 2026, 00:00 UTC; checked 4 minutes ago" in text
 
 
+def test_results_can_be_taken_along_as_csv_and_withheld_ones_cannot() -> None:
+    files = [
+        [link["href"] for link in _rendered("experiment/results.html", _results(one, report)).all("a")
+         if "download" in link]
+        for one, report in ((gallery.EXPERIMENT, gallery.REPORT), (LOCKED, gallery.LOCKED_REPORT))
+    ]  # fmt: skip
+    key = gallery.EXPERIMENT.key
+    assert files == [[f"/api/v1/projects/shop/experiments/{key}/report.csv"], []]
+
+
 def test_without_an_interval_a_reason_stands_where_numbers_would() -> None:
     early = gallery.a_row(
         "purchase-rate", "Purchase rate", MetricRole.OEC, values=(0.1, 0.11), interval=None,
