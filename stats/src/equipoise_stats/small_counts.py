@@ -129,6 +129,9 @@ def _bound(beyond: Callable[[float], float], effect: float, edge: float) -> floa
 
 def _restricted(rates: TwoRates, difference: float) -> tuple[float, float]:
     """The likeliest rates that differ by `difference` (Farrington & Manning 1990, appendix)."""
+    if difference == 0:  # the pooled rate, exact also where the cubic has a double root
+        pooled = (rates.treatment_events + rates.control_events) / (rates.treatment_n + rates.control_n)
+        return pooled, pooled
     ratio = rates.control_n / rates.treatment_n
     p1, p2 = rates.treatment_events / rates.treatment_n, rates.control_events / rates.control_n
     a = 1 + ratio
