@@ -150,70 +150,81 @@ def _faults() -> Iterator[Json]:
     yield faulty("launch that is text", launch="yes")
 
 
+_STAFF = {"attribute": "role", "operator": "equals", "value": "staff"}
+_GERMAN = {"attribute": "country", "operator": "equals", "value": "DE"}
+
+
 def rings() -> Iterator[Json]:
     """Yield rollouts in rings: the audience of one after the other, each with a share of its own."""
-    staff = {"attribute": "role", "operator": "equals", "value": "staff"}
-    german = {"attribute": "country", "operator": "equals", "value": "DE"}
+    yield from _rings_that_serve()
+    yield from _rings_at_their_edges()
+    yield from _faulty_rings()
 
-    def ringed(*parts: int, ids: tuple[str, ...] = ("team", "country", "all"), **more: object) -> Json:
-        audiences = (staff, german, None)
-        stages = [
-            {"id": key, "eligibility": audience, "parts_per_million": share}
-            for key, audience, share in zip(ids, audiences, parts, strict=False)
-        ]
-        body = {"variant": "green", "unit_type": "user", "salt": "rollsalt", "rings": stages, **more}
-        rule = {"id": "r1", "rollout": body}
-        return snapshot(flags={"button": button(rules=[rule, serve("blue", rule="r2")])})
 
-    def green(ring: str) -> Json:
-        return expected("#0a0", "green", "SPLIT", metadata={"step": "rule", "rule": "r1", "ring": ring})
+def _ringed(*parts: int, ids: tuple[str, ...] = ("team", "country", "all"), **more: object) -> Json:
+    stages = [
+        {"id": key, "eligibility": audience, "parts_per_million": share}
+        for key, audience, share in zip(ids, (_STAFF, _GERMAN, None), parts, strict=False)
+    ]
+    body = {"variant": "green", "unit_type": "user", "salt": "rollsalt", "rings": stages, **more}
+    rule = {"id": "r1", "rollout": body}
+    return snapshot(flags={"button": button(rules=[rule, serve("blue", rule="r2")])})
 
-    blue = expected("#00a", "blue", "TARGETING_MATCH", metadata={"rule": "r2"}, absent=["ring"])
-    low = next(units(lambda unit: murmur.share("rollsalt", unit) * 100 < 5))
+
+def _green(ring: str) -> Json:
+    return expected("#0a0", "green", "SPLIT", metadata={"step": "rule", "rule": "r1", "ring": ring})
+
+
+def _blue() -> Json:
+    return expected("#00a", "blue", "TARGETING_MATCH", metadata={"rule": "r2"}, absent=["ring"])
+
+
+def _low_unit() -> str:
+    return next(units(lambda unit: murmur.share("rollsalt", unit) * 100 < 5))
+
+
+def _rings_that_serve() -> Iterator[Json]:
+    low, blue = _low_unit(), _blue()
     middle = next(units(lambda unit: 20 < murmur.share("rollsalt", unit) * 100 < 40))
-    yield vector("rings: the team", ringed(1_000_000, 0, 0), user(middle, role="staff"), green("team"))
-    yield vector("rings: the others", ringed(1_000_000, 0, 0), user(low), blue)
-    wide = ringed(1_000_000, 500_000, 50_000)
-    yield vector(
-        "rings: the first that lets in is named",
-        wide,
-        user(middle, role="staff", country="DE"),
-        green("team"),
-    )
-    yield vector("rings: the second", wide, user(middle, country="DE"), green("country"))
-    yield vector("rings: the last, inside", wide, user(low), green("all"))
-    yield vector("rings: the last, outside", wide, user(middle), blue)
-    tight = ringed(10_000, 500_000, 0)
+    yield vector("rings: the team", _ringed(1_000_000, 0, 0), user(middle, role="staff"), _green("team"))
+    yield vector("rings: the others", _ringed(1_000_000, 0, 0), user(low), blue)
+    wide = _ringed(1_000_000, 500_000, 50_000)
     both = user(middle, role="staff", country="DE")
-    yield vector("rings: a wider ring lets in whom a narrow one does not", tight, both, green("country"))
+    yield vector("rings: the first that lets in is named", wide, both, _green("team"))
+    yield vector("rings: the second", wide, user(middle, country="DE"), _green("country"))
+    yield vector("rings: the last, inside", wide, user(low), _green("all"))
+    yield vector("rings: the last, outside", wide, user(middle), blue)
+    tight = _ringed(10_000, 500_000, 0)
+    yield vector("rings: a wider ring lets in whom a narrow one does not", tight, both, _green("country"))
     yield vector("rings: the narrow one alone", tight, user(middle, role="staff"), blue)
     skipped = {**blue, "metadata": {"skipped": "unit_missing"}}
     yield vector("rings: no unit", wide, {"attributes": {"role": "staff"}}, skipped)
+
+
+def _rings_at_their_edges() -> Iterator[Json]:
+    blue = _blue()
     for unit in ("u1", "日本語"):
         part = int(murmur.share("rollsalt", unit) * 1_000_000)
-        for parts, answer in [(part, blue), (part + 1, green("all"))]:
-            yield vector(f"rings: {unit!a} at {parts} parts", ringed(0, 0, parts), user(unit), answer)
-    document = ringed(1_000_000, 1_000_000, 1_000_000)
-    document["flags"]["button"]["rules"][0]["eligibility"] = german
-    yield vector("rings: the rule's own eligibility comes first", document, user(low, role="staff"), blue)
+        for parts, answer in [(part, blue), (part + 1, _green("all"))]:
+            yield vector(f"rings: {unit!a} at {parts} parts", _ringed(0, 0, parts), user(unit), answer)
+    document = _ringed(1_000_000, 1_000_000, 1_000_000)
+    document["flags"]["button"]["rules"][0]["eligibility"] = _GERMAN
+    staff = user(_low_unit(), role="staff")
+    yield vector("rings: the rule's own eligibility comes first", document, staff, blue)
+
+
+def _faulty_rings() -> Iterator[Json]:
     error = expected("#888", "grey", "ERROR", error_code="GENERAL", metadata={"step": "error"})
     shape = {**error, "error_code": "PARSE_ERROR"}
+    unknown = {"id": "a", "parts_per_million": 1, "eligibility": {"attribute": "a", "operator": "x"}}
     faults: list[tuple[str, Json, Json]] = [
-        ("two rings of one id", ringed(1, 2, ids=("a", "a")), error),
-        ("no rings", ringed(), shape),
-        ("rings that are null", ringed(rings=None), shape),
-        ("a share beside rings", ringed(1, parts_per_million=1), shape),
-        ("a ring without a share", ringed(rings=[{"id": "a"}]), shape),
-        ("a ring that is text", ringed(rings=["team"]), shape),
-        (
-            "a ring of an unknown operator",
-            ringed(
-                rings=[
-                    {"id": "a", "parts_per_million": 1, "eligibility": {"attribute": "a", "operator": "x"}}
-                ]
-            ),
-            error,
-        ),
+        ("two rings of one id", _ringed(1, 2, ids=("a", "a")), error),
+        ("no rings", _ringed(), shape),
+        ("rings that are null", _ringed(rings=None), shape),
+        ("a share beside rings", _ringed(1, parts_per_million=1), shape),
+        ("a ring without a share", _ringed(rings=[{"id": "a"}]), shape),
+        ("a ring that is text", _ringed(rings=["team"]), shape),
+        ("a ring of an unknown operator", _ringed(rings=[unknown]), error),
     ]
     for name, faulty, answer in faults:
-        yield vector(f"fault: {name}", faulty, user(low), answer)
+        yield vector(f"fault: {name}", faulty, user(_low_unit()), answer)
