@@ -121,6 +121,7 @@ def test_an_explanation_finds_the_arm_that_was_served(document: Json, context: J
         assert last.detail["arm"] == last.decision.metadata["experiment.arm"]
         assert last.finding == "enrolled"
         assert 0 <= int(last.detail["slot"]) < 10_000
+        assert last.detail.get("window") == last.decision.metadata.get("experiment.window")
     elif last.kind in {"rule", "default"}:
         assert last.finding == "served"
     else:
@@ -186,6 +187,30 @@ def test_a_unit_in_a_nested_layer_is_in_its_domain(document: Json, context: Json
     if enrolment is not None and enrolment.layer == "inner":
         place = slot("layersalt", enrolment.unit)
         assert 0 <= place < 3000 or 6000 <= place < 9000
+
+
+@given(document=worlds.snapshots(), context=worlds.contexts)
+def test_a_unit_keeps_its_cluster_when_the_context_brings_it_along(document: Json, context: Json) -> None:
+    compiled = compile_snapshot(document)
+    first = compiled.evaluate("button", context, None)
+    enrolment = first.enrolment
+    if enrolment is None or enrolment.cluster is None:
+        return
+    moved = {**context, "units": {**context["units"], "account": "elsewhere"}}
+    moved["clusters"] = {enrolment.sticky_key: enrolment.cluster}
+    assert compiled.evaluate("button", moved, None) == first
+
+
+@given(document=worlds.snapshots(), context=worlds.contexts)
+def test_the_counterfactual_holds_what_was_served(document: Json, context: Json) -> None:
+    compiled = compile_snapshot(document)
+    decision = compiled.evaluate("button", context, None)
+    arms = compiled.counterfactual(decision)
+    if decision.enrolment is None:
+        assert arms == {}
+    else:
+        assert arms[decision.enrolment.arm] == decision.value
+        assert decision.metadata["experiment.differs"] == (len(set(arms.values())) > 1)
 
 
 @given(document=worlds.snapshots())

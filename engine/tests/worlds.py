@@ -22,6 +22,7 @@ NESTED_LAYERS = {
         "unit_type": "user",
         "domain": {"layer": "checkout", "slots": [[0, 3000], [6000, 9000]]},
     },
+    "regions": {"salt": "regionsalt", "unit_type": "region"},
     "launch": {"salt": "launchsalt", "unit_type": "user", "launch": True},
 }
 
@@ -59,7 +60,16 @@ conditions = st.recursive(
 contexts = st.fixed_dictionaries(
     {},
     optional={
-        "units": st.fixed_dictionaries({}, optional={"user": unit_ids | st.integers(), "account": unit_ids}),
+        "units": st.fixed_dictionaries(
+            {},
+            optional={
+                "user": unit_ids | st.integers(),
+                "account": unit_ids,
+                "region": st.sampled_from(["north", "south", "west"]),
+            },
+        ),
+        "now": st.integers(1_772_366_000, 1_772_382_000) | st.just("2026-03-01T13:00:00Z") | st.none(),
+        "clusters": st.dictionaries(st.sampled_from(["e0:3", "e1:3"]), unit_ids | st.none(), max_size=1),
         "overrides": st.dictionaries(st.just("button"), colours | st.none(), max_size=1),
         "attributes": st.fixed_dictionaries(
             {},
@@ -96,20 +106,38 @@ def rules(draw: st.DrawFn, index: int) -> Json:
 def experiments(draw: st.DrawFn) -> Json:
     low = draw(st.integers(0, 5_000))
     weights = draw(st.lists(st.integers(0, 9), min_size=1, max_size=3).filter(any))
-    return experiment(
-        layer=draw(st.sampled_from(["checkout", "inner", "launch"])),
-        state=draw(st.sampled_from(["running", "stopped"])),
-        killed=draw(rarely),
-        eligibility=draw(st.none() | conditions),
-        slots=draw(st.sampled_from([[], [[0, 10_000]], [[low, low + 5_000]]])),
-        gate=draw(st.none() | st.builds(_gate, salts, st.integers(0, 1_000_000))),
-        salt=draw(salts),
-        control="arm0",
-        variants=[
-            {"key": f"arm{index}", "weight": weight, "values": {"button": draw(colours)}}
-            for index, weight in enumerate(weights)
-        ],
+    variants = [
+        {"key": f"arm{index}", "weight": weight, "values": {"button": draw(colours)}}
+        for index, weight in enumerate(weights)
+    ]
+    if draw(rarely):
+        return _switching(
+            draw(st.lists(st.sampled_from("0" if len(weights) == 1 else "01"), min_size=1)), variants
+        )
+    clusters = {"layer": "accounts", "cluster_type": "account"} if draw(st.booleans()) else {}
+    return (
+        experiment(
+            layer=draw(st.sampled_from(["checkout", "inner", "launch"])),
+            state=draw(st.sampled_from(["running", "stopped"])),
+            killed=draw(rarely),
+            eligibility=draw(st.none() | conditions),
+            slots=draw(st.sampled_from([[], [[0, 10_000]], [[low, low + 5_000]]])),
+            gate=draw(st.none() | st.builds(_gate, salts, st.integers(0, 1_000_000))),
+            salt=draw(salts),
+            control="arm0",
+            variants=variants,
+        )
+        | clusters
     )
+
+
+def _switching(arms: list[str], variants: list[Json]) -> Json:
+    schedule = {"north": "".join(arms), "south": "".join(reversed(arms))}
+    plan = {"starts_at": "2026-03-01T12:00:00Z", "window_seconds": 3600, "burn_in_seconds": 600}
+    members = {"layer": "regions", "unit_type": "region", "control": "arm0", "variants": variants}
+    regions = experiment(**members, switchback={**plan, "schedule": schedule})
+    del regions["salt"]
+    return regions
 
 
 def _gate(salt: str, parts: int) -> Json:
@@ -141,6 +169,7 @@ def snapshots(draw: st.DrawFn) -> Json:
         killed=draw(rarely),
         groups={"some": {"killed": draw(rarely)}},
         segments={"some": {"attribute": "b", "operator": "equals", "value": "pro"}},
+        unit_types=["user", "account", "region"],
         layers=NESTED_LAYERS,
         holdouts={
             "winter": {

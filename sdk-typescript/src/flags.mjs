@@ -220,7 +220,8 @@ class FlagReader {
       this.reader.senseless("experiments", `there is no sound experiment "${key}" that sets this flag`);
       return null;
     }
-    const { service } = experiment;
+    const { service, clusterType } = experiment;
+    const differs = new Set(experiment.arms.map((arm) => arm.values[this.key])).size > 1;
     const answers = experiment.arms.map((arm) => [
       arm.key,
       this.answer(arm.values[this.key], REASONS[service], {
@@ -232,6 +233,8 @@ class FlagReader {
         "experiment.layer": experiment.layerKey,
         "experiment.active": service === "split",
         ...(service === "killed" ? { kill_level: "experiment" } : {}),
+        ...(service === "split" ? { "experiment.differs": differs } : {}),
+        ...(clusterType === null ? {} : { "experiment.cluster_type": clusterType }),
       }),
     ]);
     return { service, isLaunch: experiment.layer.isLaunch, step: experimentStep(experiment, new Map(answers)) };

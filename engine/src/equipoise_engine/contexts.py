@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from equipoise_engine.decisions import NOTHING
+from equipoise_engine.instants import milliseconds
 
 Context = Mapping[str, object]
 Units = Mapping[str, object]
@@ -36,6 +37,11 @@ def context_parts(context: object) -> Parts | None:
         return None
     units, attributes = _part(context.get("units")), _part(context.get("attributes"))
     return None if units is None or attributes is None else (units, attributes)
+
+
+def clock(context: object) -> int | None:
+    """Return the time that a context brings along, in milliseconds; None when it brings none to use."""
+    return milliseconds(context.get("now")) if isinstance(context, Mapping) else None
 
 
 def _part(node: object) -> Mapping[str, object] | None:

@@ -43,6 +43,7 @@ class Skip(Enum):
     """Why an experiment or rollout passed a unit over that it might have taken."""
 
     UNIT_MISSING = "unit_missing"
+    CLOCK_MISSING = "clock_missing"
 
 
 class ErrorCode(StrEnum):
@@ -59,7 +60,12 @@ class ErrorCode(StrEnum):
 class Enrolment(NamedTuple):
     """A unit's place in a running experiment or in a holdout: what an exposure has to carry.
 
-    Of a holdout, `experiment` and `layer` are its key, `iteration` is its season.
+    Of a holdout, `experiment` and `layer` are its key, `iteration` is its season. In a switchback the
+    unit is a region in a window, written "region:window".
+
+    Attributes:
+        cluster_type, cluster: what was randomised in place of the unit itself, and stays the unit's
+            cluster for the iteration when the context brings it along again.
     """
 
     experiment: str
@@ -68,6 +74,13 @@ class Enrolment(NamedTuple):
     unit_type: str
     unit: str
     layer: str
+    cluster_type: str | None = None
+    cluster: str | None = None
+
+    @property
+    def sticky_key(self) -> str:
+        """Return under which key a context brings the cluster along again."""
+        return sticky_key(self.experiment, self.iteration)
 
     def told_of_holdout(self) -> dict[str, Scalar]:
         """Return what metadata tell of a place in a holdout."""
@@ -87,6 +100,13 @@ class Place(NamedTuple):
     arm: str
     unit_type: str
     layer: str
+    cluster_type: str | None = None
+    cluster: str | None = None
+
+
+def sticky_key(experiment: str, iteration: int) -> str:
+    """Return the key of an iteration among the "clusters" of a context."""
+    return f"{experiment}:{iteration}"
 
 
 class Answer(NamedTuple):
@@ -130,8 +150,8 @@ class Decision(Answer):
         place, unit = self.place, self.unit
         if place is None or unit is None:
             return None
-        experiment, iteration, arm, unit_type, layer = place
-        return Enrolment(experiment, iteration, arm, unit_type, unit, layer)
+        experiment, iteration, arm, unit_type, layer, *cluster = place
+        return Enrolment(experiment, iteration, arm, unit_type, unit, layer, *cluster)
 
     @property
     def exposable(self) -> tuple[Enrolment, ...]:
@@ -163,6 +183,8 @@ class Finding(StrEnum):
     UNIT_MISSING = "unit_missing"
     OUTSIDE_SLOTS = "outside_slots"
     OUTSIDE_GATE = "outside_gate"
+    OUTSIDE_SCHEDULE = "outside_schedule"
+    CLOCK_MISSING = "clock_missing"
     ENROLLED = "enrolled"
     OUTSIDE_ROLLOUT = "outside_rollout"
     SERVED = "served"

@@ -1,4 +1,4 @@
-"""Compiles one experiment into a step: eligibility → slot in the layer → gate → split.
+"""Compiles one experiment into a step: eligibility → slot in the layer → gate → split or schedule.
 
 A stopped or killed experiment enrols the same units and answers its control, without an enrolment.
 """
@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
-from equipoise_engine.contexts import Units
-from equipoise_engine.decisions import Decision, Finding, Place, Scalar, Skip
+from equipoise_engine.contexts import Units, clock
+from equipoise_engine.decisions import Decision, Enrolment, Metadata, Place, Skip
 from equipoise_engine.experiments import Experiment, Gate, Service
 from equipoise_engine.hashing import (
     ASCII_HEADS,
@@ -18,19 +19,26 @@ from equipoise_engine.hashing import (
     PARTS,
     SLOT_COUNT,
     canonical_unit,
-    hash_unit,
     hash_with,
-    pick,
-    slot,
     threshold,
     thresholds,
 )
-from equipoise_engine.layers import Layer, Slots
+from equipoise_engine.layers import Slots
+from equipoise_engine.retracing import retrace
 from equipoise_engine.steps import Decide, FlagStep, Found
-
-Entrance = Callable[[object], str | Skip | None]
+from equipoise_engine.switchbacks import Switchback
 
 _new = tuple.__new__
+
+
+class _Entered(NamedTuple):
+    """A unit that an experiment enrols, and what is randomised: itself or its cluster."""
+
+    unit: str
+    randomised: str
+
+
+Entrance = Callable[[Units, object], _Entered | Skip | None]
 
 
 def experiment_step(experiment: Experiment, answers: Mapping[str, Decision]) -> FlagStep:
@@ -40,28 +48,78 @@ def experiment_step(experiment: Experiment, answers: Mapping[str, Decision]) -> 
         experiment: who is enrolled, and how they are split.
         answers: arm key → prepared decision, for the flag that the step belongs to.
     """
-    is_split = experiment.service is Service.SPLIT
-    decide = _Split(experiment, answers).decide if is_split else _control(experiment, answers)
+    decide = _decide(experiment, answers)
 
-    def found(units: Units, _context: object) -> Found:
-        return _found(experiment, units)
+    def found(units: Units, context: object) -> Found:
+        return retrace(experiment, units, context)
 
     return FlagStep("experiment", experiment.key, experiment.eligible, decide, found)
 
 
-def _control(experiment: Experiment, answers: Mapping[str, Decision]) -> Decide:
-    unit_type, entrance = experiment.unit_type, _entrance(experiment)
-    control = answers[experiment.control.key]
+def _decide(experiment: Experiment, answers: Mapping[str, Decision]) -> Decide:
+    if experiment.service is not Service.SPLIT:
+        return _control(experiment, answers)
+    if experiment.switchback is not None:
+        return _scheduled(experiment, experiment.switchback, answers)
+    if experiment.cluster_type is not None or experiment.layer.domain is not None:
+        return _thorough(experiment, answers)
+    return _Split(experiment, answers).decide
 
-    def decide(units: Units, _context: object) -> Decision | Skip | None:
-        entered = entrance(units.get(unit_type))
-        return control if isinstance(entered, str) else entered
+
+def _control(experiment: Experiment, answers: Mapping[str, Decision]) -> Decide:
+    entrance, control = _entrance(experiment), answers[experiment.control.key]
+
+    def decide(units: Units, context: object) -> Decision | Skip | None:
+        entered = entrance(units, context)
+        return control if isinstance(entered, _Entered) else entered
+
+    return decide
+
+
+def _thorough(experiment: Experiment, answers: Mapping[str, Decision]) -> Decide:
+    """Give each enrolled unit its arm, whatever its id and wherever its layer lies."""
+    entrance, split_hash = _entrance(experiment), hash_with(experiment.salt)
+    arms = thresholds([arm.weight for arm in experiment.arms])
+    prepared = tuple(_placed(experiment, arm.key, answers[arm.key]) for arm in experiment.arms)
+    is_clustered = experiment.cluster_type is not None
+
+    def decide(units: Units, context: object) -> Decision | Skip | None:
+        entered = entrance(units, context)
+        if not isinstance(entered, _Entered):
+            return entered
+        answer, place = prepared[bisect_right(arms, split_hash(entered.randomised))]
+        if is_clustered:
+            place = place._replace(cluster=entered.randomised)
+        return answer._replace(place=place, unit=entered.unit)
+
+    return decide
+
+
+def _scheduled(experiment: Experiment, schedule: Switchback, answers: Mapping[str, Decision]) -> Decide:
+    """Give each region of a schedule the arm of the window that the context's time lies in."""
+    entrance = _entrance(experiment)
+    prepared = tuple(_placed(experiment, arm.key, answers[arm.key]) for arm in experiment.arms)
+
+    def decide(units: Units, context: object) -> Decision | Skip | None:
+        entered = entrance(units, context)
+        if not isinstance(entered, _Entered):
+            return entered
+        now = clock(context)
+        if now is None:
+            return Skip.CLOCK_MISSING
+        window = schedule.window(now)
+        if window is None:
+            return None
+        answer, place = prepared[int(schedule.arms[entered.randomised][window.index])]
+        told = {"experiment.window": window.index, "experiment.burn_in": window.is_burn_in}
+        unit = f"{entered.unit}:{window.index}"
+        return answer._replace(metadata=Metadata({**answer.metadata, **told}), place=place, unit=unit)
 
     return decide
 
 
 class _Split:
-    """Gives each enrolled unit its arm; writes out the arithmetic of `_entrance` for usual unit ids.
+    """Gives each enrolled unit its arm: `_thorough`, written out for usual ids and layers of all units.
 
     A class with slots, because what it needs then lies together in memory; closures scatter it.
     """
@@ -69,7 +127,6 @@ class _Split:
     __slots__ = (
         "arms",
         "edges",
-        "entrance",
         "high",
         "inside",
         "layer_size",
@@ -78,30 +135,30 @@ class _Split:
         "prepared",
         "split_size",
         "split_text",
+        "thorough",
         "unit_type",
         "usual",
     )
 
     def __init__(self, experiment: Experiment, answers: Mapping[str, Decision]) -> None:
-        self.unit_type, self.entrance = experiment.unit_type, _entrance(experiment)
+        self.unit_type, self.thorough = experiment.unit_type, _thorough(experiment, answers)
         self.arms = thresholds([arm.weight for arm in experiment.arms])
         self.prepared = tuple(_prepared(experiment, arm.key, answers[arm.key]) for arm in experiment.arms)
         self.layer_text, self.split_text = f"{experiment.layer.salt}:", f"{experiment.salt}:"
         self.layer_size, self.split_size = len(self.layer_text), len(self.split_text)
-        is_nested = experiment.layer.domain is not None
-        self.usual = 0 if is_nested else LENGTH_OF_ASCII - max(self.layer_size, self.split_size)
+        self.usual = LENGTH_OF_ASCII - max(self.layer_size, self.split_size)
         self.inside = _gate_test(experiment.gate)
         edges = _slot_edges(experiment.slots)
         self.low, self.high = (edges[0], edges[-1]) if edges else (0, 0)
         self.edges = edges if len(edges) > 2 else None  # noqa: PLR2004 - one range has two edges
 
-    def decide(self, units: Units, _context: object) -> Decision | Skip | None:
+    def decide(self, units: Units, context: object) -> Decision | Skip | Enrolment | None:
         unit = units.get(self.unit_type)
         if type(unit) is not str or not unit.isascii():
-            return self._of_unusual(unit)
+            return self.thorough(units, context)
         size = len(unit)
         if not 0 < size < self.usual:
-            return self._of_unusual(unit)
+            return self.thorough(units, context)
         place = HASH_TEXT(f"{ASCII_HEADS[size + self.layer_size]}{self.layer_text}{unit}", 0, False)
         if not self.low <= place < self.high:
             return None
@@ -112,37 +169,25 @@ class _Split:
         drawn = HASH_TEXT(f"{ASCII_HEADS[size + self.split_size]}{self.split_text}{unit}", 0, False)
         return _new(Decision, self.prepared[bisect_right(self.arms, drawn)] + (unit,))
 
-    def _of_unusual(self, value: object) -> Decision | Skip | None:
-        entered = self.entrance(value)
-        if not isinstance(entered, str):
-            return entered
-        drawn = hash_unit(self.split_text[:-1], entered)
-        return _new(Decision, (*self.prepared[bisect_right(self.arms, drawn)], entered))
-
 
 def _entrance(experiment: Experiment) -> Entrance:
-    """Return the canonical id of a unit that the experiment enrols; what else it returns is the answer."""
-    rooms = tuple((hash_with(layer.salt), _slot_edges(slots)) for layer, slots in _rooms(experiment))
-    inside = _gate_test(experiment.gate)
+    """Return which unit the experiment enrols; what else it returns is the answer."""
+    rooms = tuple((hash_with(layer.salt), _slot_edges(slots)) for layer, slots in experiment.rooms)
+    inside, schedule = _gate_test(experiment.gate), experiment.switchback
 
-    def entrance(value: object) -> str | Skip | None:
-        unit = canonical_unit(value)
-        if unit is None:
+    def entrance(units: Units, context: object) -> _Entered | Skip | None:
+        unit = canonical_unit(units.get(experiment.unit_type))
+        randomised = experiment.randomised_unit(units, context)
+        if unit is None or randomised is None:
             return Skip.UNIT_MISSING
+        if schedule is not None and randomised not in schedule.arms:
+            return None
         for room_hash, edges in rooms:
-            if not bisect_right(edges, room_hash(unit)) & 1:
+            if not bisect_right(edges, room_hash(randomised)) & 1:
                 return None
-        return unit if inside is None or inside(unit) else None
+        return _Entered(unit, randomised) if inside is None or inside(randomised) else None
 
     return entrance
-
-
-def _rooms(experiment: Experiment) -> list[tuple[Layer, Slots]]:
-    """Return the layers that divide the units, outermost first, each with the slots that go further."""
-    rooms = [(experiment.layer, experiment.slots)]
-    while (domain := rooms[0][0].domain) is not None:
-        rooms.insert(0, (domain.layer, domain.slots))
-    return rooms
 
 
 def _slot_edges(slots: Slots) -> tuple[int, ...]:
@@ -163,31 +208,12 @@ def _gate_test(gate: Gate | None) -> Callable[[str], bool] | None:
     return lambda unit: gate_hash(unit) < limit
 
 
+def _placed(experiment: Experiment, arm: str, answer: Decision) -> tuple[Decision, Place]:
+    place = Place(experiment.key, experiment.iteration, arm, experiment.unit_type, experiment.layer.key)
+    return answer, place._replace(cluster_type=experiment.cluster_type)
+
+
 def _prepared(experiment: Experiment, arm: str, answer: Decision) -> tuple[object, ...]:
     """Return the members of an enrolled unit's decision, up to the unit."""
-    place = Place(experiment.key, experiment.iteration, arm, experiment.unit_type, experiment.layer.key)
+    _, place = _placed(experiment, arm, answer)
     return tuple(answer._replace(place=place))[:-1]
-
-
-def _found(experiment: Experiment, units: Units) -> Found:
-    """Retrace an enrolment with the arithmetic of the spec, and keep its numbers."""
-    unit = canonical_unit(units.get(experiment.unit_type))
-    if unit is None:
-        return Found(Finding.UNIT_MISSING, {"unit_type": experiment.unit_type})
-    detail: dict[str, Scalar] = {"unit_type": experiment.unit_type, "unit": unit}
-    for layer, slots in _rooms(experiment):
-        place = slot(layer.salt, unit)
-        detail |= {"layer": layer.key, "slot": place}
-        if not any(low <= place < high for low, high in slots):
-            return Found(Finding.OUTSIDE_SLOTS, detail)
-    gate = experiment.gate
-    if gate is not None:
-        part = hash_unit(gate.salt, unit) * PARTS >> 32
-        detail |= {"gate_part": part, "gate_parts": gate.parts_per_million}
-        if part >= gate.parts_per_million:
-            return Found(Finding.OUTSIDE_GATE, detail)
-    arm = experiment.control
-    if experiment.service is Service.SPLIT:
-        weights = [arm.weight for arm in experiment.arms]
-        arm = experiment.arms[pick(hash_unit(experiment.salt, unit), weights)]
-    return Found(Finding.ENROLLED, {**detail, "arm": arm.key, "service": str(experiment.service)})

@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from equipoise_engine.contexts import Test
-from equipoise_engine.hashing import LARGEST_WEIGHT_SUM, PARTS
-from equipoise_engine.layers import Layer, Layers, Slots, read_slots
+from equipoise_engine.contexts import Test, Units
+from equipoise_engine.decisions import sticky_key
+from equipoise_engine.hashing import LARGEST_WEIGHT_SUM, PARTS, canonical_unit
+from equipoise_engine.layers import Layer, Layers, Slots, read_slots, read_unit_type
 from equipoise_engine.problems import Problem, Reader, pointer
+from equipoise_engine.switchbacks import Switchback, read_switchback
 from equipoise_engine.targeting import Segments
 
 EXPERIMENT_MEMBERS = frozenset(
     {"iteration", "layer", "unit_type", "state", "killed", "eligibility"}
-    | {"slots", "gate", "salt", "control", "variants"}
+    | {"slots", "gate", "salt", "control", "variants", "cluster_type", "switchback"}
 )
 ARM_MEMBERS = frozenset({"key", "weight", "values"})
 GATE_MEMBERS = frozenset({"salt", "parts_per_million"})
@@ -48,23 +50,49 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """A sound experiment, read once for all the flags that it sets."""
+    """A sound experiment.
+
+    Attributes:
+        unit_type: of the units that are exposed; they are randomised themselves, or their clusters are.
+        cluster_type: of what is randomised in place of the units, if anything.
+        salt: of the split; "" in a switchback.
+    """
 
     key: str
     iteration: int
     layer: Layer
     service: Service
     eligible: Test | None
+    unit_type: str
+    cluster_type: str | None
     slots: Slots
     gate: Gate | None
     salt: str
+    switchback: Switchback | None
     control: Arm
     arms: tuple[Arm, ...]
 
     @property
-    def unit_type(self) -> str:
-        """Return the type of unit that is enrolled."""
+    def randomised_type(self) -> str:
+        """Return the type of what is randomised."""
         return self.layer.unit_type
+
+    @property
+    def rooms(self) -> list[tuple[Layer, Slots]]:
+        """Return the layers that divide the units, outermost first, each with the slots that go further."""
+        found = [(self.layer, self.slots)]
+        while (domain := found[0][0].domain) is not None:
+            found.insert(0, (domain.layer, domain.slots))
+        return found
+
+    def randomised_unit(self, units: Units, context: object) -> str | None:
+        """Return the id that is hashed; a cluster that the context brings along stays the unit's cluster."""
+        if self.cluster_type is None:
+            return canonical_unit(units.get(self.unit_type))
+        kept = context.get("clusters") if isinstance(context, Mapping) else None
+        key = sticky_key(self.key, self.iteration)
+        cluster = canonical_unit(kept.get(key)) if isinstance(kept, Mapping) else None
+        return canonical_unit(units.get(self.cluster_type)) if cluster is None else cluster
 
 
 class Experiments:
@@ -73,6 +101,7 @@ class Experiments:
     def __init__(self, definitions: Mapping[str, object], layers: Layers, segments: Segments) -> None:
         self._definitions = definitions
         self._layers = layers
+        self._unit_types = layers.unit_types
         self._segments = segments
 
     def experiment(self, key: str) -> Experiment | None:
@@ -92,8 +121,8 @@ class Experiments:
         eligible = read_eligibility(reader, self._segments)
         arms = _arms(reader)
         iteration = reader.integer("iteration", 1, LARGEST_REVISION)
-        service, slots, salt = _service(reader), read_slots(reader), reader.salt("salt")
-        gate = None if reader.get("gate") is None else _gate(reader)
+        service, slots = _service(reader), read_slots(reader)
+        salt, gate, switchback = _drawing(reader, len(arms))
         control = next((arm for arm in arms if arm.key == reader.get("control")), None)
         if control is None:
             reader.senseless("control", "must be the key of one of the variants")
@@ -106,20 +135,25 @@ class Experiments:
             layer=layer,
             service=service,
             eligible=eligible,
+            unit_type=reader.text("unit_type"),
+            cluster_type=reader.text("cluster_type") if "cluster_type" in reader.members else None,
             slots=slots,
             gate=gate,
             salt=salt,
+            switchback=switchback,
             control=control,
             arms=arms,
         )
 
     def _layer(self, reader: Reader) -> Layer | None:
-        key, unit_type = reader.text("layer"), reader.text("unit_type")
+        key, unit_type = reader.text("layer"), read_unit_type(reader, self._unit_types)
+        member = "cluster_type" if "cluster_type" in reader.members else "unit_type"
+        randomised = reader.text(member) if member == "cluster_type" else unit_type
         layer = self._layers.layer(key)
         if layer is None and key:
             reader.senseless("layer", f"there is no sound layer {key!r}")
-        elif layer is not None and unit_type and unit_type != layer.unit_type:
-            reader.senseless("unit_type", f"must be {layer.unit_type!r}, as in its layer")
+        elif layer is not None and randomised and randomised != layer.unit_type:
+            reader.senseless(member, f"must be {layer.unit_type!r}, as in its layer")
         return layer
 
 
@@ -129,6 +163,16 @@ def read_eligibility(reader: Reader, segments: Segments) -> Test | None:
     if node is None:
         return None
     return segments.test(node, pointer(reader.path, "eligibility"), reader.problems)
+
+
+def _drawing(reader: Reader, arm_count: int) -> tuple[str, Gate | None, Switchback | None]:
+    """Return how arms are drawn: by the salt of a split, behind a gate, or by a schedule alone."""
+    if "switchback" not in reader.members:
+        return reader.salt("salt"), None if reader.get("gate") is None else _gate(reader), None
+    for name in ("salt", "gate", "cluster_type"):
+        if reader.get(name) is not None:
+            reader.senseless(name, "does not go with a switchback")
+    return "", None, read_switchback(reader, arm_count)
 
 
 def _gate(reader: Reader) -> Gate:

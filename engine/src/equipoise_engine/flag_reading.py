@@ -201,8 +201,15 @@ _REASONS = {
 
 
 def _experiment_answer(draft: Draft, experiment: Experiment, arm: str, variant: str) -> Decision:
-    killed = experiment.service is Service.KILLED
-    extra: dict[str, Scalar] = {"kill_level": "experiment"} if killed else {}
+    is_active = experiment.service is Service.SPLIT
+    extra: dict[str, Scalar] = {}
+    if experiment.service is Service.KILLED:
+        extra["kill_level"] = "experiment"
+    if experiment.cluster_type is not None:
+        extra["experiment__cluster_type"] = experiment.cluster_type
+    if is_active:
+        others = {other.values.get(draft.key) for other in experiment.arms}
+        extra["experiment__differs"] = others != {variant}
     return draft.answer(
         variant,
         _REASONS[experiment.service],
@@ -212,6 +219,6 @@ def _experiment_answer(draft: Draft, experiment: Experiment, arm: str, variant: 
         experiment__arm=arm,
         experiment__unit_type=experiment.unit_type,
         experiment__layer=experiment.layer.key,
-        experiment__active=experiment.service is Service.SPLIT,
+        experiment__active=is_active,
         **extra,
     )

@@ -47,7 +47,7 @@ class Layers:
 
     def __init__(self, definitions: Mapping[str, object], unit_types: frozenset[str]) -> None:
         self._definitions = definitions
-        self._unit_types = unit_types
+        self.unit_types = unit_types
 
     def layer(self, key: str) -> Layer | None:
         """Return a sound layer; None when there is none."""
@@ -61,7 +61,7 @@ class Layers:
     def _read(self, key: str, problems: list[Problem], level: int) -> Layer | None:
         faults: list[Problem] = []
         reader = Reader(self._definitions[key], pointer("/layers", key), faults, known=LAYER_MEMBERS)
-        salt, unit_type = reader.salt("salt"), read_unit_type(reader, self._unit_types)
+        salt, unit_type = reader.salt("salt"), read_unit_type(reader, self.unit_types)
         layer = Layer(key, salt, unit_type, reader.truth("launch"), self._domain(reader, unit_type, level))
         problems.extend(faults)
         return None if faults else layer

@@ -132,6 +132,20 @@ class Snapshot:
             pass
         return tuple(self.evaluate(key, context, None) for key in self._definitions)
 
+    def counterfactual(self, decision: Decision) -> Mapping[str, object]:
+        """Return arm → value of the decision's flag, for the experiment that enrolled the unit.
+
+        Whoever computes what every arm would have shown tells by it whether an exposure `differs`.
+        Empty when the unit is in no running experiment of this snapshot.
+        """
+        place = decision.place
+        experiment = None if place is None else self._around.experiments.experiment(place.experiment)
+        if experiment is None or decision.flag_key not in self._definitions:
+            return {}
+        reader = Reader(self._definitions[decision.flag_key], "", [], known=frozenset())
+        values, key = reader.table("variants"), decision.flag_key
+        return {arm.key: values.get(arm.values[key]) for arm in experiment.arms if key in arm.values}
+
     def explain(self, flag_key: str, context: Context) -> tuple[Step, ...]:
         """Return step by step why a context gets what it gets. Never raises.
 

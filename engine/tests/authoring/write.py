@@ -6,7 +6,17 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from authoring import conditions, experiments, holdouts, layers, murmur, prerequisites, segments, serving
+from authoring import (
+    conditions,
+    designs,
+    experiments,
+    holdouts,
+    layers,
+    murmur,
+    prerequisites,
+    segments,
+    serving,
+)
 
 SPEC = Path(__file__).parents[3] / "spec"
 
@@ -21,7 +31,9 @@ def texts() -> dict[str, str]:
         "segments": segments.vectors(),
         "holdouts": holdouts.vectors(),
         "layers": layers.vectors(),
-        "experiments": experiments.vectors(),
+        "experiments": [*experiments.vectors(), *designs.differences()],
+        "clusters": designs.clusters(),
+        "switchbacks": designs.switchbacks(),
         "rollouts": [*serving.rollouts(), *layers.rings()],
         "units": serving.unit_ids(),
         "errors": serving.errors(),
