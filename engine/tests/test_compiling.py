@@ -69,6 +69,14 @@ def test_flags_that_share_a_condition_answer_together_as_alone() -> None:
     assert compiled.evaluate_all({})[3].value == {"x": []}
 
 
+def test_flags_that_share_a_faulty_condition_are_all_faulty() -> None:
+    odd = {"attribute": "a", "operator": "is_set", "mood": "odd"}
+    flags = {f"f{n}": switch(rules=[serve("on", odd)]) for n in range(3)}
+    compiled = compile_snapshot(snapshot(flags=flags))
+    assert sorted(compiled.faults) == sorted(flags)
+    assert {decision.reason for decision in compiled.evaluate_all({})} == {Reason.ERROR}
+
+
 def test_a_context_that_raises_spoils_only_the_flags_that_ask() -> None:
     class Raising(dict[str, object]):
         def get(self, *_: object) -> object:

@@ -20,7 +20,9 @@ export class Segments {
     this.compiled = new Map();
     const inner = Object.entries(definitions).map(([name, node]) => [name, [...named(node)]]);
     for (const name of innerFirst(new Map(inner))) {
-      this.compiled.set(name, compileCondition(definitions[name], `/segments/${name}`, this, []));
+      const problems = [];
+      const made = compileCondition(definitions[name], `/segments/${name}`, this, problems);
+      this.compiled.set(name, problems.length > 0 ? null : made);
     }
   }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from equipoise_engine.decisions import Decision, Metadata, Reason, Scalar
+from equipoise_engine.decisions import NOTHING, Decision, Metadata, Reason, Scalar
 from equipoise_engine.experiments import Experiments
 from equipoise_engine.holdouts import Holdouts
 from equipoise_engine.layers import Layers
@@ -63,10 +63,11 @@ class Draft:
     kind: str | None = None
     values: dict[str, object] = field(default_factory=dict)
 
-    def answer(self, variant: str, reason: Reason, step: str, **extra: Scalar) -> Decision:
-        """Prepare the answer that serves a variant; dots in names are written as "__"."""
-        named = {name.replace("__", "."): value for name, value in extra.items()}
-        metadata = Metadata({**self.around.metadata, "step": step, **named})
+    def answer(
+        self, variant: str, reason: Reason, step: str, told: Mapping[str, Scalar] = NOTHING
+    ) -> Decision:
+        """Prepare the answer that serves a variant, with what its metadata tell beside the step."""
+        metadata = Metadata({**self.around.metadata, "step": step, **told})
         return Decision(self.key, self.values.get(variant), variant, reason, None, None, metadata)
 
     def variant(self, reader: Reader, member: str) -> str:

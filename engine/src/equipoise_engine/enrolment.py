@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from equipoise_engine.contexts import Units, clock
-from equipoise_engine.decisions import Decision, Enrolment, Metadata, Place, Skip
+from equipoise_engine.decisions import Decision, Metadata, Place, Skip
 from equipoise_engine.experiments import Experiment, Gate, Service
 from equipoise_engine.hashing import (
     ASCII_HEADS,
@@ -19,6 +19,7 @@ from equipoise_engine.hashing import (
     PARTS,
     SLOT_COUNT,
     canonical_unit,
+    hash_unit,
     hash_with,
     threshold,
     thresholds,
@@ -119,7 +120,7 @@ def _scheduled(experiment: Experiment, schedule: Switchback, answers: Mapping[st
 
 
 class _Split:
-    """Gives each enrolled unit its arm: `_thorough`, written out for usual ids and layers of all units.
+    """Gives each enrolled unit its arm, in a layer of all units: `_thorough`, written out.
 
     A class with slots, because what it needs then lies together in memory; closures scatter it.
     """
@@ -135,13 +136,12 @@ class _Split:
         "prepared",
         "split_size",
         "split_text",
-        "thorough",
         "unit_type",
         "usual",
     )
 
     def __init__(self, experiment: Experiment, answers: Mapping[str, Decision]) -> None:
-        self.unit_type, self.thorough = experiment.unit_type, _thorough(experiment, answers)
+        self.unit_type = experiment.unit_type
         self.arms = thresholds([arm.weight for arm in experiment.arms])
         self.prepared = tuple(_prepared(experiment, arm.key, answers[arm.key]) for arm in experiment.arms)
         self.layer_text, self.split_text = f"{experiment.layer.salt}:", f"{experiment.salt}:"
@@ -152,13 +152,13 @@ class _Split:
         self.low, self.high = (edges[0], edges[-1]) if edges else (0, 0)
         self.edges = edges if len(edges) > 2 else None  # noqa: PLR2004 - one range has two edges
 
-    def decide(self, units: Units, context: object) -> Decision | Skip | Enrolment | None:
+    def decide(self, units: Units, _context: object) -> Decision | Skip | None:
         unit = units.get(self.unit_type)
         if type(unit) is not str or not unit.isascii():
-            return self.thorough(units, context)
+            return self._unusual(unit)
         size = len(unit)
         if not 0 < size < self.usual:
-            return self.thorough(units, context)
+            return self._unusual(unit)
         place = HASH_TEXT(f"{ASCII_HEADS[size + self.layer_size]}{self.layer_text}{unit}", 0, False)
         if not self.low <= place < self.high:
             return None
@@ -168,6 +168,19 @@ class _Split:
             return None
         drawn = HASH_TEXT(f"{ASCII_HEADS[size + self.split_size]}{self.split_text}{unit}", 0, False)
         return _new(Decision, self.prepared[bisect_right(self.arms, drawn)] + (unit,))
+
+    def _unusual(self, value: object) -> Decision | Skip | None:
+        """Decide for ids that are long, not ASCII, or no text."""
+        unit = canonical_unit(value)
+        if unit is None:
+            return Skip.UNIT_MISSING
+        place = hash_unit(self.layer_text[:-1], unit)
+        if not bisect_right(self.edges or (self.low, self.high), place) & 1:
+            return None
+        if self.inside is not None and not self.inside(unit):
+            return None
+        drawn = hash_unit(self.split_text[:-1], unit)
+        return _new(Decision, (*self.prepared[bisect_right(self.arms, drawn)], unit))
 
 
 def _entrance(experiment: Experiment) -> Entrance:

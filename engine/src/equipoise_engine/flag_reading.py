@@ -90,7 +90,7 @@ def _killed(draft: Draft, kills: tuple[tuple[str, bool], ...], off: str) -> Deci
     if level is None:
         return None
     if off in draft.values:
-        return draft.answer(off, Reason.DISABLED, "kill", kill_level=level)
+        return draft.answer(off, Reason.DISABLED, "kill", {"kill_level": level})
     message = "; ".join(map(str, draft.reader.problems))
     return error(draft.key, ErrorCode.PARSE_ERROR, message, draft.around.metadata)
 
@@ -114,7 +114,7 @@ def _prerequisites(draft: Draft, off: str) -> Iterator[FlagStep]:
         path = f"{draft.reader.path}/prerequisites/{index}"
         reader = Reader(node, path, draft.reader.problems, known=PREREQUISITE_MEMBERS)
         key, wanted = draft.around.prerequisites.read(reader)
-        answer = draft.answer(off, Reason.DEFAULT, "prerequisite", prerequisite=key)
+        answer = draft.answer(off, Reason.DEFAULT, "prerequisite", {"prerequisite": key})
         yield prerequisite_step(answer, key, wanted, draft.ask)
 
 
@@ -138,7 +138,7 @@ def _overrides(draft: Draft) -> Iterator[FlagStep]:
         known = SEGMENT_OVERRIDE_MEMBERS if by_segment else UNIT_OVERRIDE_MEMBERS
         reader = Reader(node, path, draft.reader.problems, known=known)
         variant = draft.variant(reader, "variant")
-        answer = draft.answer(variant, Reason.TARGETING_MATCH, "override", experiment__arm="override")
+        answer = draft.answer(variant, Reason.TARGETING_MATCH, "override", {"experiment.arm": "override"})
         if by_segment:
             name = reader.text("segment")
             member = draft.around.segments.condition(name, reader)
@@ -159,7 +159,7 @@ def _holdouts(draft: Draft) -> Iterator[FlagStep]:
             yield holdout_step(
                 holdout,
                 draft.answer(
-                    variant, Reason.SPLIT, "holdout", **holdout.place("holdout", "").told_of_holdout()
+                    variant, Reason.SPLIT, "holdout", holdout.place("holdout", "").told_of_holdout()
                 ),
             )
         elif key:
@@ -202,23 +202,19 @@ _REASONS = {
 
 def _experiment_answer(draft: Draft, experiment: Experiment, arm: str, variant: str) -> Decision:
     is_active = experiment.service is Service.SPLIT
-    extra: dict[str, Scalar] = {}
+    told: dict[str, Scalar] = {
+        "experiment.key": experiment.key,
+        "experiment.iteration": experiment.iteration,
+        "experiment.arm": arm,
+        "experiment.unit_type": experiment.unit_type,
+        "experiment.layer": experiment.layer.key,
+        "experiment.active": is_active,
+    }
     if experiment.service is Service.KILLED:
-        extra["kill_level"] = "experiment"
+        told["kill_level"] = "experiment"
     if experiment.cluster_type is not None:
-        extra["experiment__cluster_type"] = experiment.cluster_type
+        told["experiment.cluster_type"] = experiment.cluster_type
     if is_active:
         others = {other.values.get(draft.key) for other in experiment.arms}
-        extra["experiment__differs"] = others != {variant}
-    return draft.answer(
-        variant,
-        _REASONS[experiment.service],
-        "experiment",
-        experiment__key=experiment.key,
-        experiment__iteration=experiment.iteration,
-        experiment__arm=arm,
-        experiment__unit_type=experiment.unit_type,
-        experiment__layer=experiment.layer.key,
-        experiment__active=is_active,
-        **extra,
-    )
+        told["experiment.differs"] = others != {variant}
+    return draft.answer(variant, _REASONS[experiment.service], "experiment", told)

@@ -129,8 +129,9 @@ class Compiled:
     __slots__ = ("accepted", "default", "linked_steps", "refusals", "steps")
 
     def __init__(self, flag: Flag) -> None:
-        self.steps = tuple((step.eligible, step.decide) for step in flag.steps if not step.is_link)
         self.linked_steps = tuple((step.eligible, step.decide) for step in flag.steps)
+        unlinked = zip(flag.steps, self.linked_steps, strict=True)
+        self.steps = tuple(pair for step, pair in unlinked if not step.is_link)
         self.default = flag.default
         self.refusals = flag.refusals
         self.accepted = _ACCEPTED[flag.refusals.kind or ""]

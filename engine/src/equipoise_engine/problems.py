@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from sys import intern
 
 from equipoise_engine.decisions import ErrorCode
 
@@ -86,7 +87,7 @@ class Reader:
         """Return a required, non-empty text."""
         value = self.members.get(name, _REQUIRED)
         if isinstance(value, str) and value:
-            return value
+            return intern(str(value))  # keys come again and again
         self.malformed(name, f"must be a non-empty string, not {_name(value)}")
         return ""
 

@@ -32,7 +32,7 @@ def read_rules(draft: Draft) -> Iterator[FlagStep]:
 def _serve(draft: Draft, reader: Reader) -> FlagStep:
     rule = reader.text("id")
     variant = draft.variant(reader, "serve")
-    answer = draft.answer(variant, Reason.TARGETING_MATCH, "rule", rule=rule)
+    answer = draft.answer(variant, Reason.TARGETING_MATCH, "rule", {"rule": rule})
     return serve_rule(answer, rule, read_eligibility(reader, draft.around.segments))
 
 
@@ -48,7 +48,7 @@ def _rollout(draft: Draft, reader: Reader) -> FlagStep:
     if has_rings:
         rings = tuple(_rings(draft, body, variant, rule))
         return ring_rule(rings, rule, eligible, unit_type, salt)
-    answer = draft.answer(variant, Reason.SPLIT, "rule", rule=rule)
+    answer = draft.answer(variant, Reason.SPLIT, "rule", {"rule": rule})
     whole = Ring(None, None, body.integer("parts_per_million", 0, PARTS), answer)
     return rollout_rule(whole, rule, eligible, unit_type, salt)
 
@@ -61,7 +61,7 @@ def _rings(draft: Draft, body: Reader, variant: str, rule: str) -> Iterator[Ring
         if key in seen:
             reader.senseless("id", f"there is a ring {key!r} before")
         seen.add(key)
-        answer = draft.answer(variant, Reason.SPLIT, "rule", rule=rule, ring=key)
+        answer = draft.answer(variant, Reason.SPLIT, "rule", {"rule": rule, "ring": key})
         eligible = read_eligibility(reader, draft.around.segments)
         yield Ring(key, eligible, reader.integer("parts_per_million", 0, PARTS), answer)
     if not seen:

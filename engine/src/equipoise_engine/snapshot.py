@@ -62,6 +62,7 @@ class Snapshot:
         "_around",
         "_compiled",
         "_definitions",
+        "_every",
         "_faults",
         "default_unit_type",
         "environment",
@@ -78,6 +79,7 @@ class Snapshot:
         self._definitions = Definitions(head.flags)
         self._around = head.surroundings(blobs)
         self._compiled: dict[str, Compiled] = {}
+        self._every: tuple[Compiled, ...] = ()
         self._faults: Mapping[str, str] | None = None
 
     def __repr__(self) -> str:
@@ -126,8 +128,7 @@ class Snapshot:
             parts = context_parts(context)
             if parts is not None:
                 asked = Asked(*parts, context, "overrides" in context, {})
-                flags = (self._compiled.get(key) or self._first_met(key) for key in self._definitions)
-                return tuple(flag.answer(asked) for flag in flags if flag is not None)
+                return tuple([flag.answer(asked) for flag in self._every or self._all_met()])
         except Exception:  # noqa: BLE001, S110 - each flag tells for itself what is wrong
             pass
         return tuple(self.evaluate(key, context, None) for key in self._definitions)
@@ -157,6 +158,11 @@ class Snapshot:
             return tuple(self._read(flag_key).explain(context))
         except Exception as cause:  # noqa: BLE001 - as above
             return (Step("error", None, Finding.FAULTY, self._failed(flag_key, cause)),)
+
+    def _all_met(self) -> tuple[Compiled, ...]:
+        met = (self._compiled.get(key) or self._first_met(key) for key in self._definitions)
+        self._every = tuple(flag for flag in met if flag is not None)
+        return self._every
 
     def inspected(self) -> Inspection:
         """Read every part, used or not."""

@@ -54,8 +54,9 @@ class Segments:
         self._shared: dict[bytes, Test] = {}
         self.problems: list[Problem] = []
         for name in _inner_first(definitions):
-            path = pointer("/segments", name)
-            self._compiled[name] = condition(definitions[name], path, self, self.problems)
+            faults = len(self.problems)
+            made = condition(definitions[name], pointer("/segments", name), self, self.problems)
+            self._compiled[name] = made if len(self.problems) == faults else None
         for name in definitions.keys() - self._compiled.keys():
             self._compiled[name] = None
             self.problems.append(Problem(pointer("/segments", name), "is defined by itself"))
@@ -96,8 +97,9 @@ class Segments:
         return hashed_membership(unit_type, salt, self._blobs[address])
 
     def _test(self, node: object, path: str, problems: list[Problem]) -> Test | None:
+        faults = len(problems)
         compiled = condition(node, path, self, problems)
-        return None if compiled is None else compiled.test
+        return None if compiled is None or len(problems) > faults else compiled.test
 
 
 def _inner_first(definitions: Mapping[str, object]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import chain, pairwise
 
 from equipoise_engine.canonical import content_hash
-from equipoise_engine.experiments import Experiment, Service
+from equipoise_engine.experiments import Service
 from equipoise_engine.members import Members
 from equipoise_engine.problems import Problem, SnapshotError, pointer
 from equipoise_engine.snapshot import NO_BLOBS, SNAPSHOT_MEMBERS, Inspection, compile_snapshot
@@ -39,7 +39,7 @@ def validate_snapshot(
         _overlaps(found),
         _holdouts(document),
         *(_flag(key, node, found) for key, node in _entries(document, "flags")),
-        *(_settings(experiment, document) for experiment in found.experiments.values()),
+        _settings(found, dict(_entries(document, "flags"))),
     )
     return tuple(dict.fromkeys([*found.problems, *strict]))
 
@@ -147,14 +147,12 @@ def _holdouts(document: Mapping[str, object]) -> Iterator[Problem]:
         yield Problem(pointer("/holdouts", key), "is the key of an experiment, too")
 
 
-def _settings(experiment: Experiment | None, document: Mapping[str, object]) -> Iterator[Problem]:
+def _settings(found: Inspection, flags: Mapping[str, Mapping[str, object]]) -> Iterator[Problem]:
     """Every flag that an experiment sets must list it, or the experiment never decides it."""
-    if experiment is None:
-        return
-    flags = dict(_entries(document, "flags"))
-    for index, arm in enumerate(experiment.arms):
-        for flag in arm.values:
-            if experiment.key not in _array(flags.get(flag, {}), "experiments"):
-                place = pointer("/experiments", experiment.key)
-                told = f"there is no flag {flag!r} that lists this experiment"
-                yield Problem(pointer(f"{place}/variants/{index}/values", flag), told)
+    for experiment in filter(None, found.experiments.values()):
+        place = pointer("/experiments", experiment.key)
+        for index, arm in enumerate(experiment.arms):
+            for flag in arm.values:
+                if experiment.key not in _array(flags.get(flag, {}), "experiments"):
+                    told = f"there is no flag {flag!r} that lists this experiment"
+                    yield Problem(pointer(f"{place}/variants/{index}/values", flag), told)

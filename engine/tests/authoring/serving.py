@@ -232,6 +232,7 @@ def _senseless_flags() -> Iterator[tuple[str, Json, str]]:
     yield "an unknown segment", ruled({"segment": "nobody"}), "GENERAL"
     yield "a segment in a cycle", ruled({"segment": "egg"}), "GENERAL"
     yield "a segment that is faulty", ruled({"segment": "faulty"}), "GENERAL"
+    yield "a segment with a member of the future", ruled({"segment": "moody"}), "GENERAL"
     yield "seventeen levels", ruled(negated({"all": []}, 16)), "GENERAL"
     yield "seventeen levels through a segment", ruled(negated({"segment": "all"}, 15)), "GENERAL"
     yield "an unknown experiment", switch(experiments=["nothing"]), "GENERAL"
@@ -259,6 +260,9 @@ def _malformed_flags() -> Iterator[tuple[str, Json, str]]:
     yield "a null rule", switch(rules=[None]), "PARSE_ERROR"
     yield "rules that are null", switch(rules=None), "PARSE_ERROR"
     yield "killed that is null", switch(killed=None), "PARSE_ERROR"
+    moody = {"attribute": "a", "operator": "is_set", "mood": "odd"}
+    yield "a clause with a member of the future", ruled(moody), "PARSE_ERROR"
+    yield "a combination with a member of the future", ruled({"all": [], "mood": "odd"}), "PARSE_ERROR"
     yield "killed that is text", switch(killed="false"), "PARSE_ERROR"
     yield "a member of the future", switch(moods=[]), "PARSE_ERROR"
     yield "a group that is a number", switch(groups=[1]), "PARSE_ERROR"
@@ -312,6 +316,7 @@ def errors() -> Iterator[Json]:
             "hen": {"all": [{"segment": "egg"}]},
             "faulty": {"attribute": "a", "operator": "resembles"},
             "all": {"all": []},
+            "moody": {"attribute": "a", "operator": "is_set", "mood": "odd"},
         },
         "layers": LAYERS,
         "experiments": {
