@@ -136,7 +136,7 @@ def condition(
     if level > LARGEST_DEPTH:
         problems.append(Problem(path, f"nests deeper than {LARGEST_DEPTH} levels"))
         return None
-    kinds = NODE_MEMBERS & node.keys() if isinstance(node, dict) else frozenset[str]()
+    kinds = NODE_MEMBERS.intersection(node) if isinstance(node, dict) else frozenset[str]()
     if len(kinds) != 1:
         reader = Reader(node, path, problems, known=NODE_MEMBERS | CLAUSE_MEMBERS)
         reader.malformed(None, "must have exactly one of all, any, not, segment, members, attribute")
