@@ -18,6 +18,7 @@ def test_a_sound_document_has_no_problems() -> None:
     document = trial()
     assert validate_snapshot(document) == ()
     assert validate_snapshot({**document, "hash": content_hash(document)}) == ()
+    assert validate_snapshot({**document, "preview_key": "0af1" * 16}) == ()
 
 
 def test_an_unusable_document_tells_its_reasons() -> None:
@@ -35,6 +36,7 @@ INNER = {"salt": "innersalt", "unit_type": "user", "domain": {"layer": "checkout
 
 CHANGES: list[tuple[str, Callable[[Json], object], str]] = [
     ("an unknown member at the top", lambda d: d.update(moods={}), "/moods"),
+    ("a preview key with capitals", lambda d: d.update(preview_key="A" * 64), "/preview_key"),
     ("a wrong hash", lambda d: d.update(hash="0" * 64), "/hash"),
     ("a key with capitals", lambda d: d["flags"].update(Button=button()), "/flags/Button"),
     ("a key with a slash", lambda d: d["flags"].update({"a/b": button()}), "/flags/a~1b"),

@@ -25,7 +25,7 @@ FORMAT = 1
 NO_BLOBS: Mapping[str, Members] = MappingProxyType({})
 SNAPSHOT_MEMBERS = frozenset(
     {"format", "hash", "project", "environment", "epoch", "revision"}
-    | {"default_unit_type", "unit_types", "killed"}
+    | {"default_unit_type", "unit_types", "killed", "preview_key"}
     | {"groups", "segments", "layers", "holdouts", "experiments", "flags"}
 )
 

@@ -16,6 +16,7 @@ LARGEST_FLAG_COUNT = 5_000
 LARGEST_VARIANT_COUNT = 64
 
 _KEY = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_PREVIEW_KEY = re.compile(r"[0-9a-f]{64}")
 _TABLES = ("groups", "segments", "layers", "holdouts", "experiments", "flags")
 
 
@@ -54,6 +55,9 @@ def _entries(document: Mapping[str, object], name: str) -> list[tuple[str, dict[
 def _members(document: Mapping[str, object]) -> Iterator[Problem]:
     for name in sorted(document.keys() - SNAPSHOT_MEMBERS):
         yield Problem(pointer("", name), "is not a member that this version knows")
+    preview_key = document.get("preview_key", "0" * 64)
+    if not (isinstance(preview_key, str) and _PREVIEW_KEY.fullmatch(preview_key)):
+        yield Problem("/preview_key", "must be 64 lower-case hex digits")
     try:
         actual = content_hash(document)
     except (ValueError, RecursionError) as cause:

@@ -6,6 +6,7 @@ Evaluation never exposes: a client tells what a unit met by sending events.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import parse_qs, quote
 
@@ -28,7 +29,8 @@ STREAM_PATH = "/ofrep/v1/stream"
 CORS = {"access-control-allow-origin": "*", "access-control-expose-headers": "ETag, Retry-After"}
 _PREFLIGHT = CORS | {
     "access-control-allow-methods": "GET, POST, OPTIONS",
-    "access-control-allow-headers": "Content-Type, Authorization, X-API-Key, If-None-Match, Last-Event-ID",
+    "access-control-allow-headers": "Content-Type, Authorization, X-API-Key, If-None-Match, "
+    "Last-Event-ID, X-Equipoise-Preview",
     "access-control-max-age": "86400",
 }
 _NOT_KEPT = {"content-type": "application/json", "cache-control": "no-store"}
@@ -76,7 +78,7 @@ class EvaluateOne:
         flag_key = scope["path_params"]["key"]
         status, content = 400, {}
         try:
-            context = context_of(await _body(receive), found)
+            context = await _context(scope, receive, found)
             content = item(found.engine.evaluate(flag_key, context, None), found)
             if "errorCode" not in content:
                 status = 200
@@ -98,7 +100,7 @@ class EvaluateAll:
         key = _key(scope, self._state)
         found = _found(self._state, key)
         try:
-            context = context_of(await _body(receive), found)
+            context = await _context(scope, receive, found)
         except BadRequest as fault:
             await answer(send, 400, encoded(failure(fault.code, fault.details)), _NOT_KEPT | CORS)
             return
@@ -158,6 +160,11 @@ def _found(state: EdgeState, key: SdkKey) -> Servable:
         told = "The environment's configuration could not be loaded yet. Try again in a second."
         raise Refused(503, "Not ready yet", told, headers={"retry-after": "1"})
     return found
+
+
+async def _context(scope: Scope, receive: Receive, found: Servable) -> dict[str, object]:
+    preview = header(scope, b"x-equipoise-preview")
+    return context_of(await _body(receive), found, preview=preview, now=time.time())
 
 
 async def _body(receive: Receive) -> bytes:

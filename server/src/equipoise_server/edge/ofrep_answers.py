@@ -11,8 +11,10 @@ from collections.abc import Mapping
 
 from equipoise_engine import Decision, ErrorCode
 from equipoise_server.edge.state import Servable
+from equipoise_server.foundation.preview_tokens import overrides_of
 
 TARGETING_KEY = "targetingKey"
+PREVIEW = "equipoisePreview"
 _ERROR_CODES = frozenset({ErrorCode.FLAG_NOT_FOUND, ErrorCode.PARSE_ERROR, ErrorCode.INVALID_CONTEXT})
 Json = dict[str, object]
 
@@ -25,20 +27,25 @@ class BadRequest(Exception):
         self.code, self.details = code, details
 
 
-def context_of(body: bytes, found: Servable) -> Json:
-    """The context of a request, as the engine wants it.
+def context_of(body: bytes, found: Servable, *, preview: str, now: float) -> Json:
+    """The context of a request, as the engine wants it. `now` is in epoch seconds.
 
     The targeting key is the unit of the project's default type; a member named as another unit type is
-    that unit. Everything but the targeting key is an attribute too.
+    that unit. Everything but the targeting key and the preview's token is an attribute too. Overrides come
+    from such a token alone; one that is void asks for nothing.
     """
     given = _given_context(body)
     targeting_key = given.pop(TARGETING_KEY, None)
+    token = preview or given.pop(PREVIEW, "")
+    given.pop(PREVIEW, None)
     if targeting_key is not None and not isinstance(targeting_key, str):
         raise BadRequest(ErrorCode.INVALID_CONTEXT, "The targetingKey must be text.")
     units = {name: given[name] for name in found.unit_types if name in given}
     if targeting_key is not None:
         units[found.engine.default_unit_type] = targeting_key
-    return {"units": units, "attributes": given}
+    context: Json = {"units": units, "attributes": given}
+    overrides = overrides_of(token, found.preview_scope, now=now) if isinstance(token, str) else {}
+    return context | {"overrides": overrides} if overrides else context
 
 
 def _given_context(body: bytes) -> Json:

@@ -13,6 +13,7 @@ from uuid import UUID
 from equipoise_engine import Snapshot, compile_snapshot
 from equipoise_server.access.values import WorkingKey
 from equipoise_server.edge.frames import Kill, kills_of
+from equipoise_server.foundation.preview_tokens import PreviewScope
 from equipoise_server.foundation.revisions import Revision
 from equipoise_server.snapshots.values import KeptSnapshot
 
@@ -38,6 +39,12 @@ class Servable:
     def engine(self) -> Snapshot:
         """The evaluator, compiled when first asked for."""
         return compile_snapshot(self.document)
+
+    @cached_property
+    def preview_scope(self) -> PreviewScope:
+        """Where tokens of preview links hold, and the key that signs them."""
+        named = (self.document.get(name, "") for name in ("project", "environment", "preview_key"))
+        return PreviewScope(*map(str, named))
 
     @cached_property
     def unit_types(self) -> tuple[str, ...]:
