@@ -27,6 +27,7 @@ from equipoise_server.edge.admission import Admission, room_for_streams
 from equipoise_server.edge.app import build
 from equipoise_server.edge.broadcaster import Broadcaster
 from equipoise_server.edge.events import EventsDoor, Upkeep
+from equipoise_server.edge.notifications import Notifications, can_notify
 from equipoise_server.edge.polling import Poller
 from equipoise_server.edge.state import EdgeState
 from equipoise_server.edge.streams import StreamDoor, Streams
@@ -89,6 +90,10 @@ async def _open_edge(stack: AsyncExitStack) -> ASGIApp:
     poller.start()
     stack.callback(revisions.subscribe(poller.wake))
     stack.push_async_callback(asyncio.to_thread, poller.stop)
+    if can_notify():
+        notifications = Notifications(poller.wake)
+        notifications.start()
+        stack.push_async_callback(asyncio.to_thread, notifications.stop)
     await asyncio.to_thread(poller.has_ticked.wait, FIRST_ROUND_SECONDS)
     # Pages and API are loaded before the first request, which may be a kill in a hurry.
     assert get_resolver().url_patterns is not None

@@ -1,7 +1,8 @@
 """Revisions: the number that grows when a client's payload changes, and the port that vets the new payload.
 
 The room that knows snapshots fills the port at start-up; it runs inside the action's transaction and
-refuses by raising. Who serves clients may subscribe, and is called after each commit of this process.
+refuses by raising. Who serves clients may subscribe, and is called after each commit of this process;
+on PostgreSQL every other process is told as well, by a notification on `CHANNEL`.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from equipoise_server.foundation.models import EnvironmentRevision
+
+CHANNEL = "equipoise_revisions"
+"""The PostgreSQL channel on which commits of new revisions are announced."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -62,6 +66,13 @@ def _tell_subscribers() -> None:
         subscriber()
 
 
+def _tell_other_processes() -> None:
+    """Announce the revision when the transaction commits; SQLite's readers have to ask."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"NOTIFY {CHANNEL}")
+
+
 def advance(
     environment_id: UUID,
     changed_flags: frozenset[str],
@@ -82,6 +93,7 @@ def advance(
         for publish in _publishers:
             publish(PayloadChange(environment_id, revision, changed_flags, now, growth_confirmed, is_vetted))
         transaction.on_commit(_tell_subscribers, robust=True)
+        _tell_other_processes()
         return revision
 
 

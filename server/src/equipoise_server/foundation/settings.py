@@ -33,15 +33,24 @@ def _secret_key() -> str:
 def _database() -> dict[str, object]:
     url = os.environ.get("DATABASE_URL", "") or f"sqlite:///{DATA_DIRECTORY / 'equipoise.sqlite3'}"
     # Each request has its own thread under ASGI, so a connection kept open could never be used again.
-    database: dict[str, object] = dict(dj_database_url.parse(url, conn_max_age=0))
-    if database["ENGINE"] == "django.db.backends.sqlite3":
-        database["OPTIONS"] = {
+    parsed = dj_database_url.parse(url, conn_max_age=0)
+    if parsed["ENGINE"] == "django.db.backends.sqlite3":
+        parsed["OPTIONS"] = {
             # A write transaction takes its lock at once, so two writers wait instead of failing midway.
             "transaction_mode": "IMMEDIATE",
             "timeout": 5,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
         }
-    return database
+    else:
+        # A server that is gone without a word is noticed within seconds, not hours.
+        patience = {
+            "connect_timeout": 5,
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+        }
+        parsed["OPTIONS"] = {**patience, **parsed.get("OPTIONS", {})}
+    return dict(parsed)
 
 
 SECRET_KEY = _secret_key()
