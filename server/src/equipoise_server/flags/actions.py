@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from equipoise_server.flags.baselines import (
+    CoverFlag,
+    cover_flag,
+    fill_coverage_port,
+    uncover_flags,
+)
 from equipoise_server.flags.editing import (
     ArchiveFlag,
     CreateFlag,
@@ -21,7 +27,7 @@ from equipoise_server.flags.killing import (
     unkill_flag,
 )
 from equipoise_server.flags.pins import PinFlags, UnpinFlags, pin_flags, unpin_flags
-from equipoise_server.flags.rollouts import SetRolloutShare, add_rollout_rule, set_rollout_share
+from equipoise_server.flags.rollouts import SetRolloutShare, add_rollout_rule, keep_on, set_rollout_share
 from equipoise_server.flags.segmenting import (
     CreateSegment,
     UpdateSegment,
@@ -31,6 +37,7 @@ from equipoise_server.flags.segmenting import (
 
 __all__ = [
     "ArchiveFlag",
+    "CoverFlag",
     "CreateFlag",
     "CreateSegment",
     "KillEnvironment",
@@ -43,12 +50,16 @@ __all__ = [
     "UpdateSegment",
     "add_rollout_rule",
     "archive_flag",
+    "cover_flag",
     "create_flag",
     "create_segment",
+    "fill_coverage_port",
+    "keep_on",
     "kill_environment",
     "kill_flag",
     "pin_flags",
     "set_rollout_share",
+    "uncover_flags",
     "unkill_environment",
     "unkill_flag",
     "unpin_flags",

@@ -14,6 +14,7 @@ from equipoise_server.access.values import Actor, Permission, Project
 from equipoise_server.audit.actions import Change, change
 from equipoise_server.audit.values import Subject
 from equipoise_server.flags import models, reads
+from equipoise_server.flags.baselines import baseline_problems, rollout_starts
 from equipoise_server.flags.checks import (
     Served,
     Surroundings,
@@ -179,7 +180,7 @@ def _words_json(source: models.Flag | UpdateFlag) -> dict[str, object]:
 def _removal_problems(row: models.Flag, variants: Sequence[FlagVariant]) -> list[Problem]:
     """A variant that some environment still serves cannot be removed."""
     gone = {item["key"] for item in row.variants} - {variant.key for variant in variants}
-    problems = []
+    problems = baseline_problems(row.pk, gone)
     for settings in reads.flag(row.pk).settings.values():
         overrides = (override.variant for override in settings.overrides)
         rules = (rule.serve if rule.rollout is None else rule.rollout.variant for rule in settings.rules)
@@ -210,16 +211,29 @@ def update_flag_settings(actor: Actor, command: UpdateFlagSettings, *, now: date
     new = served_json(replace(asked, rules=with_ids_and_salts(command.rules, row)))
     if {**old, "overrides": None} != {**new, "overrides": None}:
         refuse_if_pinned(flag, row.environment_id, "Only its overrides can change")
+    before = reads.flag(flag.pk)
     subject = Subject("flag", flag.pk, flag.key, flag.project_id, row.environment_id)
     with change(actor.author, "flag.update_settings", subject, now=now, reason=command.reason) as entry:
         entry.before, entry.after = differences(old, new)
         held = models.FlagSettings.objects.filter(pk=row.pk, version=command.expected_version)
         if not held.update(version=command.expected_version + 1, **new):
             raise Conflict(Problem("expected_version", MEANWHILE))
+        if _starts_a_rollout(old, new):
+            rollout_starts(actor.author, before, row.environment_id, now=now)
         entry.touches(row.environment_id, flag.key)
         if command.confirms_growth:
             entry.confirms_growth()
     return reads.flag(flag.pk)
+
+
+def _starts_a_rollout(old: Mapping[str, object], new: Mapping[str, object]) -> bool:
+    return not _rollout_ids(new) <= _rollout_ids(old)
+
+
+def _rollout_ids(settings: Mapping[str, object]) -> set[str]:
+    rules = settings["rules"]
+    assert isinstance(rules, list)
+    return {rule["id"] for rule in rules if "rollout" in rule}
 
 
 def _row_json(row: models.FlagSettings) -> dict[str, object]:

@@ -61,6 +61,25 @@ class Pin(models.Model):
         ]
 
 
+class Baseline(models.Model):
+    """What units of a holdout get of a flag in one environment, for as long as its season is open."""
+
+    flag = models.ForeignKey(Flag, on_delete=models.PROTECT, related_name="baselines")
+    environment_id = models.UUIDField()
+    holdout_id = models.UUIDField(db_index=True)
+    holdout_key = models.CharField(max_length=64)
+    unit_type = models.CharField(max_length=64)
+    variant = models.CharField(max_length=64)
+    since = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["flag", "environment_id", "unit_type"], name="one_holdout_per_unit_type"
+            )
+        ]
+
+
 class Segment(models.Model):
     """A reusable named condition of a project."""
 

@@ -10,10 +10,29 @@ from django.db.models import QuerySet
 
 from equipoise_server.access import reads as access
 from equipoise_server.flags import models
+from equipoise_server.flags.baselines import HeldFlag, baseline_nodes, held_flags, holdouts_over
 from equipoise_server.flags.rows import flag_value, found_segment, segment_value
 from equipoise_server.flags.settings_json import served_rule
 from equipoise_server.flags.values import Condition, Flag, FlagsPayload, FlagType, Segment
 from equipoise_server.foundation.refusals import NotFound, Problem
+
+__all__ = [
+    "HeldFlag",
+    "archived_flags_of",
+    "baseline_nodes",
+    "conditions_of",
+    "decimal_flags",
+    "environment_kill",
+    "flag",
+    "flag_by_key",
+    "flags_of",
+    "held_flags",
+    "holdouts_over",
+    "payload",
+    "segment",
+    "segment_by_key",
+    "segments_of",
+]
 
 
 def flag(flag_id: UUID) -> Flag:

@@ -9,8 +9,9 @@ from uuid import UUID
 from equipoise_server.access import reads as access
 from equipoise_server.access.values import Actor, Permission
 from equipoise_server.audit.actions import change
-from equipoise_server.audit.values import Subject
+from equipoise_server.audit.values import Author, Subject
 from equipoise_server.flags import models, reads
+from equipoise_server.flags.baselines import rollout_starts
 from equipoise_server.flags.checks import PARTS, Surroundings, all_problems, rules_problems
 from equipoise_server.flags.editing import MEANWHILE
 from equipoise_server.flags.pins import refuse_if_pinned
@@ -49,16 +50,35 @@ def add_rollout_rule(actor: Actor, flag_id: UUID, environment_id: UUID, rule: Ru
     if any(held["id"] == rule.id for held in row.rules):
         problems.append(Problem("rule.id", f"There is a rule “{rule.id}” already; leave the id empty."))
     refuse_all(Invalid, problems)
-    assert rule.rollout is not None
     refuse_if_pinned(flag, environment_id, "No rule can be added")
-    rollout = replace(rule.rollout, salt=rule.rollout.salt or new_salt())
-    added = rule_to_json(replace(rule, id=rule.id or f"r-{new_salt()}", rollout=rollout))
+    before = reads.flag(flag.pk)
     subject = Subject("flag", flag.pk, flag.key, flag.project_id, environment_id)
     with change(actor.author, "flag.add_rollout", subject, now=now) as entry:
-        entry.after = {"rule": added}
-        _write(row, [added, *row.rules], row.version)
+        entry.after = {"rule": _put_first(row, rule)}
+        rollout_starts(actor.author, before, environment_id, now=now)
         entry.touches(environment_id, flag.key)
     return reads.flag(flag.pk)
+
+
+def keep_on(author: Author, flag_id: UUID, environment_id: UUID, rule: Rule, *, now: datetime) -> None:
+    """Keep units on the variant they have, by a rollout before all other rules: what not shipping asks for.
+
+    Called inside the change of the decision, which checks permission. It hits nobody who is enrolled in
+    another experiment, so pins do not forbid it; and it is no start of anything, so no holdout covers it.
+    """
+    flag = found_flag(flag_id)
+    subject = Subject("flag", flag.pk, flag.key, flag.project_id, environment_id)
+    with change(author, "flag.keep_on", subject, now=now) as entry:
+        entry.after = {"rule": _put_first(found_settings(flag, environment_id), rule)}
+        entry.touches(environment_id, flag.key)
+
+
+def _put_first(row: models.FlagSettings, rule: Rule) -> dict[str, object]:
+    assert rule.rollout is not None
+    rollout = replace(rule.rollout, salt=rule.rollout.salt or new_salt())
+    added = rule_to_json(replace(rule, id=rule.id or f"r-{new_salt()}", rollout=rollout))
+    _write(row, [added, *row.rules], row.version)
+    return added
 
 
 def _require_editing_or_deciding(actor: Actor, project_id: UUID) -> None:
