@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
+from enum import StrEnum
 
 from equipoise_server.experiments.json_reading import Json, Reader
-from equipoise_server.experiments.values import Arm, BreachAction, Design, MetricRole, PlannedMetric
+from equipoise_server.experiments.values import (
+    Arm,
+    BreachAction,
+    Design,
+    Looks,
+    MetricRole,
+    PlannedMetric,
+    Spending,
+)
 from equipoise_server.foundation.refusals import Invalid, refuse_all
 from equipoise_server.metrics.values import Margin, MarginKind
 
@@ -16,6 +25,9 @@ def design_to_json(design: Design) -> dict[str, object]:
     written: dict[str, object] = {name: getattr(design, name) for name in _names(Design)}
     written["arms"] = [arm_to_json(arm) for arm in design.arms]
     written["metrics"] = [_planned_metric_to_json(metric) for metric in design.metrics]
+    written["looks"] = None if design.looks is None else _plain(design.looks)
+    written["covariates"] = list(design.covariates)
+    written["breakdowns"] = list(design.breakdowns)
     return written
 
 
@@ -27,14 +39,20 @@ def arm_to_json(arm: Arm) -> dict[str, object]:
 
 
 def _planned_metric_to_json(metric: PlannedMetric) -> dict[str, object]:
-    margin = metric.margin
-    return {
-        "key": metric.key,
-        "role": str(metric.role),
-        "margin": None if margin is None else {"kind": str(margin.kind), "value": margin.value},
-        "on_breach": str(metric.on_breach),
-        "version": metric.version,
-    }
+    written = _plain(metric)
+    written["margin"] = _margin_to_json(metric.margin)
+    written["alarm_margin"] = _margin_to_json(metric.alarm_margin)
+    return written
+
+
+def _margin_to_json(margin: Margin | None) -> dict[str, object] | None:
+    return None if margin is None else {"kind": str(margin.kind), "value": margin.value}
+
+
+def _plain(value: Looks | PlannedMetric) -> dict[str, object]:
+    """The fields, words as texts."""
+    held = ((name, getattr(value, name)) for name in _names(type(value)))
+    return {name: str(member) if isinstance(member, StrEnum) else member for name, member in held}
 
 
 def design_from_json(written: Json) -> Design:
@@ -58,6 +76,13 @@ def design_from_json(written: Json) -> Design:
         baseline_deviation=reader.optional_number("baseline_deviation"),
         daily_units=reader.optional_integer("daily_units"),
         planned_days=reader.optional_integer("planned_days"),
+        looks=reader.optional("looks", _looks) if "looks" in written else Looks(),
+        covariates=reader.texts("covariates"),
+        strata=reader.text("strata"),
+        breakdowns=reader.texts("breakdowns"),
+        expected_reduction=reader.number("expected_reduction", 0.0),
+        cluster_size=reader.optional_number("cluster_size"),
+        cluster_correlation=reader.optional_number("cluster_correlation"),
     )
     refuse_all(Invalid, reader.problems)
     return design
@@ -82,6 +107,20 @@ def _planned_metric(reader: Reader) -> PlannedMetric:
         margin=reader.optional("margin", _margin),
         on_breach=reader.word("on_breach", BreachAction, BreachAction.ALERT),
         version=reader.integer("version", 0),
+        weight=reader.optional_number("weight"),
+        bound=reader.optional_number("bound"),
+        alarm_margin=reader.optional("alarm_margin", _margin),
+        baseline=reader.optional_number("baseline"),
+        deviation=reader.optional_number("deviation"),
+    )
+
+
+def _looks(reader: Reader) -> Looks:
+    reader.allow(_names(Looks))
+    return Looks(
+        count=reader.optional_integer("count"),
+        spending=reader.word("spending", Spending, Spending.OBRIEN_FLEMING),
+        gamma=reader.number("gamma", -4.0),
     )
 
 
@@ -90,5 +129,5 @@ def _margin(reader: Reader) -> Margin:
     return Margin(reader.word("kind", MarginKind, MarginKind.RELATIVE), reader.number("value", 0.0))
 
 
-def _names(kind: type[Design | Arm | PlannedMetric]) -> Iterator[str]:
+def _names(kind: type[Design | Arm | PlannedMetric | Looks]) -> Iterator[str]:
     return (member.name for member in fields(kind))

@@ -83,6 +83,13 @@ class Reader:
             return self._wrong(name, "must give each key a text", {})
         return dict(value) if _is_plain(dict(value)) else self._wrong(name, _UNPLAIN, {})
 
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list of texts."""
+        value = self.written.get(name, [])
+        if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):
+            return self._wrong(name, "must be a list of texts", ())
+        return tuple(value) if _is_plain(list(value)) else self._wrong(name, _UNPLAIN, ())
+
     def optional(self, name: str, read: Callable[[Reader], Item]) -> Item | None:
         """An object read by `read`, or nothing."""
         value = self.written.get(name)

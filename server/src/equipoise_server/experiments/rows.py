@@ -39,7 +39,8 @@ def iteration_value(row: models.Iteration, experiment: models.Experiment) -> Ite
         project_id=experiment.project_id,
         environment_id=row.environment_id,
         number=row.number,
-        design=design_from_json(row.design),
+        # What was launched before looks were planned goes on as it was: with sequences.
+        design=design_from_json({"looks": None, **row.design}),
         salt=row.salt,
         gate_salt=row.gate_salt,
         layer_key="" if row.layer is None else row.layer.key,

@@ -85,6 +85,25 @@ class Arm:
     description: str = ""
 
 
+class Spending(StrEnum):
+    """How looks before the planned end share alpha: late, evenly, or as gamma says."""
+
+    OBRIEN_FLEMING = "obrien_fleming"
+    POCOCK = "pocock"
+    HWANG_SHIH_DECANI = "hwang_shih_decani"
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """Looks at the decision numbers before a planned end. They spend alpha, so all of them hold together."""
+
+    count: int | None = None
+    """How many, the last at the end; None looks after every day, 1 only at the end."""
+    spending: Spending = Spending.OBRIEN_FLEMING
+    gamma: float = -4.0
+    """Of Hwang, Shih and DeCani: -4 is close to O'Brien-Fleming, 1 to Pocock."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedMetric:
     """A metric in its role. `version` is 0 in a draft and frozen at start."""
@@ -94,6 +113,16 @@ class PlannedMetric:
     margin: Margin | None = None
     on_breach: BreachAction = BreachAction.ALERT
     version: int = 0
+    weight: float | None = None
+    """Its share of an OEC of several metrics, above 0; the metric's direction gives the sign."""
+    bound: float | None = None
+    """Of a guardrail: what the treatment itself must stay clear of, in the metric's own unit."""
+    alarm_margin: Margin | None = None
+    """The harm beyond which the alarm may sound; the guardrail's own margin when not given."""
+    baseline: float | None = None
+    """Of a guardrail: what it is today; for planning."""
+    deviation: float | None = None
+    """Of a guardrail: its standard deviation per unit today; not needed for conversions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +152,20 @@ class Design:
     daily_units: int | None = None
     """Expected new units a day, for planning."""
     planned_days: int | None = None
+    looks: Looks | None = Looks()
+    """How a planned end is looked at before it comes; None reads sequences, which need no end."""
+    covariates: tuple[str, ...] = ()
+    """Numeric attributes on exposures, known before them, for which estimates are adjusted (CUPED)."""
+    strata: str = ""
+    """An attribute on exposures within whose values arms are compared; "" compares all units at once."""
+    breakdowns: tuple[str, ...] = ()
+    """Attributes on exposures by which results are also read, never decided."""
+    expected_reduction: float = 0.0
+    """The share of variance that the covariates will explain, for planning."""
+    cluster_size: float | None = None
+    """Units in a cluster on average; for planning."""
+    cluster_correlation: float | None = None
+    """How alike units of one cluster are (ICC), 0..1; for planning."""
 
 
 @dataclass(frozen=True, slots=True)
