@@ -240,3 +240,28 @@ def test_any_splitting_order_and_repetition_stores_the_same_events(inbox: Inbox,
     paths = [str(path) for path in reads.pinned_files(environment, EventKind.TRACK, **EVER).paths]
     found = duckdb.connect().execute("SELECT unit, value FROM read_parquet(?) ORDER BY ALL", [paths])
     assert found.fetchall() == [(f"u{n}", float(n)) for n in range(6)]
+
+
+def test_the_cluster_of_an_exposure_is_kept_and_part_of_what_it_says(inbox: Inbox) -> None:
+    moved = an_exposure("u2", cluster_type="city", cluster="berlin")
+    post(inbox, an_exposure("u1"), moved, {**moved, "cluster": "paris"})
+    assert actions.compact(now=NOON).conflicting == 1
+    assert stored(EventKind.EXPOSURE, "unit, cluster_type, cluster") == [
+        ("u1", None, None),
+        ("u2", "city", "berlin"),
+    ]
+
+
+def test_a_file_of_before_exposures_had_clusters_is_merged_with_later_ones(inbox: Inbox) -> None:
+    post(inbox, an_exposure("u1"))
+    actions.compact(now=NOON)
+    ((path,),) = [reads.pinned_files(SHOP, EventKind.EXPOSURE, **EVER).paths]
+    earlier = path.with_suffix(".earlier")
+    path.rename(earlier)
+    columns = "SELECT * EXCLUDE (cluster_type, cluster)"
+    duckdb.connect().execute(f"COPY ({columns} FROM read_parquet('{earlier}')) TO '{path}' (FORMAT PARQUET)")
+    for number in range(20):
+        post(inbox, an_exposure(f"v{number}", cluster_type="city", cluster="berlin"))
+        actions.compact(now=NOON)
+    assert len(reads.pinned_files(SHOP, EventKind.EXPOSURE, **EVER).paths) < 21
+    assert stored(EventKind.EXPOSURE, "COUNT(*), COUNT(cluster)") == [(21, 20)]

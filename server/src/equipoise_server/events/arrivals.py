@@ -53,6 +53,8 @@ class Row(msgspec.Struct, gc=False):
     variant: str | None = None
     revision: int | None = None
     differs: bool | None = None
+    cluster_type: str | None = None
+    cluster: str | None = None
     name: str | None = None
     value: float | None = None
     properties: str | None = None
@@ -90,6 +92,8 @@ def _row(event: Event, batch: StoredBatch, place: int) -> Row:
     if isinstance(event, Exposure):
         row.experiment, row.iteration, row.flag = event.experiment, event.iteration, event.flag
         row.variant, row.revision, row.differs = event.variant, event.revision, event.differs
+        row.cluster_type = event.cluster_type
+        row.cluster = None if event.cluster is None else canonical_unit(event.cluster)
         row.properties = _canonical(event.attributes)
     else:
         row.name, row.value, row.properties = event.name, event.value, _canonical(event.properties)
@@ -112,6 +116,8 @@ def _content(row: Row) -> int:
         row.kind, row.happened_at, row.units, row.experiment, row.iteration, row.flag, row.variant,
         row.revision, row.differs, row.name, row.value, row.properties,
     )  # fmt: skip
+    if row.cluster is not None:  # only then: what was stored before exposures had clusters keeps its content
+        said = (*said, row.cluster_type, row.cluster)
     return int.from_bytes(blake2b(msgspec.json.encode(said, order="sorted"), digest_size=8).digest())
 
 

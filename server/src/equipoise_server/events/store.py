@@ -17,7 +17,8 @@ ROW_COLUMNS = {
     "id": "UUID", "content": "UBIGINT", "kind": "VARCHAR", "happened_at": "BIGINT", "derived_at": "BIGINT",
     "sent_at": "BIGINT", "received_at": "BIGINT", "is_late": "BOOLEAN", "is_early": "BOOLEAN",
     "units": "MAP(VARCHAR, VARCHAR)", "experiment": "VARCHAR", "iteration": "INTEGER", "flag": "VARCHAR",
-    "variant": "VARCHAR", "revision": "BIGINT", "differs": "BOOLEAN", "name": "VARCHAR", "value": "DOUBLE",
+    "variant": "VARCHAR", "revision": "BIGINT", "differs": "BOOLEAN", "cluster_type": "VARCHAR",
+    "cluster": "VARCHAR", "name": "VARCHAR", "value": "DOUBLE",
     "properties": "VARCHAR", "place": "BIGINT",
 }  # fmt: skip
 """One incoming event as compaction hands it over; `place` is its order of arrival."""
@@ -61,7 +62,7 @@ CREATE OR REPLACE TEMP TABLE fresh AS SELECT
   make_timestamp(one.derived_at) AS derived_at, make_timestamp(one.sent_at) AS sent_at,
   make_timestamp(one.received_at) AS received_at, one.is_late, one.is_early,
   one.entry.key AS unit_type, one.entry.value AS unit, one.experiment, one.iteration, one.flag, one.variant,
-  one.revision, one.differs, one.name, one.value, one.properties
+  one.revision, one.differs, one.cluster_type, one.cluster, one.name, one.value, one.properties
 FROM (SELECT judged.*, UNNEST(map_entries(judged.units)) AS entry FROM judged
   WHERE judged.verdict = 'stored') AS one
 """
@@ -72,13 +73,14 @@ ORDER BY fresh.unit_type, fresh.unit, fresh.derived_at, fresh.id)
 TO $target (FORMAT PARQUET, COMPRESSION ZSTD)
 """,
     EventKind.TRACK: """
-COPY (SELECT fresh.* EXCLUDE (kind, experiment, iteration, flag, variant, revision, differs) FROM fresh
+COPY (SELECT fresh.* EXCLUDE (kind, experiment, iteration, flag, variant, revision, differs, cluster_type,
+  cluster) FROM fresh
 WHERE fresh.kind = 'track' ORDER BY fresh.unit_type, fresh.unit, fresh.derived_at, fresh.id)
 TO $target (FORMAT PARQUET, COMPRESSION ZSTD)
 """,
 }
 WRITE_MERGED = """
-COPY (SELECT merged.* FROM read_parquet($paths) AS merged
+COPY (SELECT merged.* FROM read_parquet($paths, union_by_name = true) AS merged
 ORDER BY merged.unit_type, merged.unit, merged.derived_at, merged.id)
 TO $target (FORMAT PARQUET, COMPRESSION ZSTD)
 """

@@ -98,6 +98,7 @@ def faults(event: Event) -> Iterator[str]:
         yield "at: must lie between the years 2000 and 2100"
     if isinstance(event, Exposure):
         yield from _unit_faults("unit", event.unit)
+        yield from _cluster_faults(event)
         yield from _depth_faults("attributes", event.attributes)
         return
     for unit_type, unit in event.units.items():
@@ -195,6 +196,13 @@ def _unit_faults(field: str, unit: Unit) -> Iterator[str]:
         yield f"{field}: has more than {LONGEST_UNIT_BYTES} bytes"
 
 
+def _cluster_faults(exposure: Exposure) -> Iterator[str]:
+    if (exposure.cluster_type is None) != (exposure.cluster is None):
+        yield "cluster: comes with cluster_type, or not at all"
+    elif exposure.cluster is not None:
+        yield from _unit_faults("cluster", exposure.cluster)
+
+
 def _depth_faults(field: str, properties: dict[str, object] | None) -> Iterator[str]:
     if properties is not None and _is_deeper(properties, DEEPEST - 2):
         yield f"{field}: nested deeper than {DEEPEST} levels"
@@ -208,7 +216,9 @@ def _is_deeper(value: object, levels: int) -> bool:
     return False
 
 
-_KEPT = frozenset({"kind", "id", "at", "experiment", "iteration", "flag", "variant", "unit_type", "name"})
+_KEPT = frozenset(
+    {"kind", "id", "at", "experiment", "iteration", "flag", "variant", "unit_type", "cluster_type", "name"}
+)
 
 
 def _redacted(value: object, *, depth: int) -> object:

@@ -26,7 +26,7 @@ Unit = str | int
 
 
 class Exposure(msgspec.Struct, gc=False, tag_field="kind", tag="exposure"):
-    """The unit met the variant."""
+    """The unit met the variant, or has a place in a holdout; its cluster is what was randomised."""
 
     id: UUID
     at: Instant
@@ -38,6 +38,8 @@ class Exposure(msgspec.Struct, gc=False, tag_field="kind", tag="exposure"):
     unit: Unit
     revision: Annotated[int, msgspec.Meta(ge=0, le=2**62)] = 0
     differs: bool | None = None
+    cluster_type: Name | None = None
+    cluster: Unit | None = None
     attributes: dict[str, object] | None = None
 
 
