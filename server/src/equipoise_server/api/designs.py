@@ -16,8 +16,10 @@ from equipoise_server.experiments.values import (
     DecisionKind,
     Design,
     LayerRoom,
+    Looks,
     MetricRole,
     PlannedMetric,
+    Spending,
     Status,
     StopCause,
     VerdictState,
@@ -39,24 +41,50 @@ class ArmBody(Strict):
 
 
 class PlannedMetricBody(Strict):
-    """A metric in its role. Its version freezes at launch."""
+    """A metric in its role. Its version freezes at launch.
+
+    Several metrics with the role `oec` and a `weight` each decide together. A guardrail has a margin;
+    `bound` is what the treatment itself must stay clear of, `alarm_margin` the harm at which its alarm may
+    sound.
+    """
 
     key: str
     role: MetricRole
     margin: MarginBody | None = None
     on_breach: BreachAction = BreachAction.ALERT
+    weight: float | None = None
+    bound: float | None = None
+    alarm_margin: MarginBody | None = None
+    baseline: float | None = None
+    deviation: float | None = None
 
     def planned(self) -> PlannedMetric:
         """As the rooms know it."""
-        margin = None if self.margin is None else self.margin.margin()
-        return PlannedMetric(self.key, self.role, margin, self.on_breach)
+        return PlannedMetric(
+            **self.model_dump(exclude={"margin", "alarm_margin"}),
+            margin=None if self.margin is None else self.margin.margin(),
+            alarm_margin=None if self.alarm_margin is None else self.alarm_margin.margin(),
+        )
+
+
+class LooksBody(Strict):
+    """Looks before a planned end: how many (null is one a day, 1 only at the end), and how alpha is spent."""
+
+    count: int | None = None
+    spending: Spending = Spending.OBRIEN_FLEMING
+    gamma: float = -4.0
+
+    def looks(self) -> Looks:
+        """As the rooms know it."""
+        return Looks(self.count, self.spending, self.gamma)
 
 
 class DesignBody(Strict):
     """A plan. A draft may be incomplete; the launch checks say what is missing.
 
     An empty `layer` gives the experiment one of its own; `slot_share` is its share of the layer's slots,
-    above 0 and at most 1. `planned_days` null plans no end.
+    above 0 and at most 1. `planned_days` null plans no end, and `looks` are then not used: results are read
+    as sequences. `covariates`, `strata` and `breakdowns` name attributes that exposures carry.
     """
 
     hypothesis: str = ""
@@ -75,13 +103,23 @@ class DesignBody(Strict):
     baseline_deviation: float | None = None
     daily_units: int | None = None
     planned_days: int | None = None
+    looks: LooksBody | None = LooksBody()
+    covariates: list[str] = []
+    strata: str = ""
+    breakdowns: list[str] = []
+    expected_reduction: float = 0.0
+    cluster_size: float | None = None
+    cluster_correlation: float | None = None
 
     def design(self) -> Design:
         """As the rooms know it."""
-        plain = self.model_dump(exclude={"arms", "metrics"})
+        plain = self.model_dump(exclude={"arms", "metrics", "looks", "covariates", "breakdowns"})
         return Design(
             arms=tuple(arm.arm() for arm in self.arms),
             metrics=tuple(metric.planned() for metric in self.metrics),
+            looks=None if self.looks is None else self.looks.looks(),
+            covariates=tuple(self.covariates),
+            breakdowns=tuple(self.breakdowns),
             **plain,
         )
 
@@ -104,6 +142,19 @@ class PlannedMetricShape(Schema):
     margin: MarginShape | None
     on_breach: BreachAction
     version: int
+    weight: float | None
+    bound: float | None
+    alarm_margin: MarginShape | None
+    baseline: float | None
+    deviation: float | None
+
+
+class LooksShape(Schema):
+    """Looks before a planned end."""
+
+    count: int | None
+    spending: Spending
+    gamma: float
 
 
 class DesignShape(Schema):
@@ -125,6 +176,13 @@ class DesignShape(Schema):
     baseline_deviation: float | None
     daily_units: int | None
     planned_days: int | None
+    looks: LooksShape | None
+    covariates: list[str]
+    strata: str
+    breakdowns: list[str]
+    expected_reduction: float
+    cluster_size: float | None
+    cluster_correlation: float | None
 
 
 class IterationShape(Schema):
