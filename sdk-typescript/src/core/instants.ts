@@ -5,18 +5,19 @@ const RFC_3339 =
 const EARLIEST_SECONDS = -62_167_219_200;
 const LATEST_SECONDS = 253_402_300_799;
 
-/** @param {unknown} value @returns {number | null} */
-export function milliseconds(value) {
+/** Return milliseconds, or null for what is no instant. */
+export function milliseconds(value: unknown): number | null {
   if (typeof value === "string") return fromText(value);
   if (typeof value !== "number" || !(value >= EARLIEST_SECONDS && value <= LATEST_SECONDS)) return null;
   return Math.floor(value * 1000);
 }
 
-function fromText(text) {
+function fromText(text: string): number | null {
   const match = RFC_3339.exec(text);
   if (!match) return null;
-  const [year, month, day, hour, minute, second] = match.slice(1, 7).map((part) => Number(part ?? 0));
-  const [awayHours, awayMinutes] = match.slice(9, 11).map((part) => Number(part ?? 0));
+  const part = (index: number): number => Number(match[index] ?? 0);
+  const [year, month, day] = [part(1), part(2), part(3)];
+  const [hour, minute, second, awayHours, awayMinutes] = [part(4), part(5), part(6), part(9), part(10)];
   if (Math.max(hour, awayHours) > 23 || Math.max(minute, second, awayMinutes) > 59) return null;
   const date = new Date(0);
   date.setUTCFullYear(year, month - 1, day);

@@ -7,8 +7,13 @@ const VERSION = new RegExp(
 );
 const LONGEST = 256;
 
-/** @param {unknown} value @returns {{core: number[], identifiers: string[]} | null} */
-export function version(value) {
+export interface Version {
+  readonly core: readonly number[];
+  readonly identifiers: readonly string[];
+}
+
+/** Return a version, or null for what is none. */
+export function version(value: unknown): Version | null {
   const match = typeof value === "string" && value.length <= LONGEST ? VERSION.exec(value) : null;
   if (!match) return null;
   const identifiers = match[4]?.split(".") ?? [];
@@ -16,21 +21,24 @@ export function version(value) {
   return { core: match.slice(1, 4).map((part) => Number(part ?? 0)), identifiers };
 }
 
-/** @returns {number} below, at or above zero */
-export function compareVersions(one, other) {
-  for (let index = 0; index < 3; index++) {
-    if (one.core[index] !== other.core[index]) return one.core[index] - other.core[index];
+/** Return a number below, at or above zero. */
+export function compareVersions(one: Version, other: Version): number {
+  for (const [index, part] of one.core.entries()) {
+    const difference = part - (other.core[index] ?? 0);
+    if (difference !== 0) return difference;
   }
   const [mine, theirs] = [one.identifiers, other.identifiers];
   if (mine.length === 0 || theirs.length === 0) return theirs.length - mine.length;
-  for (let index = 0; index < Math.min(mine.length, theirs.length); index++) {
-    const order = compareIdentifiers(mine[index], theirs[index]);
+  for (const [index, part] of mine.entries()) {
+    const counterpart = theirs[index];
+    if (counterpart === undefined) break;
+    const order = compareIdentifiers(part, counterpart);
     if (order !== 0) return order;
   }
   return mine.length - theirs.length;
 }
 
-function compareIdentifiers(one, other) {
+function compareIdentifiers(one: string, other: string): number {
   const [isNumber, otherIsNumber] = [/^\d+$/.test(one), /^\d+$/.test(other)];
   if (isNumber !== otherIsNumber) return isNumber ? -1 : 1;
   if (isNumber && one.length !== other.length) return one.length - other.length;
