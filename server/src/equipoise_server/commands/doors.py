@@ -29,6 +29,7 @@ from equipoise_server.edge.broadcaster import Broadcaster
 from equipoise_server.edge.events import EventsDoor, Upkeep
 from equipoise_server.edge.notifications import Notifications, can_notify
 from equipoise_server.edge.polling import Poller
+from equipoise_server.edge.signing import load_signer
 from equipoise_server.edge.state import EdgeState
 from equipoise_server.edge.streams import StreamDoor, Streams
 from equipoise_server.events.inbox import claim
@@ -77,7 +78,7 @@ class Doors:
 
 async def _open_edge(stack: AsyncExitStack) -> ASGIApp:
     """Start the threads behind the SDKs' door; the stack ends them in reverse."""
-    state = EdgeState()
+    state = _state()
     inbox = claim(inbox_directory(), new_name=lambda: uuid4().hex)
     inbox.start()
     stack.push_async_callback(asyncio.to_thread, inbox.close)
@@ -110,6 +111,14 @@ async def _open_edge(stack: AsyncExitStack) -> ASGIApp:
         *ofrep.routes(state, streams),
     ]
     return build(state, routes)
+
+
+def _state() -> EdgeState:
+    """An empty memory, with the key that signs what it will hold."""
+    if settings.SIGNING_KEY is None:
+        return EdgeState()
+    signer = load_signer(settings.SIGNING_KEY)
+    return EdgeState(signer=signer, signing_key_id=signer.key_id)
 
 
 def _static_files() -> ASGIApp:

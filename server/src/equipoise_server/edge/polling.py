@@ -12,6 +12,8 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from equipoise_server.access import reads as access
 from equipoise_server.access.actions import record_key_uses
+from equipoise_server.edge.members import blobs_of
+from equipoise_server.edge.signing import SnapshotSigner
 from equipoise_server.edge.state import EdgeState, Servable, View, servable
 from equipoise_server.flags import reads as flags
 from equipoise_server.foundation import revisions
@@ -27,20 +29,24 @@ def refresh(state: EdgeState) -> None:
     """Swap in what the database says now; only changed environments are loaded again."""
     heard_at = state.clock()
     keys = access.working_sdk_keys()
-    held = {} if state.view is None else dict(state.view.snapshots)
+    held = {} if state.base is None else dict(state.base.snapshots)
     for environment_id, revision in revisions.all_current().items():
         known = held.get(environment_id)
         if known is None or known.revision != revision:
-            _load(environment_id, held)
+            _load(environment_id, held, state.signer)
     state.swap(View(keys, held, heard_at))
 
 
-def _load(environment_id: UUID, held: dict[UUID, Servable]) -> None:
+def _load(environment_id: UUID, held: dict[UUID, Servable], signer: SnapshotSigner | None) -> None:
     """Load one environment; when that fails the others go on, and this one keeps what it has."""
     try:
-        held[environment_id] = servable(
-            snapshots.current(environment_id), flags.decimal_flags(environment_id)
+        kept = snapshots.current(environment_id)
+        blobs = blobs_of(
+            kept.body,
+            {address: blob for known in held.values() for address, blob in known.blobs.items()},
+            lambda address: snapshots.blob(environment_id, address),
         )
+        held[environment_id] = servable(kept, flags.decimal_flags(environment_id), blobs=blobs, signer=signer)
     except (DatabaseError, InterfaceError):
         raise
     except Exception:  # noqa: BLE001  # recorded; one environment must not hold up the others

@@ -6,6 +6,7 @@ from starlette.types import Receive, Scope, Send
 
 from equipoise_server.edge.answers import Refused, answer, answer_json, answer_refused
 from equipoise_server.edge.keys import authenticate, current_view, header, require_server_key
+from equipoise_server.edge.signing import HEADER as SIGNATURE
 from equipoise_server.edge.state import EdgeState
 
 STALE_AFTER_SECONDS = 60.0
@@ -37,6 +38,8 @@ class SnapshotDoor:
             "vary": "authorization, accept-encoding",
             "equipoise-age": f"{self._state.age_seconds:.3f}",
         }
+        if found.signature:
+            headers[SIGNATURE] = found.signature
         if is_same(header(scope, b"if-none-match"), found.etag):
             await answer(send, 304, b"", headers)
         elif accepts_gzip(header(scope, b"accept-encoding")):
@@ -55,12 +58,17 @@ class HealthDoor:
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Answer one request."""
         age = self._state.age_seconds
-        if age is None:
-            await answer_json(send, 503, {"status": "starting", "age_seconds": None})
-        elif age > STALE_AFTER_SECONDS:
-            await answer_json(send, 503, {"status": "stale", "age_seconds": round(age, 3)})
-        else:
-            await answer_json(send, 200, {"status": "ok", "age_seconds": round(age, 3)})
+        rounded = None if age is None else round(age, 3)
+        told: dict[str, object] = {"status": _status(age), "age_seconds": rounded}
+        if self._state.signing_key_id:
+            told["signing_key_id"] = self._state.signing_key_id
+        await answer_json(send, 200 if told["status"] == "ok" else 503, told)
+
+
+def _status(age: float | None) -> str:
+    if age is None:
+        return "starting"
+    return "stale" if age > STALE_AFTER_SECONDS else "ok"
 
 
 def is_same(if_none_match: str, etag: str) -> bool:

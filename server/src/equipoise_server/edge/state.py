@@ -1,21 +1,37 @@
-"""What the SDKs' door keeps in memory: keys and snapshots, one immutable view, swapped as a whole."""
+"""What the SDKs' door keeps in memory: keys and snapshots, one immutable view, swapped as a whole.
+
+What was killed by break-glass lies over what the database said (`overlay`); each view gets it anew.
+"""
 
 from __future__ import annotations
 
 import gzip
 import json
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from uuid import UUID
 
-from equipoise_engine import Snapshot, compile_snapshot
+from equipoise_engine import Members, Snapshot, compile_snapshot
 from equipoise_server.access.values import WorkingKey
 from equipoise_server.edge.frames import Kill, kills_of
+from equipoise_server.edge.signing import SnapshotSigner
 from equipoise_server.foundation.preview_tokens import PreviewScope
 from equipoise_server.foundation.revisions import Revision
 from equipoise_server.snapshots.values import KeptSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A list of hashed units as it is sent, and as it is asked."""
+
+    data: bytes
+    members: Members
+
+
+NO_BLOBS: Mapping[str, Blob] = {}
 
 
 @dataclass(frozen=True)  # no slots: it remembers what was compiled
@@ -29,6 +45,10 @@ class Servable:
     document: Mapping[str, object]
     decimal_flags: frozenset[str]
     """The number flags whose values were declared with a decimal point: the canonical body has lost it."""
+    blobs: Mapping[str, Blob] = field(default_factory=lambda: NO_BLOBS)
+    """The lists that it names, by address, as far as they could be had."""
+    signature: str = ""
+    """Value of the header Equipoise-Signature; "" when nobody signs."""
 
     @cached_property
     def kills(self) -> frozenset[Kill]:
@@ -38,13 +58,8 @@ class Servable:
     @cached_property
     def engine(self) -> Snapshot:
         """The evaluator, compiled when first asked for."""
-        return compile_snapshot(self.document)
-
-    @cached_property
-    def preview_scope(self) -> PreviewScope:
-        """Where tokens of preview links hold, and the key that signs them."""
-        named = (self.document.get(name, "") for name in ("project", "environment", "preview_key"))
-        return PreviewScope(*map(str, named))
+        members = {address: blob.members for address, blob in self.blobs.items()}
+        return compile_snapshot(self.document, members)
 
     @cached_property
     def unit_types(self) -> tuple[str, ...]:
@@ -52,11 +67,25 @@ class Servable:
         named = self.document.get("unit_types")
         return tuple(map(str, named)) if isinstance(named, list) else ()
 
+    @cached_property
+    def preview_scope(self) -> PreviewScope:
+        """Where tokens of preview links hold, and the key that signs them."""
+        named = (self.document.get(name, "") for name in ("project", "environment", "preview_key"))
+        return PreviewScope(*map(str, named))
 
-def servable(kept: KeptSnapshot, decimal_flags: frozenset[str] = frozenset()) -> Servable:
-    """Compress once what is sent often."""
+
+def servable(
+    kept: KeptSnapshot,
+    decimal_flags: frozenset[str] = frozenset(),
+    *,
+    blobs: Mapping[str, Blob] = NO_BLOBS,
+    signer: SnapshotSigner | None = None,
+) -> Servable:
+    """Compress and sign once what is sent often."""
     gzipped = gzip.compress(kept.body, 6, mtime=0)
-    return Servable(kept.revision, kept.etag, kept.body, gzipped, json.loads(kept.body), decimal_flags)
+    document = json.loads(kept.body)
+    signature = "" if signer is None else signer.signature_of(document)
+    return Servable(kept.revision, kept.etag, kept.body, gzipped, document, decimal_flags, blobs, signature)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +102,8 @@ class View:
 
 Listener = Callable[[View | None, View], None]
 """Gets the view before and the one that took its place, in the thread that swapped them."""
+Overlay = Callable[[View], View]
+"""Gets what the database said, and gives what is served."""
 
 
 @dataclass(slots=True)
@@ -81,19 +112,39 @@ class EdgeState:
 
     clock: Callable[[], float] = time.monotonic
     view: View | None = None
+    """What is served."""
+    base: View | None = None
+    """What the database said: the view without its overlay."""
     used_keys: set[UUID] = field(default_factory=set)
     listeners: list[Listener] = field(default_factory=list)
+    signer: SnapshotSigner | None = None
+    signing_key_id: str = ""
+    """Whose signatures are served; "" when there are none."""
+    overlay: Overlay | None = None
+    _swapping: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def age_seconds(self) -> float | None:
         """How old the view is; None before the first."""
         return None if self.view is None else self.clock() - self.view.heard_at
 
-    def swap(self, view: View) -> None:
+    def swap(self, base: View) -> None:
         """Serve another view from now on, and tell the listeners."""
-        before, self.view = self.view, view
+        with self._swapping:
+            self.base = base
+            self._show(base)
+
+    def lay_over(self) -> None:
+        """Lay the overlay on anew: what it knows has changed."""
+        with self._swapping:
+            if self.base is not None:
+                self._show(self.base)
+
+    def _show(self, base: View) -> None:
+        before, shown = self.view, base if self.overlay is None else self.overlay(base)
+        self.view = shown
         for listener in self.listeners:
-            listener(before, view)
+            listener(before, shown)
 
     def take_used_keys(self) -> tuple[UUID, ...]:
         """The keys used since the last call. A request that notes one meanwhile may be missed."""

@@ -16,6 +16,10 @@ ALLOW_BACKFILL = os.environ.get("EQUIPOISE_ALLOW_BACKFILL", "") == "1"
 # How many streams one process holds; fewer when it may not open so many files.
 MAX_STREAMS = int(os.environ.get("EQUIPOISE_MAX_STREAMS", "10000"))
 
+# The private key that signs snapshots; None signs nothing.
+_signing_key = os.environ.get("EQUIPOISE_SIGNING_KEY", "")
+SIGNING_KEY = Path(_signing_key) if _signing_key else None
+
 
 def _secret_key() -> str:
     """The signing key: from the environment, or made once and kept beside the data."""

@@ -1,0 +1,108 @@
+"""GET /v1/members/{address}: large lists beside the snapshot that names them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from uuid import UUID, uuid4
+
+import pytest
+from asking import Answer, ask
+from people import NOW
+
+from equipoise_engine import members_blob
+from equipoise_server.access.secrets import digest
+from equipoise_server.access.values import KeyKind, SdkKey, WorkingKey
+from equipoise_server.edge.app import build
+from equipoise_server.edge.members import blobs_of
+from equipoise_server.edge.state import EdgeState, View, servable
+from equipoise_server.foundation.revisions import Revision
+from equipoise_server.snapshots.values import KeptSnapshot
+
+SHOP, OTHER = UUID(int=1), UUID(int=2)
+BYTES = members_blob("salt", ["u1", "u2"])
+ADDRESS = hashlib.sha256(BYTES).hexdigest()
+
+
+def a_body(address: str = ADDRESS) -> bytes:
+    """A snapshot with a flag that serves green to the units of a list."""
+    return json.dumps({
+        "format": 1, "project": "shop", "environment": "production", "epoch": 1, "revision": 1,
+        "default_unit_type": "user", "unit_types": ["user"],
+        "segments": {
+            "friends": {"members": {"unit_type": "user", "blob": address, "salt": "salt"}},
+        },
+        "flags": {"button": {
+            "type": "string", "off": "grey", "default": "grey",
+            "variants": {"grey": "grey", "green": "green"},
+            "rules": [{"id": "r", "eligibility": {"segment": "friends"}, "serve": "green"}],
+        }},
+    }).encode()  # fmt: skip
+
+
+def a_key(name: str, environment: UUID, kind: KeyKind) -> tuple[str, WorkingKey]:
+    """A key by its prefix; its secret ends in _1."""
+    prefix = f"eq_{kind}_{name}"
+    key = SdkKey(uuid4(), environment, kind, "tests", prefix, NOW, None, None)
+    return prefix, WorkingKey(key, digest(f"{prefix}_1"))
+
+
+def asked(address: str, secret: str = "eq_server_aa_1", **headers: str) -> Answer:
+    """What the door says."""
+    kept = KeptSnapshot(SHOP, Revision(1, 1), NOW, "hash", a_body())
+    other = KeptSnapshot(OTHER, Revision(1, 1), NOW, "hash", b"{}")
+    held = servable(kept, blobs=blobs_of(kept.body, {}, {ADDRESS: BYTES}.get))
+    keys = [
+        a_key("aa", SHOP, KeyKind.SERVER),
+        a_key("bb", SHOP, KeyKind.CLIENT),
+        a_key("cc", OTHER, KeyKind.SERVER),
+    ]  # fmt: skip
+    state = EdgeState()
+    state.swap(View(dict(keys), {SHOP: held, OTHER: servable(other)}, 0.0))
+    sent = {"authorization": f"Bearer {secret}"} | {k.replace("_", "-"): v for k, v in headers.items()}
+    return ask(build(state), "GET", f"/v1/members/{address}", headers=sent)
+
+
+def test_a_list_is_sent_once_and_for_all() -> None:
+    answer = asked(ADDRESS)
+    assert (answer.status, answer.body) == (200, BYTES)
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["cache-control"] == "private, immutable, max-age=31536000"
+    assert answer.headers["etag"] == f'"{ADDRESS}"'
+    assert asked(ADDRESS, if_none_match=f'"{ADDRESS}"').status == 304
+
+
+@pytest.mark.parametrize(
+    ("address", "secret", "status"),
+    [
+        ("0" * 64, "eq_server_aa_1", 404),
+        ("..%2Fsecret.key", "eq_server_aa_1", 404),
+        (ADDRESS, "eq_server_cc_1", 404),
+        (ADDRESS, "eq_client_bb_1", 403),
+        (ADDRESS, "eq_server_aa_2", 401),
+    ],
+    ids=["unknown", "a path", "of another environment", "client key", "wrong key"],
+)
+def test_nobody_else_gets_a_list(address: str, secret: str, status: int) -> None:
+    answer = asked(address, secret)
+    assert answer.status == status
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_flags_that_ask_for_a_list_are_evaluated_with_it() -> None:
+    kept = KeptSnapshot(SHOP, Revision(1, 1), NOW, "hash", a_body())
+    engine = servable(kept, blobs=blobs_of(kept.body, {}, {ADDRESS: BYTES}.get)).engine
+    answers = [engine.evaluate("button", {"units": {"user": unit}}, None).value for unit in ("u1", "u9")]
+    assert answers == ["green", "grey"]
+
+
+@pytest.mark.parametrize("data", [None, b"1234", members_blob("salt", ["u3"])], ids=["gone", "cut", "other"])
+def test_a_list_that_is_not_what_its_address_says_is_not_used(data: bytes | None) -> None:
+    assert blobs_of(a_body(), {}, lambda _address: data) == {}
+
+
+def test_a_list_that_is_held_is_not_read_again() -> None:
+    held = blobs_of(a_body(), {}, {ADDRESS: BYTES}.get)
+    again = blobs_of(a_body(), held, lambda _address: pytest.fail("read again"))
+    assert again[ADDRESS] is held[ADDRESS]
+    assert blobs_of(b"{}", held, lambda _address: pytest.fail("read again")) == {}
