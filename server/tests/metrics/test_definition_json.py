@@ -18,6 +18,7 @@ from equipoise_server.metrics.definition_json import (
 )
 from equipoise_server.metrics.values import (
     Aggregate,
+    Align,
     Definition,
     Direction,
     Fact,
@@ -30,10 +31,16 @@ texts = some.text(max_size=10)
 facts = some.builds(
     Fact, texts, some.sampled_from(Aggregate), texts,
     some.none() | some.dictionaries(texts, texts | some.booleans() | some.floats(-9, 9), min_size=1),
+    some.none() | some.dictionaries(texts, some.floats(-9, 9), min_size=1),
 )  # fmt: skip
 definitions = some.builds(
     Definition, some.sampled_from(MetricKind), facts, some.none() | facts,
     some.timedeltas(timedelta(seconds=1), timedelta(days=90)), some.none() | some.floats(0, 1e6),
+    some.timedeltas(timedelta(0), timedelta(days=9)), some.sampled_from(Align),
+    some.lists(facts, max_size=2).map(tuple), some.none() | some.floats(0, 1),
+    some.none() | some.floats(-9, 9),
+    some.none() | facts, some.none() | some.timedeltas(timedelta(seconds=1), timedelta(days=9)),
+    some.none() | some.integers(1, 60),
 )  # fmt: skip
 
 

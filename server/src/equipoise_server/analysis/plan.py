@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import equipoise_stats as stats
+from equipoise_server.analysis.columns import Column, columns_of
 from equipoise_server.experiments.values import Iteration, MetricRole, PlannedMetric
-from equipoise_server.metrics.values import Aggregate, Definition, Fact, Metric, MetricKind
+from equipoise_server.metrics.values import Metric, MetricKind
 
+__all__ = [
+    "STATS_KINDS", "Column", "MeasuredMetric", "Plan", "Span", "columns_of", "plan_of", "planned_units",
+    "stats_design",
+]  # fmt: skip
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One number per unit: facts added up from its first exposure on, for a window, up to a cap."""
-
-    name: str
-    fact: Fact
-    window: timedelta
-    cap: float | None
-    is_binary: bool = False
-    needs_value: bool = False
-    """Counts only events that carry the value: what a mean is divided by."""
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +41,17 @@ class Plan:
     @property
     def longest_window(self) -> timedelta:
         """How long after its exposure a unit may still change a number."""
-        return max((column.window for column in self.columns), default=timedelta(0))
+        return max((column.reach for column in self.columns), default=timedelta(0))
+
+    @property
+    def longest_past(self) -> timedelta:
+        """How long before the start a unit may have done what its covariates read."""
+        return max((column.before + _DAY for column in self.columns if column.before), default=timedelta(0))
 
     @property
     def events(self) -> tuple[str, ...]:
         """The names of the events it reads."""
-        return tuple(dict.fromkeys(column.fact.event for column in self.columns))
+        return tuple(dict.fromkeys(fact.event for column in self.columns for fact in column.facts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,35 +76,19 @@ def plan_of(iteration: Iteration, measured: Sequence[MeasuredMetric]) -> Plan:
     )
 
 
-def columns_of(key: str, definition: Definition) -> Iterator[Column]:
-    """A metric's columns: its value and, for ratios and means, what it is divided by."""
-    value = definition.fact
-    is_binary = definition.kind is MetricKind.CONVERSION
-    if definition.kind is MetricKind.MEAN:
-        value = Fact(value.event, Aggregate.SUM, value.property, value.where)
-    yield Column(key, value, definition.window, definition.cap, is_binary)
-    below = divisor(definition)
-    if below is not None:
-        is_mean = definition.kind is MetricKind.MEAN
-        yield Column(f"{key}:denominator", below, definition.window, None, needs_value=is_mean)
-
-
-def divisor(definition: Definition) -> Fact | None:
-    """What the value is divided by, if anything: the events that carry the value, or another fact."""
-    if definition.kind is MetricKind.RATIO:
-        return definition.denominator
-    if definition.kind is MetricKind.MEAN:
-        return Fact(definition.fact.event, Aggregate.COUNT, definition.fact.property, definition.fact.where)
-    return None
-
-
 STATS_KINDS: dict[MetricKind, stats.MetricKind] = {
     MetricKind.CONVERSION: stats.MetricKind.PROPORTION,
     MetricKind.COUNT: stats.MetricKind.MEAN,
     MetricKind.SUM: stats.MetricKind.MEAN,
     MetricKind.MEAN: stats.MetricKind.RATIO,
     MetricKind.RATIO: stats.MetricKind.RATIO,
+    MetricKind.UNIQUE: stats.MetricKind.MEAN,
+    MetricKind.RETENTION: stats.MetricKind.PROPORTION,
+    MetricKind.FUNNEL: stats.MetricKind.PROPORTION,
+    MetricKind.EXCEEDANCE: stats.MetricKind.RATIO,
+    MetricKind.ABSENCE: stats.MetricKind.RATIO,
 }
+"""A quantile has no moments: it is no part of a design."""
 
 
 def stats_design(

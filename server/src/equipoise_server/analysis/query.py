@@ -1,55 +1,32 @@
 """From a plan to SQL, as SQLGlot expressions in one plain subset. Executes nothing.
 
-Stages: exposures seen → first exposure of each unit → its outcomes → one row per unit → sums per arm.
+Stages of counts: exposures seen → first exposure of each unit → units per arm and day.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from itertools import combinations_with_replacement
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlglot import exp
 
-from equipoise_server.analysis.plan import Column, Plan, Span
-from equipoise_server.events.values import LARGEST_VALUE
-from equipoise_server.metrics.values import Aggregate, Fact
-
-_NUMBER_TYPES = ("BIGINT", "UBIGINT", "HUGEINT", "DOUBLE")
+from equipoise_server.analysis.dialects.engines import DuckDb
+from equipoise_server.analysis.dialects.raw import RawSource
+from equipoise_server.analysis.dialects.units import sums_query
+from equipoise_server.analysis.plan import Plan, Span
 
 
 def moments_query(
     plan: Plan, span: Span, *, exposures: Sequence[Path], tracks: Sequence[Path], pivots: Mapping[str, float]
 ) -> exp.Select:
     """One row per arm: units, crossed units, and for all columns sums, products and largest values."""
-    names = [_y(place) for place in range(len(plan.columns))]
-    shifted = [
-        exp.Sub(this=exp.column(name, table="units"), expression=number(pivots.get(column.name, 0.0)))
-        for name, column in zip(names, plan.columns, strict=True)
-    ]
-    sums = [exp.func("SUM", one.copy()) for one in shifted]
-    products = [
-        exp.func("SUM", exp.Mul(this=exp.paren(one.copy()), expression=exp.paren(other.copy())))
-        for one, other in combinations_with_replacement(shifted, 2)
-    ]
-    largest = [exp.func("MAX", exp.column(name, table="units")) for name in names]
-    query = exp.select(
-        exp.column("arm", table="units"),
-        exp.Count(this=exp.Star()),
-        exp.func("SUM", exp.column("is_crossed", table="units")),
-        *sums,
-        *products,
-        *largest,
-    )
-    return (
-        query.from_("units")
-        .group_by(exp.column("arm", table="units"))
-        .with_("seen", as_=_seen(plan, span, exposures))
-        .with_("firsts", as_=_firsts(span))
-        .with_("outcomes", as_=_outcomes(plan, span, tracks))
-        .with_("units", as_=_units(plan))
-    )
+    return sums_query(plan.columns, raw_source(plan, span, exposures=exposures, tracks=tracks), pivots)
+
+
+def raw_source(plan: Plan, span: Span, *, exposures: Sequence[Path], tracks: Sequence[Path]) -> RawSource:
+    """The store's files as the source of every column."""
+    return RawSource(DuckDb(), plan, span, _read(exposures, "exposure"), _tracks(tracks))
 
 
 def counts_query(plan: Plan, span: Span, *, exposures: Sequence[Path]) -> exp.Select:
@@ -150,122 +127,10 @@ def _firsts(span: Span) -> exp.Select:
     )
 
 
-def _outcomes(plan: Plan, span: Span, paths: Sequence[Path]) -> exp.Select:
-    """Per unit, what happened in [first exposure, first exposure + window) and before the data's end."""
-    first, track = _table("firsts"), _table("track")
-    numbers = [exp.alias_(_number_of(column), _y(place)) for place, column in enumerate(plan.columns)]
-    joined = exp.and_(
-        track("unit").eq(first("unit")),
-        exp.GTE(this=track("derived_at"), expression=first("first_at")),
-        exp.LT(this=track("derived_at"), expression=_after(first("first_at"), plan.longest_window)),
-    )
-    return (
-        exp.select(first("unit"), *numbers)
-        .from_("firsts")
-        .join(_tracks(paths), on=joined)
-        .where(
-            track("unit_type").eq(plan.unit_type),
-            track("name").isin(*plan.events),
-            *_between(track, plan.since, span.until),
-        )
-        .group_by(first("unit"))
-    )
-
-
-def _units(plan: Plan) -> exp.Select:
-    """One row per exposed unit; without events its numbers are zero."""
-    first, outcome = _table("firsts"), _table("outcomes")
-    return (
-        exp.select(
-            first("arm"),
-            first("is_crossed"),
-            *[exp.alias_(_capped(column, place), _y(place)) for place, column in enumerate(plan.columns)],
-        )
-        .from_("firsts")
-        .join("outcomes", on=outcome("unit").eq(first("unit")), join_type="left")
-    )
-
-
-def _capped(column: Column, place: int) -> exp.Expr:
-    value = exp.func("COALESCE", exp.column(_y(place), table="outcomes"), number(0.0))
-    return value if column.cap is None else exp.func("LEAST", value, number(column.cap))
-
-
-def _number_of(column: Column) -> exp.Expr:
-    track = _table("track")
-    start = exp.column("first_at", table="firsts")
-    counted: exp.Expr = exp.and_(
-        track("name").eq(column.fact.event),
-        exp.LT(this=track("derived_at"), expression=_after(start, column.window)),
-        *_matches(column.fact),
-    )
-    if column.fact.aggregate is Aggregate.SUM:
-        added = _value(column.fact)
-    else:
-        added = number(1.0)
-        if column.needs_value:
-            counted = exp.and_(counted, exp.Not(this=exp.Is(this=_value(column.fact), expression=exp.Null())))
-    total = exp.case().when(counted, added)
-    return exp.func("MAX" if column.is_binary else "SUM", total)
-
-
-def _value(fact: Fact) -> exp.Expr:
-    """What one event adds: its value, or a numeric property; no number, nothing."""
-    if not fact.property:
-        return exp.column("value", table="track")
-    found = _number_in(fact.property)
-    usable = exp.and_(
-        _type_of(fact.property).isin(*_NUMBER_TYPES),
-        exp.LTE(this=exp.func("ABS", found.copy()), expression=number(LARGEST_VALUE)),
-    )
-    return exp.case().when(usable, found)
-
-
-def _matches(fact: Fact) -> Iterator[exp.Expr]:
-    """The properties that an event must have, each of the same type as the wanted value."""
-    for key, wanted in sorted((fact.where or {}).items()):
-        if isinstance(wanted, bool):
-            yield _type_of(key).eq("BOOLEAN")
-            yield _text_of(key).eq("true" if wanted else "false")
-        elif isinstance(wanted, str):
-            yield _type_of(key).eq("VARCHAR")
-            yield _text_of(key).eq(wanted)
-        else:
-            yield _type_of(key).isin(*_NUMBER_TYPES)
-            yield exp.EQ(this=_number_in(key), expression=number(wanted))
-
-
-def _number_in(key: str) -> exp.Expr:
-    """A member as a number; TRY, because engines may look at a value before its type."""
-    return exp.TryCast(this=_text_of(key), to=exp.DataType.build("DOUBLE"))
-
-
-def _text_of(key: str) -> exp.Expr:
-    return exp.Anonymous(this="json_extract_string", expressions=[_properties(), _pointer(key)])
-
-
-def _type_of(key: str) -> exp.Expr:
-    return exp.Anonymous(this="json_type", expressions=[_properties(), _pointer(key)])
-
-
-def _properties() -> exp.Expr:
-    return exp.column("properties", table="track")
-
-
-def _pointer(key: str) -> exp.Expr:
-    """A JSON pointer to a member (RFC 6901)."""
-    return exp.Literal.string("/" + key.replace("~", "~0").replace("/", "~1"))
-
-
 def _between(column: _Table, since: datetime, until: datetime) -> Iterator[exp.Expr]:
     yield exp.GTE(this=column("derived_at"), expression=instant(since))
     yield exp.LT(this=column("derived_at"), expression=instant(until))
     yield exp.Not(this=column("is_early"))
-
-
-def _after(start: exp.Expr, window: timedelta) -> exp.Expr:
-    micros = exp.Literal.number(window // timedelta(microseconds=1))
-    return exp.Add(this=start, expression=exp.Anonymous(this="to_microseconds", expressions=[micros]))
 
 
 _EMPTY_TRACKS = {
@@ -291,15 +156,6 @@ def _read(paths: Sequence[Path], name: str) -> exp.Table:
 def instant(at: datetime) -> exp.Expr:
     """An instant as the store keeps it: UTC without a zone."""
     return exp.cast(exp.Literal.string(at.astimezone(UTC).replace(tzinfo=None).isoformat(" ")), "TIMESTAMP")
-
-
-def number(value: float) -> exp.Expr:
-    """A number, exactly."""
-    return exp.cast(exp.Literal.string(repr(float(value))), "DOUBLE")
-
-
-def _y(place: int) -> str:
-    return f"y{place}"
 
 
 class _Table:

@@ -15,6 +15,7 @@ from equipoise_server.metrics import actions
 from equipoise_server.metrics import reads as metrics
 from equipoise_server.metrics.values import (
     Aggregate,
+    Align,
     Definition,
     Direction,
     Fact,
@@ -51,10 +52,16 @@ class FactBody(Strict):
     aggregate: Aggregate = Aggregate.COUNT
     property: str = ""
     where: dict[str, bool | float | str] | None = None
+    weights: dict[str, float] | None = None
 
     def fact(self) -> Fact:
         """As the rooms know it."""
-        return Fact(self.event, self.aggregate, self.property, self.where)
+        return Fact(self.event, self.aggregate, self.property, self.where, self.weights or None)
+
+
+def _seconds(default: float) -> float:
+    found: float = Field(default, ge=-LONGEST_SECONDS, le=LONGEST_SECONDS)
+    return found
 
 
 class DefinitionBody(Strict):
@@ -63,14 +70,35 @@ class DefinitionBody(Strict):
     kind: MetricKind
     fact: FactBody
     denominator: FactBody | None = None
-    window_seconds: float = Field(WEEK_SECONDS, ge=-LONGEST_SECONDS, le=LONGEST_SECONDS)
+    window_seconds: float = _seconds(WEEK_SECONDS)
     cap: float | None = None
+    delay_seconds: float = _seconds(0.0)
+    align: Align = Align.EXACT
+    steps: list[FactBody] = Field(default_factory=list, description="What follows in a funnel, in order.")
+    quantile: float | None = None
+    threshold: float | None = None
+    answer: FactBody | None = Field(None, description="What must not follow, for a metric of absence.")
+    within_seconds: float | None = Field(None, ge=-LONGEST_SECONDS, le=LONGEST_SECONDS)
+    covariate_days: int | None = Field(None, ge=-1000, le=1000)
 
     def definition(self) -> Definition:
         """As the rooms know it."""
-        denominator = None if self.denominator is None else self.denominator.fact()
-        window = timedelta(seconds=self.window_seconds)
-        return Definition(self.kind, self.fact.fact(), denominator, window, self.cap)
+        within = self.within_seconds
+        return Definition(
+            kind=self.kind,
+            fact=self.fact.fact(),
+            denominator=None if self.denominator is None else self.denominator.fact(),
+            window=timedelta(seconds=self.window_seconds),
+            cap=self.cap,
+            delay=timedelta(seconds=self.delay_seconds),
+            align=self.align,
+            steps=tuple(step.fact() for step in self.steps),
+            quantile=self.quantile,
+            threshold=self.threshold,
+            answer=None if self.answer is None else self.answer.fact(),
+            within=None if within is None else timedelta(seconds=within),
+            covariate_days=self.covariate_days,
+        )
 
 
 class MetricWords(Strict):
@@ -110,6 +138,7 @@ class FactShape(Schema):
     aggregate: Aggregate
     property: str
     where: dict[str, bool | float | str] | None
+    weights: dict[str, float] | None
 
 
 class DefinitionShape(Schema):
@@ -120,11 +149,29 @@ class DefinitionShape(Schema):
     denominator: FactShape | None
     window_seconds: float
     cap: float | None
+    delay_seconds: float
+    align: Align
+    steps: list[FactShape]
+    quantile: float | None
+    threshold: float | None
+    answer: FactShape | None
+    within_seconds: float | None
+    covariate_days: int | None
 
     @staticmethod
     def resolve_window_seconds(definition: Definition) -> float:
         """The attribution window."""
         return definition.window.total_seconds()
+
+    @staticmethod
+    def resolve_delay_seconds(definition: Definition) -> float:
+        """How long after the exposure events begin to count."""
+        return definition.delay.total_seconds()
+
+    @staticmethod
+    def resolve_within_seconds(definition: Definition) -> float | None:
+        """For how long an answer counts."""
+        return None if definition.within is None else definition.within.total_seconds()
 
 
 class MarginShape(Schema):

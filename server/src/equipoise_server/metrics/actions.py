@@ -138,18 +138,21 @@ def _problems(key: str, command: CreateMetric | ReviseMetric) -> list[Problem]:
 
 
 def _unkeepable(command: CreateMetric | ReviseMetric) -> list[Problem]:
-    fact, below = command.definition.fact, command.definition.denominator
+    definition = command.definition
+    fact, below, answer = definition.fact, definition.denominator, definition.answer
     return [
         *text_problems(LONGEST_NAME, name=command.name, owner=command.owner),
         *text_problems(description=command.description, display=command.display),
         *text_problems(**{"definition.fact": _texts_of(fact)}),
         *text_problems(**{"definition.denominator": "" if below is None else _texts_of(below)}),
+        *text_problems(**{"definition.answer": "" if answer is None else _texts_of(answer)}),
+        *text_problems(**{"definition.steps": "".join(_texts_of(step) for step in definition.steps)}),
     ]
 
 
 def _texts_of(fact: Fact) -> str:
     where = fact.where or {}
-    named = [fact.event, fact.property, *where]
+    named = [fact.event, fact.property, *where, *(fact.weights or {})]
     return "".join([*named, *(text for text in where.values() if isinstance(text, str))])
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 
 from equipoise_server.foundation.refusals import Invalid, Problem, refuse_all
 from equipoise_server.metrics.values import (
     Aggregate,
+    Align,
     Definition,
     Direction,
     Fact,
@@ -20,12 +22,15 @@ from equipoise_server.metrics.values import (
 
 Json = Mapping[str, object]
 _LARGEST = 1e12
-_FACT_FIELDS = {"event", "aggregate", "property", "where"}
-_DEFINITION_FIELDS = {"kind", "fact", "denominator", "window_seconds", "cap"}
+_FACT_FIELDS = {"event", "aggregate", "property", "where", "weights"}
+_DEFINITION_FIELDS = {
+    "kind", "fact", "denominator", "window_seconds", "cap", "delay_seconds", "align", "steps", "quantile",
+    "threshold", "answer", "within_seconds", "covariate_days",
+}  # fmt: skip
 
 
 def definition_to_json(definition: Definition) -> dict[str, object]:
-    """The definition with every field, so that equal meanings are equal JSON."""
+    """The definition, so that equal meanings are equal JSON; special fields only where set."""
     denominator = definition.denominator
     return {
         "kind": str(definition.kind),
@@ -33,25 +38,82 @@ def definition_to_json(definition: Definition) -> dict[str, object]:
         "denominator": None if denominator is None else _fact_to_json(denominator),
         "window_seconds": definition.window.total_seconds(),
         "cap": None if definition.cap is None else float(definition.cap),
+        **_special_to_json(definition),
     }
+
+
+def _special_to_json(definition: Definition) -> dict[str, object]:
+    answer, within = definition.answer, definition.within
+    special: dict[str, object] = {
+        "delay_seconds": definition.delay.total_seconds() or None,
+        "align": None if definition.align is Align.EXACT else str(definition.align),
+        "steps": [_fact_to_json(step) for step in definition.steps] or None,
+        "quantile": definition.quantile,
+        "threshold": definition.threshold,
+        "answer": None if answer is None else _fact_to_json(answer),
+        "within_seconds": None if within is None else within.total_seconds(),
+        "covariate_days": definition.covariate_days,
+    }
+    return {name: value for name, value in special.items() if value is not None}
 
 
 def definition_from_json(written: Json) -> Definition:
     """The definition; an unknown field or word, or a wrong type, is refused with every other fault."""
     problems = _unknown_fields(written, _DEFINITION_FIELDS, "")
+    read = _Reader(written, problems)
     kind = _word(written.get("kind"), MetricKind, "kind", problems)
+    align = _word(written.get("align", "exact"), Align, "align", problems)
     fact = _fact_from_json(written.get("fact"), "fact", problems)
-    written_denominator = written.get("denominator")
-    denominator = None
-    if written_denominator is not None:
-        denominator = _fact_from_json(written_denominator, "denominator", problems)
-    window = _number(written.get("window_seconds", 7 * 86400), "window_seconds", problems)
-    cap = None if written.get("cap") is None else _number(written["cap"], "cap", problems)
+    definition = {
+        "denominator": read.fact("denominator"),
+        "window": read.seconds("window_seconds", 7 * 86400),
+        "cap": read.number("cap"),
+        "delay": read.seconds("delay_seconds", 0),
+        "steps": read.facts("steps"),
+        "quantile": read.number("quantile"),
+        "threshold": read.number("threshold"),
+        "answer": read.fact("answer"),
+        "within": read.seconds("within_seconds", None),
+        "covariate_days": read.whole("covariate_days"),
+    }
     refuse_all(Invalid, problems)
-    assert kind is not None
     assert fact is not None
-    assert window is not None
-    return Definition(MetricKind(kind), fact, denominator, timedelta(seconds=window), cap)
+    return Definition(MetricKind(str(kind)), fact, align=Align(str(align)), **definition)  # type: ignore[arg-type]  # each member was read as its field's type
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads members of one type each; what is absent is None, what is wrong is a problem."""
+
+    written: Json
+    problems: list[Problem]
+
+    def number(self, field: str) -> float | None:
+        value = self.written.get(field)
+        return None if value is None else _number(value, field, self.problems)
+
+    def whole(self, field: str) -> int | None:
+        value = self.number(field)
+        if value is not None and value != int(value):
+            self.problems.append(Problem(field, f"“{field}” must be a whole number."))
+        return None if value is None else int(value)
+
+    def seconds(self, field: str, default: float | None) -> timedelta | None:
+        value = self.written.get(field, default)
+        number = None if value is None else _number(value, field, self.problems)
+        return None if number is None else timedelta(seconds=number)
+
+    def fact(self, field: str) -> Fact | None:
+        value = self.written.get(field)
+        return None if value is None else _fact_from_json(value, field, self.problems)
+
+    def facts(self, field: str) -> tuple[Fact, ...]:
+        value = self.written.get(field) or []
+        if not isinstance(value, list):
+            self.problems.append(Problem(field, f"“{field}” must be a list of facts."))
+            return ()
+        found = (_fact_from_json(one, f"{field}.{n}", self.problems) for n, one in enumerate(value))
+        return tuple(fact for fact in found if fact is not None)
 
 
 def semantic_hash(definition: Definition, direction: Direction) -> str:
@@ -79,12 +141,13 @@ def margin_from_json(written: Json | None) -> Margin | None:
 
 
 def _fact_to_json(fact: Fact) -> dict[str, object]:
-    return {
+    written: dict[str, object] = {
         "event": fact.event,
         "aggregate": str(fact.aggregate),
         "property": fact.property,
         "where": dict(sorted(fact.where.items())) if fact.where else {},
     }
+    return {**written, "weights": dict(sorted(fact.weights.items()))} if fact.weights else written
 
 
 def _fact_from_json(written: object, field: str, problems: list[Problem]) -> Fact | None:
@@ -94,16 +157,28 @@ def _fact_from_json(written: object, field: str, problems: list[Problem]) -> Fac
     problems += _unknown_fields(written, _FACT_FIELDS, f"{field}.")
     aggregate = _word(written.get("aggregate", "count"), Aggregate, f"{field}.aggregate", problems)
     event, name = written.get("event", ""), written.get("property", "")
-    where = written.get("where") or {}
+    where, weights = written.get("where") or {}, written.get("weights") or {}
     if not isinstance(event, str) or not isinstance(name, str):
         problems.append(Problem(field, f"“{field}.event” and “{field}.property” must be texts."))
     elif not _is_filter(where):
         problems.append(
             Problem(f"{field}.where", "A filter gives each property a text, a number or true/false.")
         )
+    elif not _is_weighing(weights):
+        problems.append(Problem(f"{field}.weights", "Weights give each text of the property a number."))
     elif aggregate is not None:
-        return Fact(event, Aggregate(aggregate), name, where or None)
+        return Fact(event, Aggregate(aggregate), name, where or None, weights or None)
     return None
+
+
+def _is_weighing(weights: object) -> bool:
+    return isinstance(weights, Mapping) and all(
+        isinstance(text, str)
+        and isinstance(weight, int | float)
+        and not isinstance(weight, bool)
+        and abs(weight) <= _LARGEST
+        for text, weight in weights.items()
+    )
 
 
 def _is_filter(where: object) -> bool:
@@ -121,7 +196,7 @@ def _unknown_fields(written: Json, known: set[str], path: str) -> list[Problem]:
 
 def _word(
     written: object,
-    words: type[MetricKind | Aggregate | MarginKind],
+    words: type[MetricKind | Aggregate | MarginKind | Align],
     field: str,
     problems: list[Problem],
 ) -> str | None:

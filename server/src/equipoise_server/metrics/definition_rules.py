@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from math import isfinite
 
 from equipoise_server.foundation.refusals import Problem
-from equipoise_server.metrics.values import Aggregate, Definition, Fact, Margin, MarginKind, MetricKind
+from equipoise_server.metrics.fact_rules import fact_problems
+from equipoise_server.metrics.special_kinds import special_problems
+from equipoise_server.metrics.values import Aggregate, Definition, Margin, MarginKind, MetricKind
 
 LONGEST_WINDOW = timedelta(days=90)
-LONGEST_EVENT_NAME = 200
 LONGEST_DISPLAY = 12
-CAPPED_KINDS = {MetricKind.COUNT, MetricKind.SUM}
-# What the one fact of each kind adds up; a ratio chooses for both of its facts.
-AGGREGATE_OF_KIND = {
-    MetricKind.CONVERSION: Aggregate.COUNT,
-    MetricKind.COUNT: Aggregate.COUNT,
-    MetricKind.SUM: Aggregate.SUM,
-    MetricKind.MEAN: Aggregate.SUM,
+CAPPED_KINDS = {MetricKind.COUNT, MetricKind.SUM, MetricKind.UNIQUE}
+SHARE_KINDS = {MetricKind.CONVERSION, MetricKind.RETENTION, MetricKind.FUNNEL}
+_COUNTS, _SUMS = {Aggregate.COUNT}, {Aggregate.SUM}
+# What the one fact of each kind may add up; a ratio chooses for both of its facts.
+AGGREGATES_OF_KIND: Mapping[MetricKind, set[Aggregate]] = {
+    MetricKind.CONVERSION: _COUNTS,
+    MetricKind.COUNT: _COUNTS,
+    MetricKind.SUM: {Aggregate.SUM, Aggregate.WEIGHT},
+    MetricKind.MEAN: _SUMS,
+    MetricKind.RATIO: set(Aggregate),
+    MetricKind.UNIQUE: _COUNTS,
+    MetricKind.RETENTION: _COUNTS,
+    MetricKind.FUNNEL: _COUNTS,
+    MetricKind.QUANTILE: _SUMS,
+    MetricKind.EXCEEDANCE: _SUMS,
+    MetricKind.ABSENCE: _COUNTS,
 }
 
 
@@ -33,11 +43,12 @@ def definition_problems(key: str, definition: Definition) -> list[Problem]:
             )
         ]
     return [
-        *_fact_problems(key, "fact", definition.fact),
+        *_fact_problems(key, "fact", definition),
         *_aggregate_problems(key, definition),
         *_denominator_problems(key, definition),
-        *_window_problems(key, definition.window),
+        *_window_problems(key, definition),
         *_cap_problems(key, definition),
+        *special_problems(key, definition),
     ]
 
 
@@ -66,36 +77,32 @@ def display_problems(key: str, kind: MetricKind, display: str) -> list[Problem]:
                 f"{LONGEST_DISPLAY} characters such as “€”.",
             )
         ]
-    if kind is MetricKind.CONVERSION and display not in {"percent", "number"}:
-        return [Problem("display", f"“{key}”: a conversion is a share; display it as “percent”.")]
+    if kind in SHARE_KINDS and display not in {"percent", "number"}:
+        return [Problem("display", f"“{key}”: a {kind} is a share; display it as “percent”.")]
     if kind in CAPPED_KINDS and display == "percent":
         return [Problem("display", f"“{key}”: a {kind} is no share; display it as “number” or in its unit.")]
     return []
 
 
-def _fact_problems(key: str, field: str, fact: Fact) -> Iterator[Problem]:
-    path = f"definition.{field}"
-    if not fact.event.strip() or len(fact.event) > LONGEST_EVENT_NAME:
+def _fact_problems(key: str, field: str, definition: Definition) -> Iterator[Problem]:
+    fact = definition.fact if field == "fact" else definition.denominator
+    assert fact is not None
+    yield from fact_problems(key, f"definition.{field}", fact)
+    is_unique = definition.kind is MetricKind.UNIQUE and field == "fact"
+    if fact.property and fact.aggregate is Aggregate.COUNT and not is_unique:
         yield Problem(
-            f"{path}.event",
-            f"“{key}”: name the event that counts, in at most {LONGEST_EVENT_NAME} characters.",
-        )
-    if fact.property and fact.aggregate is Aggregate.COUNT:
-        yield Problem(
-            f"{path}.property",
+            f"definition.{field}.property",
             f"“{key}”: counting events needs no property; leave it empty or set the aggregate to “sum”.",
         )
-    if fact.where is not None and not all(name.strip() for name in fact.where):
-        yield Problem(f"{path}.where", f"“{key}”: give each property of the filter a name.")
 
 
 def _aggregate_problems(key: str, definition: Definition) -> Iterator[Problem]:
-    wanted = AGGREGATE_OF_KIND.get(definition.kind)
-    if wanted is not None and definition.fact.aggregate is not wanted:
+    allowed = AGGREGATES_OF_KIND[definition.kind]
+    if definition.fact.aggregate not in allowed:
+        wanted = " or ".join(f"“{aggregate}”" for aggregate in sorted(allowed))
         yield Problem(
             "definition.fact.aggregate",
-            f"“{key}”: a {definition.kind} needs the aggregate “{wanted}”, not "
-            f"“{definition.fact.aggregate}”.",
+            f"“{key}”: a {definition.kind} needs the aggregate {wanted}, not “{definition.fact.aggregate}”.",
         )
 
 
@@ -113,14 +120,20 @@ def _denominator_problems(key: str, definition: Definition) -> Iterator[Problem]
             f"“{key}”: a ratio needs a denominator; say which events it is divided by.",
         )
     else:
-        yield from _fact_problems(key, "denominator", denominator)
+        yield from _fact_problems(key, "denominator", definition)
 
 
-def _window_problems(key: str, window: timedelta) -> Iterator[Problem]:
-    if not timedelta(0) < window <= LONGEST_WINDOW:
+def _window_problems(key: str, definition: Definition) -> Iterator[Problem]:
+    if not timedelta(0) < definition.window <= LONGEST_WINDOW:
         yield Problem(
             "definition.window",
             f"“{key}”: the window must be longer than 0 and at most {LONGEST_WINDOW.days} days.",
+        )
+    if not timedelta(0) <= definition.delay < max(definition.window, timedelta(microseconds=1)):
+        yield Problem(
+            "definition.delay",
+            f"“{key}”: the delay must be 0 or more and shorter than the window, which ends that long after"
+            " the first exposure.",
         )
 
 

@@ -22,13 +22,33 @@ class MetricKind(StrEnum):
     """The mean value per event: total value over number of events, both per unit."""
     RATIO = "ratio"
     """One aggregation over another, both per unit (orders per session)."""
+    UNIQUE = "unique"
+    """The number of different values that a property takes in the unit's events."""
+    RETENTION = "retention"
+    """1 when the unit comes back: at least one event between `delay` and `window` after its exposure."""
+    FUNNEL = "funnel"
+    """1 when the unit takes every step, each strictly after the one before."""
+    QUANTILE = "quantile"
+    """A quantile of the values of all events (page load p95), units as clusters."""
+    EXCEEDANCE = "exceedance"
+    """The share of the events with a value whose value is above a threshold."""
+    ABSENCE = "absence"
+    """The share of the events that no `answer` followed within a time: self-service without a ticket."""
 
 
 class Aggregate(StrEnum):
-    """What a fact adds up: rows or a value."""
+    """What a fact adds up: rows, a value, or a weight declared for each value of a property."""
 
     COUNT = "count"
     SUM = "sum"
+    WEIGHT = "weight"
+
+
+class Align(StrEnum):
+    """Where a window ends: to the microsecond, or at the midnight (UTC) after its end."""
+
+    EXACT = "exact"
+    DAY = "day"
 
 
 class Direction(StrEnum):
@@ -71,6 +91,8 @@ class Fact:
     """The property whose value is summed; "" sums the event's own `value`."""
     where: Mapping[str, str | float | bool] | None = None
     """Properties that must equal these values."""
+    weights: Mapping[str, float] | None = None
+    """WEIGHT: what an event adds, by the property's text; other texts add nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +104,24 @@ class Definition:
     denominator: Fact | None = None
     """Only for RATIO."""
     window: timedelta = timedelta(days=7)
-    """Attribution: events in [first exposure, first exposure + window)."""
+    """Attribution: events in [first exposure + delay, first exposure + window)."""
     cap: float | None = None
-    """A unit's number is cut at this value (COUNT and SUM)."""
+    """A unit's number is cut at this value (COUNT, SUM and UNIQUE)."""
+    delay: timedelta = timedelta(0)
+    """How long after the first exposure events begin to count."""
+    align: Align = Align.EXACT
+    steps: tuple[Fact, ...] = ()
+    """FUNNEL: what must happen after `fact`, in this order."""
+    quantile: float | None = None
+    """QUANTILE: which one, between 0 and 1."""
+    threshold: float | None = None
+    """EXCEEDANCE: the value that an event must exceed."""
+    answer: Fact | None = None
+    """ABSENCE: what must not follow."""
+    within: timedelta | None = None
+    """ABSENCE: for how long after an event an answer counts, that instant included."""
+    covariate_days: int | None = None
+    """CUPED: the same number from the unit's own days before its exposure, back to a midnight (UTC)."""
 
 
 @dataclass(frozen=True, slots=True)

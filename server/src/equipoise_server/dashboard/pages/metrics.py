@@ -113,8 +113,37 @@ def meaning(definition: Definition) -> str:
             said = f"Mean {_value(fact)} per {_event(fact)}"
         case MetricKind.RATIO:
             said = f"{_aggregated(fact)} per {_aggregated(definition.denominator)}"
+        case _:
+            said = _special_meaning(definition)
     cap = f", capped at {words.plain(definition.cap)}" if definition.cap is not None else ""
-    return f"{said} within {words.span(definition.window)} of the first exposure{cap}"
+    when = f"within {words.span(definition.window)} of the first exposure"
+    if definition.delay:
+        first, last = words.span(definition.delay), words.span(definition.window)
+        when = f"between {first} and {last} after the first exposure"
+    return f"{said} {when}{cap}"
+
+
+def _special_meaning(definition: Definition) -> str:
+    fact = definition.fact
+    match definition.kind:
+        case MetricKind.UNIQUE:
+            return f"Number of different values of {fact.property} in {_event(fact)} per unit"
+        case MetricKind.RETENTION:
+            return f"Share of units that come back with {_event(fact)}"
+        case MetricKind.FUNNEL:
+            steps = ", then ".join(_event(step) for step in (fact, *definition.steps))
+            return f"Share of units that do {steps}"
+        case MetricKind.QUANTILE:
+            share = words.plain(definition.quantile or 0)
+            return f"Quantile {share} of {_value(fact)} of all {_event(fact)} events"
+        case MetricKind.EXCEEDANCE:
+            above = words.plain(definition.threshold or 0)
+            return f"Share of {_event(fact)} events whose {_value(fact)} is above {above}"
+        case _:
+            answer, within = definition.answer, definition.within
+            told = _event(answer) if answer else "an answer"
+            span = words.span(within or definition.window)
+            return f"Share of {_event(fact)} events without {told} in the {span} after"
 
 
 def _event(fact: Fact) -> str:
@@ -130,6 +159,8 @@ def _value(fact: Fact) -> str:
 def _aggregated(fact: Fact | None) -> str:
     if fact is None:
         return "unknown"
+    if fact.aggregate is Aggregate.WEIGHT:
+        return f"weight by {fact.property} of {_event(fact)}"
     return (
         f"{_value(fact)} of {_event(fact)}" if fact.aggregate is Aggregate.SUM else f"{_event(fact)} events"
     )
