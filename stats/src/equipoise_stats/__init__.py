@@ -13,7 +13,9 @@ from equipoise_stats.clusters import (
     ClusterEffect, ClusterMethod, ClusterSrm, ClusterTable, cluster_effect, cluster_srm, cr2_effect,
     delta_effect, means_effect, permutation_p_value,
 )
-from equipoise_stats.composite import Component, Composite, Scale, composite_effect, sensitivity
+from equipoise_stats.composite import (
+    Component, Composite, Scale, composite_arms, composite_effect, sensitivity,
+)
 from equipoise_stats.covariates import (
     Adjustment, Slopes, adjust, adjust_within, comparable_strata, fill_missing, merge_sparse_strata,
 )
@@ -25,6 +27,7 @@ from equipoise_stats.e_processes import (
 from equipoise_stats.estimates import (
     Estimate, Status, Undefined, mean_estimate, proportion_estimate, ratio_estimate,
 )
+from equipoise_stats.exchange import from_document, to_document
 from equipoise_stats.families import (
     Gatekeeping, Selected, benjamini_hochberg, benjamini_yekutieli, bonferroni, e_benjamini_hochberg,
     fcr_intervals, fixed_sequence, gatekeep, holm, weighted_bonferroni,
@@ -35,7 +38,8 @@ from equipoise_stats.group_sequential import (
     pocock_constant,
 )
 from equipoise_stats.guardrails import (
-    Alarm, AlarmMethod, AlarmRule, Guardrail, GuardrailVerdict, alarm, contrast, non_inferiority, rate_alarm,
+    Alarm, AlarmMethod, AlarmRule, Bounded, Guardrail, GuardrailVerdict, alarm, contrast, non_inferiority,
+    rate_alarm, within_bound,
 )
 from equipoise_stats.horvitz_thompson import (
     CarryoverTest, SingleRegion, SingleRegionEffect, carryover_test, horvitz_thompson,
@@ -58,8 +62,8 @@ from equipoise_stats.looks import Dependence, Ledger, Look, LookRule, LookState
 from equipoise_stats.moments import Moments, MomentsError, merge_all
 from equipoise_stats.open_ended import correlated_bounds, look_correlation, union_bounds
 from equipoise_stats.plan import (
-    Design, DesignError, Direction, Evidence, Margin, MarginKind, MetricKind, MetricPlan, MetricRole,
-    VariantPlan, design_problems,
+    Design, DesignError, Direction, Evidence, IntervalRule, Margin, MarginKind, MetricKind, MetricPlan,
+    MetricRole, VariantPlan, design_problems,
 )
 from equipoise_stats.planning import (
     Clusters, GuardrailBaseline, UnitsNeeded, accumulate, clusters_needed, days_needed, dunnett_target,
@@ -123,13 +127,13 @@ from equipoise_stats.windows import (
 
 __all__ = [
     "AdjustedTotal", "Adjustment", "Alarm", "AlarmMethod", "AlarmRule", "AllocationEpoch", "Analysis",
-    "ArmCount", "ArmRows", "BalancedPanel", "Baseline", "Bounds", "CarryoverTest", "CheckName", "Choice",
-    "ClusterEffect", "ClusterMethod", "ClusterSrm", "ClusterTable", "Clusters", "Component", "Composite",
-    "Compound", "Dependence", "Design", "DesignBalance", "DesignError", "DetectableChange", "Direction",
-    "Duration", "Estimate", "Event", "Evidence", "Exposure", "Gatekeeping", "Guardrail",
+    "ArmCount", "ArmRows", "BalancedPanel", "Baseline", "Bounded", "Bounds", "CarryoverTest", "CheckName",
+    "Choice", "ClusterEffect", "ClusterMethod", "ClusterSrm", "ClusterTable", "Clusters", "Component",
+    "Composite", "Compound", "Dependence", "Design", "DesignBalance", "DesignError", "DetectableChange",
+    "Direction", "Duration", "Estimate", "Event", "Evidence", "Exposure", "Gatekeeping", "Guardrail",
     "GuardrailBaseline", "GuardrailVerdict", "Heterogeneity", "Histogram", "Independence", "InputError",
-    "Interaction", "Interval", "Ledger", "Look", "LookPlan", "LookRule", "LookState", "Margin",
-    "MarginKind", "Method", "MetricKind", "MetricPlan", "MetricResult", "MetricRole", "Moments",
+    "Interaction", "Interval", "IntervalRule", "Ledger", "Look", "LookPlan", "LookRule", "LookState",
+    "Margin", "MarginKind", "Method", "MetricKind", "MetricPlan", "MetricResult", "MetricRole", "Moments",
     "MomentsError", "Onset", "Ordered", "Outcome", "PairState", "Pairing", "PastExperiments", "Posterior",
     "PowerTarget", "Prior", "ProxyReport", "QualityCheck", "QualityEvidence", "QuantileEstimate",
     "Quantity", "RatePosterior", "Realised", "Replay", "Results", "Rope", "Scale", "ScannedPair",
@@ -142,7 +146,7 @@ __all__ = [
     "alarm", "analyse", "anytime_t_multiplier", "assignment_independence", "balance", "balanced_panel",
     "benjamini_hochberg", "benjamini_yekutieli", "bernoulli_sequence", "bonferroni", "cap_at",
     "cap_of_histogram", "capped", "carryover_test", "check_trigger", "choose", "cluster_effect",
-    "cluster_srm", "clusters_needed", "comparable_strata", "composite_effect", "compound",
+    "cluster_srm", "clusters_needed", "comparable_strata", "composite_arms", "composite_effect", "compound",
     "concentration_for", "confidence_sequence", "constant_metric", "contrast", "control_shares",
     "correlated_bounds", "cr2_effect", "credited", "days_needed", "delta_effect", "design_problems",
     "detectable_by_week", "detectable_effect", "detectable_lift_of_rate", "differs_between_arms",
@@ -150,8 +154,8 @@ __all__ = [
     "dunnett_critical", "dunnett_target", "duplicate_exposures", "duration", "e_benjamini_hochberg",
     "equal_looks", "estimate", "estimate_of", "event_quantile", "event_quantile_of", "exceedance",
     "exit_probabilities", "fcr_intervals", "fieller_bounds", "fieller_lift", "fill_missing", "find_onset",
-    "find_stage", "first_exposures", "fixed_effects_fit", "fixed_sequence", "funnel", "gatekeep",
-    "group_sequential_bounds", "holdout_lift", "holdout_variance", "holm", "horvitz_thompson",
+    "find_stage", "first_exposures", "fixed_effects_fit", "fixed_sequence", "from_document", "funnel",
+    "gatekeep", "group_sequential_bounds", "holdout_lift", "holdout_variance", "holm", "horvitz_thompson",
     "inflation_of_bounds", "interaction", "judge_proxy", "judge_segments", "judge_srm",
     "judge_srm_over_epochs", "judge_tenure", "liml_slope", "localise", "localise_pairs", "log_e_value",
     "log_e_value_of_counts", "log_e_value_of_split", "log_lift", "look_correlation", "mean_estimate",
@@ -167,9 +171,10 @@ __all__ = [
     "score_z", "sensitivity", "sequence_bounds", "sequence_inflation", "sequence_power",
     "sequence_power_table", "sequential_inflation", "shrunk_lifts", "simple_effects", "skew_of_split",
     "slope_weights", "spread_of_effects", "srm_log_e_value", "stationarity", "step_down_dunnett",
-    "surprise", "switchback_design", "switchback_effect", "tolerated_share", "total_without_selection",
-    "true_covariance", "two_proportions", "two_sided_multiplier", "union_bounds", "unit_quantile",
-    "units_for_all", "units_per_arm", "units_per_arm_of_guardrail", "units_per_arm_of_rates",
-    "units_per_arm_of_t_test", "variance_ratio", "weighted_bonferroni", "weighted_days", "welch", "wilson",
-    "windowed_values", "with_covariates", "without_burn_in",
+    "surprise", "switchback_design", "switchback_effect", "to_document", "tolerated_share",
+    "total_without_selection", "true_covariance", "two_proportions", "two_sided_multiplier", "union_bounds",
+    "unit_quantile", "units_for_all", "units_per_arm", "units_per_arm_of_guardrail",
+    "units_per_arm_of_rates", "units_per_arm_of_t_test", "variance_ratio", "weighted_bonferroni",
+    "weighted_days", "welch", "wilson", "windowed_values", "with_covariates", "within_bound",
+    "without_burn_in",
 ]

@@ -5,10 +5,11 @@ The order is law: SRM and quality first, and when they fail no metric is even lo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from equipoise_stats.adjusted_pairs import adjusted_arms, arms_of
+from equipoise_stats.claims import Claim, claims
 from equipoise_stats.comparison import (
     Comparison,
     Inference,
@@ -18,6 +19,7 @@ from equipoise_stats.comparison import (
     missing_look,
     missing_size,
 )
+from equipoise_stats.composite import composite_arms
 from equipoise_stats.data_checks import arrival_checks, comparison_checks
 from equipoise_stats.estimates import (
     Estimate,
@@ -27,23 +29,25 @@ from equipoise_stats.estimates import (
     proportion_estimate,
     ratio_estimate,
 )
-from equipoise_stats.families import holm
 from equipoise_stats.guardrails import (
     Alarm,
     AlarmRule,
+    Bounded,
     Guardrail,
+    GuardrailVerdict,
     alarm,
     non_inferiority,
     non_inferiority_of_few,
     rate_alarm,
     undecided,
+    within_bound,
 )
-from equipoise_stats.intervals import Interval, known, normal_critical
+from equipoise_stats.intervals import known, normal_critical
+from equipoise_stats.levels import at_level
 from equipoise_stats.looks import Look
 from equipoise_stats.moments import Moments
 from equipoise_stats.plan import (
     Design,
-    Direction,
     Evidence,
     Margin,
     MetricKind,
@@ -58,7 +62,6 @@ from equipoise_stats.results import (
     Method,
     MetricResult,
     Results,
-    Significance,
     Withheld,
     WithheldReason,
 )
@@ -68,6 +71,17 @@ from equipoise_stats.srm import AllocationEpoch, Srm, SrmVerdict, judge_srm_over
 from equipoise_stats.verdicts import overall, treatment_verdicts
 
 _NO_UNITS = Estimate(0, None, None, None, Status.NO_UNITS)
+# Nothing is judged at this look, whatever the treatment's own value is.
+_NOT_NOW = frozenset(
+    {
+        Status.NO_UNITS,
+        Status.TOO_FEW_UNITS,
+        Status.TOO_EARLY,
+        Status.NO_EXPECTED_UNITS,
+        Status.LOOK_SKIPPED,
+        Status.LOOKS_ENDED,
+    }
+)
 
 
 def analyse(evidence: Evidence, design: Design) -> Analysis:
@@ -87,12 +101,14 @@ def analyse(evidence: Evidence, design: Design) -> Analysis:
     method = _method(design)
     looks = schedule(design, evidence)
     pairs = _pairs(evidence, design, looks)
-    compared = compare(pairs, Inference(method, design.alpha, design.power))
-    claims = _claims(pairs, compared, design.alpha)
+    inference = Inference(method, design.alpha, design.power)
+    compared = compare(pairs, inference)
+    claimed = claims(pairs, compared, design, method)
+    shown = _agreeing(pairs, compared, claimed, (design, inference))
     alarm_alpha = design.alarm_alpha / max(1, len(design.with_role(MetricRole.GUARDRAIL)))
     metrics = tuple(
         _result(pair, comparison, claim, (design, alarm_alpha))
-        for pair, comparison, claim in zip(pairs, compared, claims, strict=True)
+        for pair, comparison, claim in zip(pairs, shown, claimed, strict=True)
     )
     rows = tuple(zip(pairs, compared, strict=True))
     quality = (*checks, *metric_checks(design, evidence), *comparison_checks(design, evidence, rows))
@@ -101,6 +117,25 @@ def analyse(evidence: Evidence, design: Design) -> Analysis:
     taken = {(row.metric, row.treatment): row.look for row in metrics if row.look is not None}
     ledger = recorded(evidence.ledger, looks, taken) if looks else None
     return Results(method, design.alpha, match, arms, quality, metrics, treatments, verdict, ledger)
+
+
+def _agreeing(
+    pairs: Sequence[Pair],
+    compared: Sequence[Comparison],
+    claimed: Sequence[Claim],
+    plan: tuple[Design, Inference],
+) -> tuple[Comparison, ...]:
+    """The comparisons with intervals at the level of their claims, where it is not the plan's own."""
+    design, inference = plan
+    shown = []
+    for pair, comparison, claim in zip(pairs, compared, claimed, strict=True):
+        if claim.level == design.alpha or comparison.status is not Status.OK:
+            shown.append(comparison)
+            continue
+        is_guardrail = pair.plan.role is MetricRole.GUARDRAIL
+        critical = _one_sided_critical(pair, design) if is_guardrail else None
+        shown.append(at_level(pair, comparison, claim.level, inference, critical=critical))
+    return tuple(shown)
 
 
 def estimate(moments: Moments | None, plan: MetricPlan) -> Estimate:
@@ -142,29 +177,41 @@ def _withholding(evidence: Evidence, match: Srm, checks: Sequence[QualityCheck])
 def _pairs(evidence: Evidence, design: Design, looks: Schedule) -> tuple[Pair, ...]:
     expected = {treatment: _expected_units(design, treatment) for treatment in design.treatments}
     plain = tuple(
-        Pair(
-            metric,
-            treatment,
-            estimate(evidence.moments.get(treatment), metric),
-            control,
-            expected[treatment],
-            looks.get((metric.key, treatment)),
-        )
+        Pair(metric, treatment, *arms, expected[treatment], looks.get((metric.key, treatment)))
         for metric in design.metrics
-        for control in (estimate(evidence.moments.get(design.control), metric),)
-        for treatment in design.treatments
+        for treatment, arms in _estimates(evidence, design, metric)
     )
     if not evidence.strata and not any(metric.covariates for metric in design.metrics):
         return plain
     return tuple(_adjust(pair, evidence, design.control) for pair in plain)
 
 
+def _estimates(
+    evidence: Evidence, design: Design, metric: MetricPlan
+) -> Iterator[tuple[str, tuple[Estimate, Estimate]]]:
+    """By treatment, its estimate and the control's; those of a composite need each other."""
+    below = evidence.moments.get(design.control)
+    if metric.kind is not MetricKind.COMPOSITE:
+        control = estimate(below, metric)
+        for treatment in design.treatments:
+            yield treatment, (estimate(evidence.moments.get(treatment), metric), control)
+        return
+    for treatment in design.treatments:
+        above = evidence.moments.get(treatment)
+        arms = _NO_UNITS, _NO_UNITS
+        if above is not None and below is not None:
+            arms = composite_arms(above, below, metric.components)
+        yield treatment, arms
+
+
 def _adjust(pair: Pair, evidence: Evidence, control: str) -> Pair:
-    """The pair adjusted for its covariates, within the strata of the evidence."""
+    """The pair adjusted for its covariates, within the strata of the evidence; a composite as it is."""
+    if pair.plan.kind is MetricKind.COMPOSITE:
+        return pair
     arms = arms_of(evidence.moments, pair.treatment_key, control)
     strata = [arms_of(stratum, pair.treatment_key, control) for stratum in evidence.strata]
     found = adjusted_arms(pair.plan, (pair.treatment, pair.control), arms, strata)
-    return replace(
+    adjusted = replace(
         pair,
         treatment=found.treatment,
         control=found.control,
@@ -172,6 +219,21 @@ def _adjust(pair: Pair, evidence: Evidence, control: str) -> Pair:
         watched=found.watched,
         pooled=found.pooled,
     )
+    return replace(adjusted, reduction=_reduction(pair, adjusted))
+
+
+def _reduction(plain: Pair, adjusted: Pair) -> float | None:
+    """The share of the effect's variance that the adjustment took away; None when it did nothing."""
+    if adjusted.treatment == plain.treatment and adjusted.control == plain.control:
+        return None
+    before, after = _spread(plain), _spread(adjusted)
+    return 1 - after / before if before and after is not None else None
+
+
+def _spread(pair: Pair) -> float | None:
+    if pair.treatment.variance is None or pair.control.variance is None:
+        return None
+    return pair.treatment.variance + pair.control.variance - 2 * pair.covariance
 
 
 def _expected_units(design: Design, treatment: str) -> float | None:
@@ -181,7 +243,7 @@ def _expected_units(design: Design, treatment: str) -> float | None:
     return design.expected_units * (design.weight(treatment) + design.weight(design.control))
 
 
-def _result(pair: Pair, comparison: Comparison, claim: _Claim, plan: tuple[Design, float]) -> MetricResult:
+def _result(pair: Pair, comparison: Comparison, claim: Claim, plan: tuple[Design, float]) -> MetricResult:
     """One result. plan: the design and each guardrail's share of the alarms' alpha."""
     design, alarm_alpha = plan
     margin = pair.plan.margin if pair.plan.role is MetricRole.GUARDRAIL else None
@@ -202,6 +264,7 @@ def _result(pair: Pair, comparison: Comparison, claim: _Claim, plan: tuple[Desig
         mde_reached=comparison.mde_reached,
         status=comparison.status,
         look=_look(pair, comparison),
+        variance_reduction=pair.reduction,
     )
 
 
@@ -212,6 +275,25 @@ def _look(pair: Pair, comparison: Comparison) -> Look | None:
 
 
 def _guardrail(pair: Pair, comparison: Comparison, margin: Margin, design: Design) -> Guardrail:
+    found = _non_inferiority(pair, comparison, margin, design)
+    bound = pair.plan.bound
+    if bound is None:
+        return found
+    if comparison.status in _NOT_NOW:
+        reason = comparison.status
+        return found.with_bound(Bounded(GuardrailVerdict.INCONCLUSIVE, bound, None, None, reason))
+    return found.with_bound(
+        within_bound(
+            pair.treatment,
+            bound,
+            direction=pair.plan.direction,
+            critical=_one_sided_critical(pair, design),
+            is_rate=pair.plan.kind is MetricKind.PROPORTION and pair.pooled,
+        )
+    )
+
+
+def _non_inferiority(pair: Pair, comparison: Comparison, margin: Margin, design: Design) -> Guardrail:
     arms, direction = (pair.treatment, pair.control), pair.plan.direction
     method = _method(design)
     rates = few_events(pair, method)
@@ -254,54 +336,3 @@ def _alarm(pair: Pair, margin: Margin, design: Design, alpha: float) -> Alarm | 
     treated = design.weight(pair.treatment_key)
     share = treated / (treated + design.weight(design.control))
     return rate_alarm(*watched, rule, share=share)
-
-
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    """What one comparison may say in its family."""
-
-    adjusted: float | None
-    significance: Significance
-
-
-_NOT_TESTED = _Claim(None, Significance.NOT_TESTED)
-_GATE_CLOSED = _Claim(None, Significance.GATE_CLOSED)
-
-
-def _claims(pairs: Sequence[Pair], compared: Sequence[Comparison], alpha: float) -> list[_Claim]:
-    """Adjust the OEC over treatments, then the secondaries of treatments whose OEC succeeded.
-
-    The secondary family counts every secondary × treatment, also those behind a closed gate,
-    so its size does not depend on the data.
-    """
-    claims = [_NOT_TESTED] * len(pairs)
-    open_gates = set()
-    for at, p in _adjusted(pairs, compared, MetricRole.OEC).items():
-        claims[at] = _claim(pairs[at], compared[at], p, alpha)
-        if claims[at].significance is Significance.BETTER:
-            open_gates.add(pairs[at].treatment_key)
-    for at, p in _adjusted(pairs, compared, MetricRole.SECONDARY).items():
-        is_open = pairs[at].treatment_key in open_gates
-        claims[at] = _claim(pairs[at], compared[at], p, alpha) if is_open else _GATE_CLOSED
-    return claims
-
-
-def _adjusted(
-    pairs: Sequence[Pair], compared: Sequence[Comparison], role: MetricRole
-) -> dict[int, float | None]:
-    """Holm over one role's comparisons, by place; what is unknown counts in the family as p = 1."""
-    at = [place for place, pair in enumerate(pairs) if pair.plan.role is role]
-    p_values = [compared[place].p_value for place in at]
-    adjusted = holm([1.0 if p is None else p for p in p_values])
-    known_only = (a if p is not None else None for a, p in zip(adjusted, p_values, strict=True))
-    return dict(zip(at, known_only, strict=True))
-
-
-def _claim(pair: Pair, comparison: Comparison, adjusted: float | None, alpha: float) -> _Claim:
-    if adjusted is None or not isinstance(comparison.effect, Interval):
-        return _Claim(adjusted, Significance.UNKNOWN)
-    if adjusted > alpha:
-        return _Claim(adjusted, Significance.NOT_SIGNIFICANT)
-    rises = comparison.effect.value > 0
-    good = rises is (pair.plan.direction is Direction.INCREASE)
-    return _Claim(adjusted, Significance.BETTER if good else Significance.WORSE)

@@ -44,7 +44,8 @@ class Pair:
 
     expected_units: planned for these two arms, or None. scheduled: with a planned end the look,
     or why there is none now. covariance: of the two estimates, when adjusted. watched: the arms
-    for an alarm when they differ. pooled: events may be read off as value × n.
+    for an alarm when they differ. pooled: events may be read off as value × n. reduction: the share
+    of the effect's variance that adjusting took away.
     """
 
     plan: MetricPlan
@@ -56,6 +57,7 @@ class Pair:
     covariance: float = 0.0
     watched: tuple[Estimate, Estimate] | None = None
     pooled: bool = True
+    reduction: float | None = None
 
     @property
     def at_the_end(self) -> bool:
@@ -172,7 +174,7 @@ def _small(rates: TwoRates, pair: Pair, inference: Inference) -> Comparison:
     effect, lift = rates.difference(level), rates.lift(level)
     half = (effect.upper - effect.lower) / 2
     change = half * (1 + normal_critical(1 - inference.power) / critical)
-    mde = _change(change, known(pair.control.value))
+    mde = mde_at(pair, change)
     confident = replace(effect, confidence=1 - inference.alpha)
     if isinstance(lift, Interval):
         lift = replace(lift, confidence=1 - inference.alpha)
@@ -236,10 +238,10 @@ def _large(pairs: Sequence[Pair], inference: Inference) -> tuple[Comparison, ...
     return tuple(
         Comparison(
             effects_row,
-            _lift(pair.control, lifts_row, bounded=bounded),
+            effects_row if _is_composite(pair) else lift_or_reason(pair, lifts_row, bounded=bounded),
             p,
             log_e_row,
-            _change(change_row, known(pair.control.value)),
+            mde_at(pair, change_row),
             Status.OK,
             z_row,
         )
@@ -299,12 +301,21 @@ def _intervals(value: FloatArray, lower: FloatArray, upper: FloatArray, alpha: f
     return [Interval(v, low, high, 1 - alpha) for v, low, high in columns]
 
 
-def _lift(control: Estimate, lift: Interval, *, bounded: bool) -> Interval | Undefined:
-    reason = unusable_baseline(control)
+def lift_or_reason(pair: Pair, lift: Interval, *, bounded: bool) -> Interval | Undefined:
+    """The lift, or why there is none: nothing to be relative to, or a control too noisy for bounds."""
+    reason = unusable_baseline(pair.control)
     if reason is not None:
         return Undefined(reason)
     return lift if bounded else Undefined(Status.NOISY_CONTROL)
 
 
-def _change(effect: float, control: float) -> DetectableChange:
+def mde_at(pair: Pair, effect: float) -> DetectableChange:
+    """A detectable effect, and as a lift; a composite's effect is a lift."""
+    if _is_composite(pair):
+        return DetectableChange(effect, effect)
+    control = known(pair.control.value)
     return DetectableChange(effect, effect / control if control > 0 else None)
+
+
+def _is_composite(pair: Pair) -> bool:
+    return pair.plan.kind is MetricKind.COMPOSITE

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from equipoise_stats.estimates import Status, Undefined
+from equipoise_stats.estimates import Estimate, Status, Undefined
 from equipoise_stats.faults import require
 from equipoise_stats.intervals import Interval
 from equipoise_stats.moments import FloatArray, Moments
@@ -81,6 +81,34 @@ def composite_effect(
     value, error = float(weights @ effects), math.sqrt(float(weights @ covariance @ weights))
     reach = critical * error
     return Composite(Interval(value, value - reach, value + reach, 1 - alpha), error, effects, covariance)
+
+
+def composite_arms(
+    treatment: Moments, control: Moments, components: Sequence[Component]
+) -> tuple[Estimate, Estimate]:
+    """Both arms as one index, sum_j w_j m_j / mC_j: their difference is the relative composite.
+
+    The control's variance carries what its own means, the scale of the index, bring; so the two
+    variances add up to those of `composite_effect`. Without a scale both have the reason instead.
+    """
+    _check(components)
+    quantities = [component.quantity for component in components]
+    reason = _unusable(treatment, control, quantities, Scale.RELATIVE)
+    if reason is not None:
+        return Estimate(treatment.n, None, None, None, reason), Estimate(control.n, None, None, None, reason)
+    t, c = (tangent(arm.names, arm.means, quantities) for arm in (treatment, control))
+    weights = np.array([component.weight for component in components], dtype=np.float64)
+    plain, pulled = weights / c.values, weights * t.values / c.values**2
+    return (
+        _index(treatment, float(plain @ t.values), float(plain @ t.covariance(treatment) @ plain)),
+        _index(control, float(weights.sum()), float(pulled @ c.covariance(control) @ pulled)),
+    )
+
+
+def _index(arm: Moments, value: float, unit_variance: float) -> Estimate:
+    if unit_variance <= 0:
+        return Estimate(arm.n, value, None, None, Status.ZERO_VARIANCE)
+    return Estimate(arm.n, value, unit_variance / arm.n, unit_variance, Status.OK)
 
 
 def sensitivity(

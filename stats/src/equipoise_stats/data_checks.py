@@ -88,9 +88,10 @@ def _constant(design: Design, compared: Sequence[tuple[Pair, Comparison]]) -> It
 
 
 def _spread(pair: Pair) -> Iterator[QualityCheck]:
-    """Outliers in one arm, skew in a small one. A rate's variance is its mean: nothing to learn."""
+    """Outliers in one arm, skew in a small one. The variance of rates and composites follows from others."""
     treatment, control = pair.treatment, pair.control
-    if pair.plan.kind is MetricKind.PROPORTION or not treatment.unit_variance or not control.unit_variance:
+    told = pair.plan.kind in {MetricKind.PROPORTION, MetricKind.COMPOSITE}
+    if told or not treatment.unit_variance or not control.unit_variance:
         return
     if not 1 / VARIANCE_RATIO <= treatment.unit_variance / control.unit_variance <= VARIANCE_RATIO:
         yield variance_ratio(treatment, control)
@@ -109,7 +110,7 @@ def _before(pair: Pair, evidence: Evidence, control: str) -> Iterator[QualityChe
 
 
 def _estimate_before(moments: Moments, plan: MetricPlan) -> Estimate | None:
-    if not set(plan.columns) <= set(moments.names):
+    if plan.kind is MetricKind.COMPOSITE or not set(plan.columns) <= set(moments.names):
         return None
     if plan.kind is MetricKind.RATIO:
         return ratio_estimate(moments, plan.key, plan.denominator)

@@ -6,13 +6,13 @@ A guardrail passes only by non-inferiority; "not significantly worse" is not a p
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from scipy import special
 
 from equipoise_stats.estimates import Estimate, Status, Undefined
-from equipoise_stats.intervals import SMALL_COUNT, TwoRates, known, unusable, unusable_baseline
+from equipoise_stats.intervals import SMALL_COUNT, TwoRates, known, unusable, unusable_baseline, wilson
 from equipoise_stats.plan import Direction, Margin, MarginKind
 from equipoise_stats.sequences import log_e_value_of_events, one_sided_reach
 
@@ -42,11 +42,22 @@ class Contrast:
 
 
 @dataclass(frozen=True, slots=True)
+class Bounded:
+    """The treatment's own value against a fixed bound, with its one-sided limits; None when unknown."""
+
+    verdict: GuardrailVerdict
+    bound: float
+    lower: float | None
+    upper: float | None
+    reason: Status | None
+
+
+@dataclass(frozen=True, slots=True)
 class Guardrail:
     """The verdict with its one-sided bounds on the distance from the margin.
 
     When the contrast is not defined the verdict is INCONCLUSIVE, the numbers are None and
-    `reason` says why.
+    `reason` says why. bounded: of a plan with a bound; the verdict is then that of both, the worse.
     """
 
     verdict: GuardrailVerdict
@@ -55,6 +66,39 @@ class Guardrail:
     lower: float | None
     upper: float | None
     reason: Status | None
+    bounded: Bounded | None = None
+
+    def with_bound(self, found: Bounded) -> Guardrail:
+        """Both judged together: harm on either fails, and only both pass."""
+        verdicts = {self.verdict, found.verdict}
+        verdict = GuardrailVerdict.INCONCLUSIVE
+        if GuardrailVerdict.FAIL in verdicts:
+            verdict = GuardrailVerdict.FAIL
+        elif verdicts == {GuardrailVerdict.PASS}:
+            verdict = GuardrailVerdict.PASS
+        return replace(self, verdict=verdict, bounded=found)
+
+
+def within_bound(
+    treatment: Estimate, bound: float, *, direction: Direction, critical: float, is_rate: bool = False
+) -> Bounded:
+    """Is the treatment's own value shown to stay clear of a bound: below it when less is better?
+
+    critical: one-sided, as for `non_inferiority`. is_rate: limits by Wilson's score, which holds
+    without an event, too.
+    """
+    if treatment.value is None or (treatment.variance is None and not is_rate):
+        return Bounded(GuardrailVerdict.INCONCLUSIVE, bound, None, None, treatment.status)
+    if is_rate:
+        lower, upper = wilson(treatment.value * treatment.n, treatment.n, critical)
+    else:
+        reach = critical * math.sqrt(known(treatment.variance))
+        lower, upper = treatment.value - reach, treatment.value + reach
+    inside, beyond = upper < bound, lower > bound
+    if direction is Direction.INCREASE:
+        inside, beyond = beyond, inside
+    verdict = GuardrailVerdict.PASS if inside else GuardrailVerdict.INCONCLUSIVE
+    return Bounded(GuardrailVerdict.FAIL if beyond else verdict, bound, lower, upper, None)
 
 
 class AlarmMethod(StrEnum):

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from equipoise_stats.composite import Component
 from equipoise_stats.looks import Ledger
 from equipoise_stats.moments import Moments
 from equipoise_stats.quality_evidence import QualityEvidence, quality_problems
@@ -21,6 +22,7 @@ class MetricKind(StrEnum):
     MEAN = "mean"
     PROPORTION = "proportion"
     RATIO = "ratio"
+    COMPOSITE = "composite"
 
 
 class MetricRole(StrEnum):
@@ -37,6 +39,17 @@ class Direction(StrEnum):
 
     INCREASE = "increase"
     DECREASE = "decrease"
+
+
+class IntervalRule(StrEnum):
+    """EACH: every interval at 1 - alpha. AGREEING: wide enough to say what the families claim.
+
+    Agreeing intervals of the OEC are simultaneous over treatments, those of claimed secondaries
+    hold the false coverage rate, and a guardrail's leaves alpha on either side, as its verdict does.
+    """
+
+    EACH = "each"
+    AGREEING = "agreeing"
 
 
 class MarginKind(StrEnum):
@@ -72,6 +85,9 @@ class MetricPlan:
     open_ended: units already seen add to it, so that looks at it hang together in an unknown
     way; closed windows are the rule for anything that decides.
     covariates: moments columns measured before exposure, for which estimates are adjusted.
+    components: of a composite, each a metric's columns with its weight, negative where less is
+    better; its effect is the weighted sum of lifts. bound: of a guardrail, what the treatment's own
+    value must stay clear of, in the metric's unit.
     """
 
     key: str
@@ -82,6 +98,8 @@ class MetricPlan:
     alarm_margin: Margin | None = None
     open_ended: bool = False
     covariates: tuple[str, ...] = ()
+    components: tuple[Component, ...] = ()
+    bound: float | None = None
 
     @property
     def denominator(self) -> str:
@@ -91,6 +109,9 @@ class MetricPlan:
     @property
     def columns(self) -> tuple[str, ...]:
         """The moments columns that this metric reads."""
+        if self.kind is MetricKind.COMPOSITE:
+            read = (column for one in self.components for column in one.quantity.columns)
+            return tuple(dict.fromkeys(read))
         return (self.key, self.denominator) if self.kind is MetricKind.RATIO else (self.key,)
 
 
@@ -104,6 +125,7 @@ class Design:
     alarm_units: the size at which an alarm is sharpest (a day's units); else expected_units.
     looks: a planned end with group-sequential looks before it; None means no planned end, so
     sequences. planned_days: from start to end, the information time of open-ended metrics.
+    intervals: at which level they are given.
     """
 
     variants: tuple[VariantPlan, ...]
@@ -117,6 +139,7 @@ class Design:
     power: float = 0.8
     looks: LookPlan | None = None
     planned_days: float | None = None
+    intervals: IntervalRule = IntervalRule.EACH
 
     @property
     def treatments(self) -> tuple[str, ...]:
@@ -231,6 +254,28 @@ def _metric_problems(design: Design) -> Iterator[str]:
         for name, margin in (("margin", metric.margin), ("alarm_margin", metric.alarm_margin)):
             if margin is not None and not _is_possible(margin):
                 yield f"metric {metric.key!r}: {name} {margin.value} is not a harm that can be allowed"
+        if metric.bound is not None and not math.isfinite(metric.bound):
+            yield f"metric {metric.key!r}: bound must be a number, not {metric.bound}"
+        yield from _component_problems(metric)
+
+
+def _component_problems(metric: MetricPlan) -> Iterator[str]:
+    """Weights are checked where they are used, too; here every fault is told at once."""
+    if metric.kind is not MetricKind.COMPOSITE:
+        if metric.components:
+            yield f"metric {metric.key!r}: only a composite has components"
+        return
+    quantities = [one.quantity for one in metric.components]
+    if not quantities:
+        yield f"metric {metric.key!r}: a composite needs components"
+    if len(set(quantities)) != len(quantities):
+        yield f"metric {metric.key!r}: each component only once"
+    if not all(math.isfinite(one.weight) and one.weight != 0 for one in metric.components):
+        yield f"metric {metric.key!r}: weights are finite and not 0"
+    if metric.role is MetricRole.GUARDRAIL:
+        yield f"metric {metric.key!r}: a composite is no guardrail, harm cannot be bought with gain"
+    if metric.covariates:
+        yield f"metric {metric.key!r}: a composite takes no covariates"
 
 
 def _is_possible(margin: Margin) -> bool:

@@ -81,6 +81,8 @@ class MetricResult:
     secondaries over metrics × treatments); None outside a family, behind a closed gate, or
     when unknown. status: OK or why there is no effect. look: the scheduled look that made the
     intervals repeated ones; None without a planned end or when no look was taken.
+    variance_reduction: the share of the effect's variance that covariates or strata took away;
+    None when nothing was adjusted.
     """
 
     metric: str
@@ -99,6 +101,7 @@ class MetricResult:
     mde_reached: DetectableChange | None
     status: Status
     look: Look | None = None
+    variance_reduction: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
