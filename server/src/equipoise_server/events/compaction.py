@@ -85,7 +85,7 @@ def compact_once(places: Places, *, now: datetime) -> Compacted | None:
     database = store.open_database(places.scratch)
     try:
         for (environment_id, day), arrived in _by_day(taken).items():
-            _Day(database, places, environment_id, day, now).compact(arrived, outcome)
+            _Day(database, places, environment_id, day, now, head.version + 1).compact(arrived, outcome)
     finally:
         database.close()
     _commit(outcome, head.version, now)
@@ -131,6 +131,7 @@ class _Day:
     environment_id: UUID
     day: date
     now: datetime
+    arrival: int
 
     def compact(self, arrived: list[Row], outcome: _Outcome) -> None:
         """Judge the arrived events against the day's files and write what is new."""
@@ -156,7 +157,7 @@ class _Day:
         query = store.LOAD_HELD if live else store.NO_HELD
         self.database.execute(query, held if live else None).fetchall()
         self.database.execute(store.JUDGE_INCOMING).fetchall()
-        self.database.execute(store.LOAD_FRESH).fetchall()
+        self.database.execute(store.LOAD_FRESH, {"arrival": self.arrival}).fetchall()
 
     def _count(self, tally: _Tally) -> None:
         for verdict, count, late, early in self.database.execute(store.COUNT_JUDGED).fetchall():
@@ -209,6 +210,7 @@ class _Day:
         return StoreFile(
             id=name, environment_id=partition.environment_id, kind=partition.kind, day=partition.day,
             path=str(path / f"{name.hex}.parquet"), created_at=self.now,
+            arrival=self.arrival,
         )  # fmt: skip
 
     def _describe(self, file: StoreFile) -> bool:

@@ -23,6 +23,8 @@ class StoreFile(models.Model):
     earliest = models.DateTimeField()
     latest = models.DateTimeField()
     created_at = models.DateTimeField()
+    arrival = models.PositiveBigIntegerField(default=0)
+    """The last round of compaction whose events it holds; its rows say each their own."""
     retired_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -8,7 +8,14 @@ from uuid import UUID
 from equipoise_server.events import backlog, places
 from equipoise_server.events.compaction import watermarks
 from equipoise_server.events.models import ConflictingEvent, EventCounter, StoreFile, StoreHead
-from equipoise_server.events.values import DataQuality, EventKind, PinnedFiles, RefusedEvent
+from equipoise_server.events.values import (
+    ArrivedFiles,
+    DataQuality,
+    EventKind,
+    PinnedFiles,
+    RefusedEvent,
+    StoredFile,
+)
 
 
 def pinned_files(environment_id: UUID, kind: EventKind, *, since: datetime, until: datetime) -> PinnedFiles:
@@ -18,6 +25,23 @@ def pinned_files(environment_id: UUID, kind: EventKind, *, since: datetime, unti
     ).order_by("day", "created_at", "id")
     directory = places.store_directory()
     return PinnedFiles(kind, tuple(directory / path for path in rows.values_list("path", flat=True)))
+
+
+def arrived_files(environment_id: UUID, kind: EventKind, *, after: int = -1) -> ArrivedFiles:
+    """The files with events that arrived after a round of compaction (−1: all); their rows say which.
+
+    Read at one instant: all that arrived up to `through` is in the files, and nothing else.
+    """
+    while True:
+        version = _version()
+        rows = StoreFile.objects.filter(
+            environment_id=environment_id, kind=kind, retired_at=None, arrival__gt=after
+        ).order_by("day", "created_at", "id")
+        found = [(row.path, row.day, row.earliest, row.latest) for row in rows]
+        if version == _version():
+            directory = places.store_directory()
+            files = tuple(StoredFile(directory / path, *span) for path, *span in found)
+            return ArrivedFiles(kind, files, version)
 
 
 def data_quality(environment_id: UUID) -> DataQuality:

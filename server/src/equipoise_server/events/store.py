@@ -56,13 +56,15 @@ CONFLICTS = """
 SELECT judged.id, judged.received_at, judged.place FROM judged
 WHERE judged.verdict = 'conflicting' ORDER BY judged.place LIMIT $most
 """
+# `arrival` numbers the rounds of compaction, strictly growing: what is new is what arrived after a number.
 LOAD_FRESH = """
 CREATE OR REPLACE TEMP TABLE fresh AS SELECT
   one.kind, one.id, one.content, make_timestamp(one.happened_at) AS happened_at,
   make_timestamp(one.derived_at) AS derived_at, make_timestamp(one.sent_at) AS sent_at,
   make_timestamp(one.received_at) AS received_at, one.is_late, one.is_early,
   one.entry.key AS unit_type, one.entry.value AS unit, one.experiment, one.iteration, one.flag, one.variant,
-  one.revision, one.differs, one.cluster_type, one.cluster, one.name, one.value, one.properties
+  one.revision, one.differs, one.cluster_type, one.cluster, one.name, one.value, one.properties,
+  CAST($arrival AS BIGINT) AS arrival
 FROM (SELECT judged.*, UNNEST(map_entries(judged.units)) AS entry FROM judged
   WHERE judged.verdict = 'stored') AS one
 """

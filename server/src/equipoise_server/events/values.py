@@ -90,6 +90,25 @@ class PinnedFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One file, the day of its events' raw `at`, and the span of their derived time."""
+
+    path: Path
+    day: date
+    earliest: datetime
+    latest: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivedFiles:
+    """The files that hold what arrived after a round, up to the round `through`; they outlive the reader."""
+
+    kind: EventKind
+    files: tuple[StoredFile, ...]
+    through: int
+
+
+@dataclass(frozen=True, slots=True)
 class DataQuality:
     """received = stored + duplicates + conflicting + quarantined + waiting.
 

@@ -11,7 +11,7 @@ from equipoise_server.experiments.checks import CheckRow
 from equipoise_server.experiments.values import Design, MetricRole, PlannedMetric
 from equipoise_server.foundation.ids import KEY_RULE, is_key
 from equipoise_server.foundation.refusals import Problem
-from equipoise_server.metrics.values import MarginKind, Metric, MetricKind
+from equipoise_server.metrics.values import SHARE_KINDS, MarginKind, Metric, MetricKind
 
 SHORTEST_HYPOTHESIS = 20
 FEWEST_ARMS, MOST_ARMS = 2, 64
@@ -105,6 +105,11 @@ def metrics_faults(facts: DesignFacts) -> Iterator[Problem]:
             )
         elif held.archived_at is not None:
             yield Problem(f"metrics.{index}.key", f"The metric “{planned.key}” is archived; choose another.")
+        elif held.definition.kind is MetricKind.QUANTILE:
+            told = (
+                f"“{planned.key}” is a quantile, which no test can judge yet; use an exceedance rate instead."
+            )
+            yield Problem(f"metrics.{index}.key", told)
     for key in sorted(key for key, count in counts.items() if count > 1):
         yield Problem("metrics", f"“{key}” is planned {counts[key]} times; give each metric one role.")
 
@@ -172,9 +177,9 @@ def _baseline_faults(facts: DesignFacts) -> Iterator[Problem]:
     kind = _oec_kind(facts)
     if baseline is None or baseline <= 0:
         yield Problem("baseline", "Say what the deciding metric is today, above 0, or plan no end.")
-    elif kind is MetricKind.CONVERSION and baseline >= 1:
+    elif kind in SHARE_KINDS and baseline >= 1:
         yield Problem("baseline", "A share lies between 0 and 1: in the API, 12 % is 0.12.")
-    if kind not in {None, MetricKind.CONVERSION} and (deviation is None or deviation <= 0):
+    if kind not in {None, *SHARE_KINDS} and (deviation is None or deviation <= 0):
         yield Problem(
             "baseline_deviation", "Say how much the deciding metric varies between units, or plan no end."
         )

@@ -9,12 +9,11 @@ from math import isfinite
 from equipoise_server.foundation.refusals import Problem
 from equipoise_server.metrics.fact_rules import fact_problems
 from equipoise_server.metrics.special_kinds import special_problems
-from equipoise_server.metrics.values import Aggregate, Definition, Margin, MarginKind, MetricKind
+from equipoise_server.metrics.values import SHARE_KINDS, Aggregate, Definition, Margin, MarginKind, MetricKind
 
 LONGEST_WINDOW = timedelta(days=90)
 LONGEST_DISPLAY = 12
 CAPPED_KINDS = {MetricKind.COUNT, MetricKind.SUM, MetricKind.UNIQUE}
-SHARE_KINDS = {MetricKind.CONVERSION, MetricKind.RETENTION, MetricKind.FUNNEL}
 _COUNTS, _SUMS = {Aggregate.COUNT}, {Aggregate.SUM}
 # What the one fact of each kind may add up; a ratio chooses for both of its facts.
 AGGREGATES_OF_KIND: Mapping[MetricKind, set[Aggregate]] = {

@@ -36,6 +36,10 @@ class MetricKind(StrEnum):
     """The share of the events that no `answer` followed within a time: self-service without a ticket."""
 
 
+SHARE_KINDS = frozenset({MetricKind.CONVERSION, MetricKind.RETENTION, MetricKind.FUNNEL})
+"""A unit's number is 0 or 1, so that the mean is a share."""
+
+
 class Aggregate(StrEnum):
     """What a fact adds up: rows, a value, or a weight declared for each value of a property."""
 
