@@ -13,7 +13,7 @@ from scenes import Shop, a_button_flag, a_running_experiment
 from equipoise_server.access.actions import IssueSdkKey, issue_sdk_key
 from equipoise_server.access.values import KeyKind
 from equipoise_server.api.app import build
-from equipoise_server.flags.actions import CreateSegment, create_segment
+from equipoise_server.flags.actions import CreateGroup, CreateSegment, create_group, create_segment
 
 Schema = Mapping[str, object]
 READ_ONLY = {"explain", "plan_power"}
@@ -130,11 +130,13 @@ def a_place(shop: Shop) -> Place:
     a_running_experiment(shop)
     condition = {"attribute": "staff", "operator": "equals", "value": True}
     create_segment(shop.owner, CreateSegment(shop.project.id, "staff", "Staff", condition), now=NOW)
+    create_group(shop.owner, CreateGroup(shop.project.id, "loose", "Loose"), now=NOW)
     production = shop.project.environments[1]
     issued = issue_sdk_key(shop.owner, IssueSdkKey(production.id, KeyKind.SERVER, "web"), now=NOW)
     return Place(
         Keys(
             project=shop.project.key, environment="production", flag="free-flag", segment="staff",
+            group="loose",
             experiment="checkout-button", metric="purchase", key=str(issued.key.id),
         )
     )  # fmt: skip

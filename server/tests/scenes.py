@@ -86,7 +86,7 @@ def updated(flag: Flag, environment: str) -> UpdateFlagSettings:
     settings = flag.settings[environment]
     return UpdateFlagSettings(
         flag.id, settings.environment_id, settings.version, settings.off, settings.default,
-        settings.overrides, settings.rules,
+        settings.overrides, settings.rules, prerequisites=settings.prerequisites,
     )  # fmt: skip
 
 

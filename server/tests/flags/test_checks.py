@@ -111,7 +111,7 @@ def test_variants_that_pass_the_checks_can_be_published(
 @settings(max_examples=200, deadline=None)
 @given(conditions)
 def test_segments_that_pass_the_checks_spoil_no_snapshot(condition: dict[str, object]) -> None:
-    if all_problems(segment_problems("fresh", condition, SEGMENTS)):
+    if all_problems(segment_problems("fresh", condition, SEGMENTS, unit_types=SHOP.unit_types)):
         return
     rows = Rows(
         SHOP,

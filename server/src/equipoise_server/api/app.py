@@ -19,6 +19,7 @@ from equipoise_server.api import (
     audit,
     experiments,
     flags,
+    groups,
     imports,
     metrics,
     projects,
@@ -36,6 +37,7 @@ LARGEST_JSON_BODY = 10_000_000
 ROUTERS = (
     projects.router,
     flags.router,
+    groups.router,
     segments.router,
     metrics.router,
     experiments.router,

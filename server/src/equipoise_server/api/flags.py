@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import Field, Query, Router, Status
@@ -28,6 +30,8 @@ from equipoise_server.flags.values import (
     FlagType,
     FlagVariant,
     Override,
+    Prerequisite,
+    Ring,
     Rollout,
     Rule,
 )
@@ -62,16 +66,44 @@ class OverrideBody(Strict):
         return Override(self.variant, self.unit_type, tuple(self.units), self.segment)
 
 
+class RingBody(Strict):
+    """One stage of a rollout: an audience (null is everybody) and its share. Its id is its name."""
+
+    id: str = ""
+    eligibility: Json | None = None
+    parts_per_million: int
+
+    def ring(self) -> Ring:
+        """As the rooms know it."""
+        return Ring(self.id, self.parts_per_million, self.eligibility)
+
+
 class RolloutBody(Strict):
-    """A share of the units gets a variant. The server chooses the salt and keeps it with the rule's id."""
+    """A share of the units gets a variant, or a share of each ring's audience: send one of the two.
+
+    The server chooses the salt and keeps it with the rule's id.
+    """
 
     variant: str
     unit_type: str
-    parts_per_million: int
+    parts_per_million: int = 0
+    rings: list[RingBody] = []
 
     def rollout(self) -> Rollout:
         """As the rooms know it."""
-        return Rollout(self.variant, self.unit_type, self.parts_per_million)
+        rings = tuple(ring.ring() for ring in self.rings)
+        return Rollout(self.variant, self.unit_type, self.parts_per_million, rings=rings)
+
+
+class PrerequisiteBody(Strict):
+    """Another flag that must serve one of these variants; otherwise this flag is off."""
+
+    flag: str
+    variants: list[str]
+
+    def prerequisite(self) -> Prerequisite:
+        """As the rooms know it."""
+        return Prerequisite(self.flag, tuple(self.variants))
 
 
 class RuleBody(Strict):
@@ -124,6 +156,7 @@ class SettingsEdit(Strict):
     default: str
     overrides: list[OverrideBody] = []
     rules: list[RuleBody] = []
+    prerequisites: list[PrerequisiteBody] = []
     reason: str = ""
     confirms_growth: bool = False
     expected_version: int | None = Field(None, description="Unless If-Match is sent.")
@@ -206,11 +239,8 @@ def update_flag_settings(  # request, response, three parts of the address, and 
 ) -> FlagSettings:
     """Change what one environment serves. While an experiment runs on the flag, only overrides may change."""
     found, settings = _settings_of(request, project, flag, environment)
-    command = actions.UpdateFlagSettings(
-        found.id, settings.environment_id, expected_version(request, body.expected_version), body.off,
-        body.default, tuple(override.override() for override in body.overrides),
-        tuple(rule.rule() for rule in body.rules), body.reason, body.confirms_growth,
-    )  # fmt: skip
+    version = expected_version(request, body.expected_version)
+    command = settings_command(found.id, settings.environment_id, version, body)
     edited = actions.update_flag_settings(actor_of(request), command, now=timezone.now())
     changed = edited.settings[environment]
     response["ETag"] = etag(changed.version)
@@ -233,6 +263,17 @@ def unkill_flag(
     found, settings = _settings_of(request, project, flag, environment)
     command = actions.KillFlag(found.id, settings.environment_id, body.reason)
     return actions.unkill_flag(actor_of(request), command, now=timezone.now()).settings[environment]
+
+
+def settings_command(
+    flag_id: UUID, environment_id: UUID, version: int, body: SettingsEdit
+) -> actions.UpdateFlagSettings:
+    """The command that a body asks for."""
+    return actions.UpdateFlagSettings(
+        flag_id, environment_id, version, body.off, body.default,
+        tuple(override.override() for override in body.overrides), tuple(rule.rule() for rule in body.rules),
+        body.reason, body.confirms_growth, tuple(need.prerequisite() for need in body.prerequisites),
+    )  # fmt: skip
 
 
 def _settings_of(

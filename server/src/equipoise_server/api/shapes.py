@@ -78,12 +78,28 @@ class OverrideShape(Schema):
     segment: str
 
 
+class RingShape(Schema):
+    """One stage of a rollout."""
+
+    id: str
+    eligibility: Json | None
+    parts_per_million: int
+
+
 class RolloutShape(Schema):
-    """A share of the units gets a variant."""
+    """A share of the units gets a variant; with rings, a share of each ring's audience."""
 
     variant: str
     unit_type: str
     parts_per_million: int
+    rings: list[RingShape]
+
+
+class PrerequisiteShape(Schema):
+    """Another flag that must serve one of these variants."""
+
+    flag: str
+    variants: list[str]
 
 
 class RuleShape(Schema):
@@ -112,6 +128,7 @@ class FlagSettingsShape(Schema):
     killed_at: datetime | None
     overrides: list[OverrideShape]
     rules: list[RuleShape]
+    prerequisites: list[PrerequisiteShape]
     version: int
     pins: list[PinShape]
 
@@ -128,8 +145,21 @@ class FlagShape(Schema):
     owner: str
     variants: list[VariantShape]
     settings: dict[str, FlagSettingsShape]
+    groups: list[str]
     created_at: datetime
     archived_at: datetime | None
+    version: int
+
+
+class GroupShape(Schema):
+    """A named set of flags that can be killed together; `killed` is since when, by environment."""
+
+    id: UUID
+    key: str
+    name: str
+    description: str
+    flags: list[str]
+    killed: dict[str, datetime]
     version: int
 
 

@@ -14,7 +14,7 @@ from equipoise_server.experiments import reads as experiments
 from equipoise_server.experiments.actions import Stop, stop
 from equipoise_server.experiments.values import Experiment, Status, StopCause
 from equipoise_server.flags import reads as flags
-from equipoise_server.flags.values import Flag
+from equipoise_server.flags.values import Flag, Group
 
 GUARDRAIL_WATCH = "guardrail watch"
 KILL_SWITCH = "kill switch"
@@ -33,22 +33,26 @@ def react(iteration_id: UUID, report: Report, *, now: datetime) -> Reaction:
 
 
 def stop_after_kill(flag_id: UUID, environment_id: UUID, *, now: datetime) -> tuple[Experiment, ...]:
-    """Stop what ran on a flag when it, or its environment, was killed. An un-kill resumes nothing."""
+    """Stop what ran on a flag when it, its group or environment was killed. An un-kill resumes nothing."""
     flag = flags.flag(flag_id)
+    groups = tuple(group for group in flags.groups_of(flag.project_id) if group.key in flag.groups)
     return tuple(
         stopped
         for experiment in experiments.experiments_setting(flag.key, environment_id)
-        if (stopped := _stopped(experiment, flag, now)) is not None
+        if (stopped := _stopped(experiment, flag, groups, now)) is not None
     )
 
 
-def _stopped(experiment: Experiment, flag: Flag, now: datetime) -> Experiment | None:
+def _stopped(
+    experiment: Experiment, flag: Flag, groups: tuple[Group, ...], now: datetime
+) -> Experiment | None:
     iteration = experiment.iteration
     if experiment.status is not Status.RUNNING or iteration is None:
         return None
     environment_id = iteration.environment_id
-    records = (*audit.of_subject("flag", flag.id), *audit.of_subject("environment", environment_id))
-    at = kill_instant(iteration, records, _killed_at(flag, environment_id))
+    subjects = (("flag", flag.id), ("environment", environment_id), *(("group", one.id) for one in groups))
+    records = tuple(record for kind, its_id in subjects for record in audit.of_subject(kind, its_id))
+    at = kill_instant(iteration, records, _killed_at(flag, groups, environment_id))
     if at is None:
         return None
     reason = f"“{flag.key}”, which it sets, was killed."
@@ -56,8 +60,9 @@ def _stopped(experiment: Experiment, flag: Flag, now: datetime) -> Experiment | 
     return stop(automation_actor(KILL_SWITCH), command, now=now)
 
 
-def _killed_at(flag: Flag, environment_id: UUID) -> datetime | None:
+def _killed_at(flag: Flag, groups: tuple[Group, ...], environment_id: UUID) -> datetime | None:
     settings = [one for one in flag.settings.values() if one.environment_id == environment_id]
     instants = [one.killed_at for one in settings if one.killed_at is not None]
+    instants += [group.killed[environment_id] for group in groups if environment_id in group.killed]
     environment = flags.environment_kill(environment_id)
     return min(instants if environment is None else [*instants, environment], default=None)

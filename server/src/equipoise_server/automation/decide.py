@@ -10,7 +10,7 @@ from equipoise_server.audit.values import AuditEntry
 from equipoise_server.automation.values import NOTHING, Reaction, ReactionKind
 from equipoise_server.experiments.values import BreachAction, Design, Iteration, MetricRole
 
-KILLS = {"flag.kill", "environment.kill"}
+KILLS = {"flag.kill", "group.kill", "environment.kill"}
 
 
 def reaction_to(design: Design, report: Report) -> Reaction:

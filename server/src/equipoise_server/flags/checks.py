@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from itertools import chain
 
 from equipoise_engine import canonical_json, canonical_unit, validate_snapshot
-from equipoise_server.flags.settings_json import override_to_json, rule_to_json
+from equipoise_server.flags.settings_json import override_to_json, prerequisite_to_json, rule_to_json
+from equipoise_server.flags.stand_ins import stand_ins
 from equipoise_server.flags.values import (
     Condition,
     FlagType,
     FlagValue,
     FlagVariant,
     Override,
+    Prerequisite,
     Rollout,
     Rule,
 )
@@ -25,6 +27,7 @@ from equipoise_server.foundation.texts import LONGEST_NAME, is_storable, text_pr
 
 MOST_VARIANTS = 64
 MOST_UNITS_PER_OVERRIDE = 1_000
+MOST_RINGS = 16
 PARTS = 1_000_000
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """How JSON writes the one character that PostgreSQL cannot keep."""
@@ -47,6 +50,7 @@ class Served:
     default: str
     overrides: Sequence[Override] = ()
     rules: Sequence[Rule] = ()
+    prerequisites: Sequence[Prerequisite] = ()
 
 
 def naming_problems(key: str, name: str) -> Iterator[Problem]:
@@ -113,14 +117,16 @@ def rules_problems(rules: Sequence[Rule], around: Surroundings) -> Iterator[Prob
     yield from _conditions_problems(rules, around)
 
 
-def segment_problems(key: str, condition: Condition, others: Mapping[str, Condition]) -> Iterator[Problem]:
+def segment_problems(
+    key: str, condition: Condition, others: Mapping[str, Condition], *, unit_types: Sequence[str]
+) -> Iterator[Problem]:
     """Whether a segment's condition can be evaluated beside the project's other segments."""
     if not _has_canonical_form(condition):
         yield Problem("condition", "Use finite numbers up to 2**53 and plain text.")
         return
-    document = _probe({**others, key: condition}, ("unit",), {})
+    document = _probe({**others, key: condition}, unit_types, {})
     own = f"/segments/{key}"
-    for fault in validate_snapshot(document):
+    for fault in validate_snapshot(document, stand_ins(others)):
         if fault.path == own or fault.path.startswith(f"{own}/"):
             yield Problem(
                 "condition" + _dotted(fault.path.removeprefix(own)), f"The condition {fault.message}."
@@ -164,19 +170,54 @@ def _override_problems(place: str, override: Override, around: Surroundings) -> 
 def _rollout_problems(place: str, rollout: Rollout, around: Surroundings) -> Iterator[Problem]:
     yield from _variant_problems(f"{place}.variant", rollout.variant, around)
     yield from _unit_type_problems(f"{place}.unit_type", rollout.unit_type, around)
-    if not 0 <= rollout.parts_per_million <= PARTS:
-        yield Problem(f"{place}.parts_per_million", "The share goes from 0 % (0) to 100 % (1,000,000).")
+    if not rollout.rings:
+        yield from _share_problems(f"{place}.parts_per_million", rollout.parts_per_million)
+    elif len(rollout.rings) > MOST_RINGS:
+        yield Problem(f"{place}.rings", f"A rollout has at most {MOST_RINGS} rings; put some together.")
+    ids = [ring.id for ring in rollout.rings if ring.id]
+    for index, ring in enumerate(rollout.rings):
+        yield from _share_problems(f"{place}.rings.{index}.parts_per_million", ring.parts_per_million)
+        yield from _ring_id_problems(f"{place}.rings.{index}.id", ring.id, ids)
+        if not _has_canonical_form(ring.eligibility):
+            told = "Use finite numbers up to 2**53 and plain text."
+            yield Problem(f"{place}.rings.{index}.eligibility", told)
+
+
+def _share_problems(field: str, parts_per_million: int) -> Iterator[Problem]:
+    if not 0 <= parts_per_million <= PARTS:
+        yield Problem(field, "The share goes from 0 % (0) to 100 % (1,000,000).")
+
+
+def _ring_id_problems(field: str, ring_id: str, ids: Sequence[str]) -> Iterator[Problem]:
+    if ids.count(ring_id) > 1:
+        yield Problem(field, f"Two rings have the name “{ring_id}”; rename one.")
+    elif ring_id and not is_key(ring_id):
+        yield Problem(field, f"The name “{ring_id}” cannot be used: {KEY_RULE}.")
 
 
 def _conditions_problems(rules: Sequence[Rule], around: Surroundings) -> Iterator[Problem]:
     """Ask the engine, which is what SDKs will ask."""
-    written = [{"id": str(i), "eligibility": r.eligibility, "serve": "on"} for i, r in enumerate(rules)]
-    for fault in validate_snapshot(_probe(around.segments, around.unit_types, {"rules": written})):
+    written = [_probed_rule(str(place), rule) for place, rule in enumerate(rules)]
+    probe = _probe(around.segments, around.unit_types, {"rules": written})
+    for fault in validate_snapshot(probe, stand_ins(around.segments)):
         if fault.path.startswith("/flags/probe/rules/"):
             place = _dotted(fault.path.removeprefix("/flags/probe"))
             yield Problem(place.removeprefix("."), f"The condition {fault.message}.")
         elif not fault.path:
             yield Problem("rules", f"The rules together {fault.message}.")
+
+
+def _probed_rule(place: str, rule: Rule) -> dict[str, object]:
+    """A rule of which only the conditions can be wrong."""
+    probed: dict[str, object] = {"id": place, "eligibility": rule.eligibility}
+    rings = () if rule.rollout is None else rule.rollout.rings
+    if not rings:
+        return {**probed, "serve": "on"}
+    stages = [
+        {"id": str(at), "eligibility": ring.eligibility, "parts_per_million": 0}
+        for at, ring in enumerate(rings)
+    ]
+    return {**probed, "rollout": {"variant": "on", "unit_type": "unit", "salt": "probe", "rings": stages}}
 
 
 def _probe(
@@ -186,7 +227,7 @@ def _probe(
     plain = {"type": "boolean", "variants": {"on": True}, "off": "on", "default": "on"}
     return {
         "format": 1, "project": "probe", "environment": "probe", "epoch": 1, "revision": 1,
-        "default_unit_type": unit_types[0], "unit_types": list(unit_types),
+        "default_unit_type": unit_types[0], "unit_types": [*dict.fromkeys([*unit_types, "unit"])],
         "segments": dict(segments), "flags": {"probe": {**plain, **flag}},
     }  # fmt: skip
 
@@ -224,6 +265,7 @@ def served_json(served: Served) -> dict[str, object]:
         "default": served.default,
         "overrides": list(map(override_to_json, served.overrides)),
         "rules": list(map(rule_to_json, served.rules)),
+        "prerequisites": list(map(prerequisite_to_json, served.prerequisites)),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -25,10 +25,21 @@ from equipoise_server.flags.checks import (
     settings_problems,
     variants_problems,
 )
-from equipoise_server.flags.pins import refuse_if_pinned
+from equipoise_server.flags.needs import graph_of, needs_problems
+from equipoise_server.flags.pins import refuse_if_needed_by_pinned, refuse_if_pinned
 from equipoise_server.flags.rows import found_flag, found_settings
 from equipoise_server.flags.settings_json import rule_from_json, variants_from_json, variants_to_json
-from equipoise_server.flags.values import Flag, FlagKind, FlagType, FlagVariant, Override, Rollout, Rule
+from equipoise_server.flags.values import (
+    Flag,
+    FlagKind,
+    FlagSettings,
+    FlagType,
+    FlagVariant,
+    Override,
+    Prerequisite,
+    Rollout,
+    Rule,
+)
 from equipoise_server.foundation.ids import new_id, new_salt
 from equipoise_server.foundation.refusals import Conflict, Invalid, Problem, refuse_all
 from equipoise_server.foundation.texts import LONGEST_NAME, text_problems
@@ -81,6 +92,7 @@ class UpdateFlagSettings:
     rules: tuple[Rule, ...] = ()
     reason: str = ""
     confirms_growth: bool = False
+    prerequisites: tuple[Prerequisite, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +194,22 @@ def _removal_problems(row: models.Flag, variants: Sequence[FlagVariant]) -> list
     gone = {item["key"] for item in row.variants} - {variant.key for variant in variants}
     problems = baseline_problems(row.pk, gone)
     for settings in reads.flag(row.pk).settings.values():
+        problems += _needed_variants_problems(row.key, settings, gone)
         overrides = (override.variant for override in settings.overrides)
         rules = (rule.serve if rule.rollout is None else rule.rollout.variant for rule in settings.rules)
         for key in sorted(gone.intersection([settings.off, settings.default, *overrides, *rules])):
             told = f"{settings.environment_key} still serves “{key}”; take it out of its settings first."
             problems.append(Problem("variants", told))
     return problems
+
+
+def _needed_variants_problems(key: str, settings: FlagSettings, gone: set[str]) -> Iterator[Problem]:
+    for other, needs in graph_of(settings.environment_id).needs.items():
+        for variant in sorted(gone & {each for need in needs if need.flag == key for each in need.variants}):
+            told = (
+                f"In {settings.environment_key} the flag “{other}” needs “{variant}”; change its needs first."
+            )
+            yield Problem("variants", told)
 
 
 def _changes_answers(row: models.Flag, variants: Sequence[FlagVariant]) -> bool:
@@ -205,12 +227,14 @@ def update_flag_settings(actor: Actor, command: UpdateFlagSettings, *, now: date
     _refuse_archived(flag)
     row = found_settings(flag, command.environment_id)
     around = _surroundings(access.project(flag.project_id), variants_from_json(flag.variants))
-    asked = Served(command.off, command.default, command.overrides, command.rules)
-    refuse_all(Invalid, all_problems(settings_problems(asked, around)))
+    asked = asked_settings(command)
+    needs = needs_problems(flag.key, command.prerequisites, graph_of(row.environment_id))
+    refuse_all(Invalid, all_problems(settings_problems(asked, around), needs))
     old = _row_json(row)
     new = served_json(replace(asked, rules=with_ids_and_salts(command.rules, row)))
     if {**old, "overrides": None} != {**new, "overrides": None}:
         refuse_if_pinned(flag, row.environment_id, "Only its overrides can change")
+        refuse_if_needed_by_pinned(flag, row.environment_id, "Only its overrides can change")
     before = reads.flag(flag.pk)
     subject = Subject("flag", flag.pk, flag.key, flag.project_id, row.environment_id)
     with change(actor.author, "flag.update_settings", subject, now=now, reason=command.reason) as entry:
@@ -226,6 +250,11 @@ def update_flag_settings(actor: Actor, command: UpdateFlagSettings, *, now: date
     return reads.flag(flag.pk)
 
 
+def asked_settings(command: UpdateFlagSettings) -> Served:
+    """What a command asks to serve, as checks see it."""
+    return Served(command.off, command.default, command.overrides, command.rules, command.prerequisites)
+
+
 def _starts_a_rollout(old: Mapping[str, object], new: Mapping[str, object]) -> bool:
     return not _rollout_ids(new) <= _rollout_ids(old)
 
@@ -237,7 +266,13 @@ def _rollout_ids(settings: Mapping[str, object]) -> set[str]:
 
 
 def _row_json(row: models.FlagSettings) -> dict[str, object]:
-    return {"off": row.off, "default": row.default, "overrides": row.overrides, "rules": row.rules}
+    return {
+        "off": row.off,
+        "default": row.default,
+        "overrides": row.overrides,
+        "rules": row.rules,
+        "prerequisites": row.prerequisites,
+    }
 
 
 def with_ids_and_salts(rules: Sequence[Rule], row: models.FlagSettings) -> tuple[Rule, ...]:
@@ -252,7 +287,10 @@ def _completed(rule: Rule, earlier: Mapping[str, Rollout | None]) -> Rule:
         return replace(rule, id=rule_id)
     before = earlier.get(rule.id)
     salt = new_salt() if before is None else before.salt
-    return replace(rule, id=rule_id, rollout=replace(rule.rollout, salt=salt))
+    rings = tuple(
+        replace(ring, id=ring.id or f"ring-{place}") for place, ring in enumerate(rule.rollout.rings, 1)
+    )
+    return replace(rule, id=rule_id, rollout=replace(rule.rollout, salt=salt, rings=rings))
 
 
 def archive_flag(actor: Actor, command: ArchiveFlag, *, now: datetime) -> Flag:
@@ -262,6 +300,7 @@ def archive_flag(actor: Actor, command: ArchiveFlag, *, now: datetime) -> Flag:
     _refuse_archived(row)
     refuse_if_pinned(row, None, "It cannot be archived")
     project = access.project(row.project_id)
+    refuse_all(Conflict, _needed_problems(row, project))
     subject = Subject("flag", row.pk, row.key, row.project_id)
     with change(actor.author, "flag.archive", subject, now=now, reason=command.reason) as entry:
         held = models.Flag.objects.filter(pk=row.pk, version=row.version)
@@ -270,6 +309,18 @@ def archive_flag(actor: Actor, command: ArchiveFlag, *, now: datetime) -> Flag:
         entry.before, entry.after = {"archived": False}, {"archived": True}
         _touch(entry, project, row.key)
     return reads.flag(row.pk)
+
+
+def _needed_problems(row: models.Flag, project: Project) -> list[Problem]:
+    """A flag that others need stays: archived, it would switch them off."""
+    needing = {each.key: graph_of(each.id).needed_by(row.key) for each in project.environments}
+    return [
+        Problem(
+            "", f"In {key} it is needed by {', '.join(f'“{one}”' for one in keys)}. Change their needs first."
+        )
+        for key, keys in needing.items()
+        if keys
+    ]
 
 
 def differences(

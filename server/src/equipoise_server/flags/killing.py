@@ -60,7 +60,7 @@ def _set_kill(
             entry.touches(row.environment_id, flag.key)
         else:
             entry.kills(row.environment_id, flag.key)
-            _announce(flag.pk, row.environment_id, now)
+            announce(flag.pk, row.environment_id, now)
     return reads.flag(flag.pk)
 
 
@@ -77,7 +77,7 @@ def kill_environment(actor: Actor, command: KillEnvironment, *, now: datetime) -
         entry.kills(environment.id)
         pinned = models.Pin.objects.filter(environment_id=environment.id)
         for flag_id in pinned.values_list("flag_id", flat=True).distinct():
-            _announce(flag_id, environment.id, now)
+            announce(flag_id, environment.id, now)
 
 
 def unkill_environment(actor: Actor, command: KillEnvironment, *, now: datetime) -> None:
@@ -93,7 +93,7 @@ def unkill_environment(actor: Actor, command: KillEnvironment, *, now: datetime)
         entry.touches(environment.id)
 
 
-def _announce(flag_id: UUID, environment_id: UUID, now: datetime) -> None:
+def announce(flag_id: UUID, environment_id: UUID, now: datetime) -> None:
     """Let automation stop what ran on the flag."""
     payload = {"flag_id": str(flag_id), "environment_id": str(environment_id)}
     schedule("flag.killed", f"{flag_id}:{environment_id}", due_at=now, payload=payload)

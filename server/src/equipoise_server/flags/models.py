@@ -36,6 +36,7 @@ class FlagSettings(models.Model):
     default = models.CharField(max_length=64)
     overrides = models.JSONField(default=list)
     rules = models.JSONField(default=list)
+    prerequisites = models.JSONField(default=list)
     killed_at = models.DateTimeField(null=True)
     version = models.PositiveIntegerField(default=1)
 
@@ -88,10 +89,33 @@ class Segment(models.Model):
     key = models.CharField(max_length=64)
     name = models.CharField(max_length=200)
     condition = models.JSONField()
+    is_computed = models.BooleanField(default=False)
     version = models.PositiveIntegerField(default=1)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project_id", "key"], name="segment_key_once")]
+
+
+class MemberList(models.Model):
+    """The list of units of a segment that is one: how it is hashed and what it holds now."""
+
+    segment = models.OneToOneField(
+        Segment, on_delete=models.CASCADE, related_name="members", primary_key=True
+    )
+    unit_type = models.CharField(max_length=64)
+    salt = models.CharField(max_length=64)
+    member_count = models.PositiveIntegerField(default=0)
+    address = models.CharField(max_length=64, blank=True)
+    changed_at = models.DateTimeField()
+
+
+class MemberBlob(models.Model):
+    """The hashes of a list under their SHA-256. Kept for as long as a replay may ask for them."""
+
+    address = models.CharField(max_length=64, primary_key=True)
+    project_id = models.UUIDField(db_index=True)
+    content = models.BinaryField()
+    created_at = models.DateTimeField()
 
 
 class SegmentPin(models.Model):
@@ -116,3 +140,55 @@ class EnvironmentKill(models.Model):
 
     environment_id = models.UUIDField(primary_key=True)
     killed_at = models.DateTimeField()
+
+
+class Group(models.Model):
+    """A named set of a project's flags that can be killed together."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project_id = models.UUIDField(db_index=True)
+    key = models.CharField(max_length=64)
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    flags = models.ManyToManyField(Flag, related_name="groups")
+    version = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project_id", "key"], name="group_key_once")]
+
+
+class GroupKill(models.Model):
+    """A group whose flags serve their off variants in one environment."""
+
+    group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="kills")
+    environment_id = models.UUIDField()
+    killed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["group", "environment_id"], name="one_kill_per_environment")
+        ]
+
+
+class PreviewKey(models.Model):
+    """The key that signs an environment's preview links; made with the first link, replaced by revoking."""
+
+    environment_id = models.UUIDField(primary_key=True)
+    key = models.CharField(max_length=64)
+    created_at = models.DateTimeField()
+
+
+class Ramp(models.Model):
+    """A rollout whose share rises at set times."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    flag = models.ForeignKey(Flag, on_delete=models.CASCADE, related_name="ramps")
+    environment_id = models.UUIDField(db_index=True)
+    rule_id = models.CharField(max_length=64)
+    ring_id = models.CharField(max_length=64, blank=True)
+    steps = models.JSONField()
+    done_count = models.PositiveSmallIntegerField(default=0)
+    paused_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    note = models.TextField(blank=True)
+    created_at = models.DateTimeField()

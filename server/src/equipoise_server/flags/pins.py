@@ -12,7 +12,8 @@ from django.db.models import F
 from equipoise_server.audit.actions import change
 from equipoise_server.audit.values import Author, Subject
 from equipoise_server.flags import models
-from equipoise_server.flags.settings_json import segments_named
+from equipoise_server.flags.needs import graph_of
+from equipoise_server.flags.settings_json import segments_in, segments_named
 from equipoise_server.flags.values import Condition
 from equipoise_server.foundation.refusals import Conflict, Invalid, Problem
 
@@ -87,15 +88,38 @@ def refuse_if_pinned(flag: models.Flag, environment_id: UUID | None, what: str) 
     _refuse({pin.experiment_key for pin in pins}, f"{what} while “{flag.key}” is part of")
 
 
+def refuse_if_needed_by_pinned(flag: models.Flag, environment_id: UUID, what: str) -> None:
+    """Refuse while a flag that a running experiment sets needs this one, directly or not."""
+    graph = graph_of(environment_id)
+    pins = models.Pin.objects.filter(environment_id=environment_id, flag__project_id=flag.project_id)
+    held = pins.exclude(flag=flag).values_list("flag__key", "experiment_key")
+    holders = {(key, experiment) for key, experiment in held if flag.key in graph.closure(key)}
+    needing = ", ".join(f"“{key}”" for key in sorted({key for key, _ in holders}))
+    _refuse({experiment for _, experiment in holders}, f"{what} while {needing} needs “{flag.key}” in")
+
+
 def refuse_if_segment_pinned(segment: models.Segment) -> None:
-    """Refuse while a running experiment's eligibility, or a flag that it sets, uses the segment."""
+    """Refuse while a running experiment's eligibility, or a flag that it depends on, uses the segment."""
+    holders = experiments_using(segment)
+    _refuse(holders, f"The segment “{segment.key}” cannot change while it decides for")
+
+
+def experiments_using(segment: models.Segment) -> frozenset[str]:
+    """The keys of the running experiments that a segment decides for."""
     holders = set(models.SegmentPin.objects.filter(segment=segment).values_list("experiment_key", flat=True))
     conditions = _conditions(segment.project_id)
-    pins = models.Pin.objects.filter(flag__project_id=segment.project_id)
-    for pin in pins.select_related("flag").prefetch_related("flag__settings"):
-        if segment.key in _closure(_segments_of(pin), conditions):
+    pins = models.Pin.objects.filter(flag__project_id=segment.project_id).select_related("flag")
+    named = {
+        environment_id: _segments_by_flag(environment_id)
+        for environment_id in {pin.environment_id for pin in pins}
+    }
+    graphs = {environment_id: graph_of(environment_id) for environment_id in named}
+    for pin in pins:
+        flags = graphs[pin.environment_id].closure(pin.flag.key)
+        within = frozenset().union(*(named[pin.environment_id].get(key, frozenset[str]()) for key in flags))
+        if segment.key in _closure(within, conditions):
             holders.add(pin.experiment_key)
-    _refuse(holders, f"The segment “{segment.key}” cannot change while it decides for")
+    return frozenset(holders)
 
 
 def _refuse(holders: Iterable[str], what: str) -> None:
@@ -107,14 +131,11 @@ def _refuse(holders: Iterable[str], what: str) -> None:
         raise Conflict(Problem("", told))
 
 
-def _segments_of(pin: models.Pin) -> frozenset[str]:
-    """The segments that the pinned flag's settings name in the pin's environment."""
-    named = [
-        segments_named([*settings.overrides, *(rule["eligibility"] for rule in settings.rules)])
-        for settings in pin.flag.settings.all()
-        if settings.environment_id == pin.environment_id
-    ]
-    return frozenset().union(*named)
+def _segments_by_flag(environment_id: UUID) -> Mapping[str, frozenset[str]]:
+    """The segments that each flag's settings name in an environment."""
+    rows = models.FlagSettings.objects.filter(environment_id=environment_id, flag__archived_at=None)
+    named = rows.values_list("flag__key", "overrides", "rules")
+    return {key: segments_in(overrides, rules) for key, overrides, rules in named}
 
 
 def _segments_within(project_id: UUID, named: frozenset[str]) -> list[models.Segment]:

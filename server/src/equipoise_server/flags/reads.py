@@ -11,13 +11,16 @@ from django.db.models import QuerySet
 from equipoise_server.access import reads as access
 from equipoise_server.flags import models
 from equipoise_server.flags.baselines import HeldFlag, baseline_nodes, held_flags, holdouts_over
-from equipoise_server.flags.rows import flag_value, found_segment, segment_value
-from equipoise_server.flags.settings_json import served_rule
-from equipoise_server.flags.values import Condition, Flag, FlagsPayload, FlagType, Segment
+from equipoise_server.flags.needs import NeedsGraph, graph_of
+from equipoise_server.flags.rows import flag_value, group_value, row_node, segment_value
+from equipoise_server.flags.stand_ins import addresses_in, stand_ins
+from equipoise_server.flags.values import Condition, Flag, FlagsPayload, FlagType, Group, Segment
 from equipoise_server.foundation.refusals import NotFound, Problem
 
 __all__ = [
     "HeldFlag",
+    "NeedsGraph",
+    "addresses_in",
     "archived_flags_of",
     "baseline_nodes",
     "conditions_of",
@@ -26,12 +29,19 @@ __all__ = [
     "flag",
     "flag_by_key",
     "flags_of",
+    "group",
+    "group_by_key",
+    "groups_of",
     "held_flags",
     "holdouts_over",
+    "member_blob",
+    "needs_graph",
     "payload",
+    "preview_key",
     "segment",
     "segment_by_key",
     "segments_of",
+    "stand_ins",
 ]
 
 
@@ -67,12 +77,15 @@ def archived_flags_of(project_id: UUID) -> tuple[Flag, ...]:
 
 def segment(segment_id: UUID) -> Segment:
     """The segment with this id."""
-    return segment_value(found_segment(segment_id))
+    row = _segments().filter(pk=segment_id).first()
+    if row is None:
+        raise NotFound(Problem("segment", "There is no such segment."))
+    return segment_value(row)
 
 
 def segment_by_key(project_id: UUID, key: str) -> Segment:
     """The project's segment with this key."""
-    row = models.Segment.objects.filter(project_id=project_id, key=key).first()
+    row = _segments().filter(project_id=project_id, key=key).first()
     if row is None:
         raise NotFound(Problem("segment", f"There is no segment “{key}” in this project."))
     return segment_value(row)
@@ -80,7 +93,7 @@ def segment_by_key(project_id: UUID, key: str) -> Segment:
 
 def segments_of(project_id: UUID) -> tuple[Segment, ...]:
     """The project's segments by key."""
-    rows = models.Segment.objects.filter(project_id=project_id).order_by("key")
+    rows = _segments().filter(project_id=project_id).order_by("key")
     return tuple(map(segment_value, rows))
 
 
@@ -96,14 +109,59 @@ def environment_kill(environment_id: UUID) -> datetime | None:
     return None if row is None else row.killed_at
 
 
+def group(group_id: UUID) -> Group:
+    """The group with this id."""
+    row = _groups().filter(pk=group_id).first()
+    if row is None:
+        raise NotFound(Problem("group", "There is no such group."))
+    return group_value(row)
+
+
+def group_by_key(project_id: UUID, key: str) -> Group:
+    """The project's group with this key."""
+    row = _groups().filter(project_id=project_id, key=key).first()
+    if row is None:
+        raise NotFound(Problem("group", f"There is no group “{key}” in this project."))
+    return group_value(row)
+
+
+def groups_of(project_id: UUID) -> tuple[Group, ...]:
+    """The project's groups by key."""
+    return tuple(map(group_value, _groups().filter(project_id=project_id).order_by("key")))
+
+
+def preview_key(environment_id: UUID) -> str:
+    """What signs the environment's preview links; "" before the first."""
+    row = models.PreviewKey.objects.filter(pk=environment_id).first()
+    return "" if row is None else row.key
+
+
+def needs_graph(environment_id: UUID) -> NeedsGraph:
+    """Which flags of an environment need which others."""
+    return graph_of(environment_id)
+
+
+def member_blob(project_id: UUID, address: str) -> bytes | None:
+    """The bytes of a project's hashed list; None when the project has or had no such list."""
+    row = models.MemberBlob.objects.filter(pk=address, project_id=project_id).first()
+    return None if row is None else bytes(row.content)
+
+
 def payload(environment_id: UUID) -> FlagsPayload:
     """What the flags put into the environment's snapshot."""
     environment = access.environment(environment_id)
-    rows = models.FlagSettings.objects.filter(environment_id=environment_id, flag__archived_at=None)
+    settings = models.FlagSettings.objects.filter(environment_id=environment_id, flag__archived_at=None)
+    rows = settings.select_related("flag").prefetch_related("flag__groups").order_by("flag__key")
+    groups = models.Group.objects.filter(project_id=environment.project_id).order_by("key")
+    killed = frozenset(
+        models.GroupKill.objects.filter(environment_id=environment_id).values_list("group_id", flat=True)
+    )
     return FlagsPayload(
-        flags={row.flag.key: _served(row) for row in rows.select_related("flag").order_by("flag__key")},
+        flags={row.flag.key: row_node(row) for row in rows},
         segments=conditions_of(environment.project_id),
         killed=environment_kill(environment_id) is not None,
+        groups={group.key: {"killed": group.pk in killed} for group in groups},
+        preview_key=preview_key(environment_id),
     )
 
 
@@ -116,18 +174,13 @@ def decimal_flags(environment_id: UUID) -> frozenset[str]:
     )
 
 
-def _served(row: models.FlagSettings) -> dict[str, object]:
-    return {
-        "type": row.flag.type,
-        "variants": {variant["key"]: variant["value"] for variant in row.flag.variants},
-        "off": row.off,
-        "default": row.default,
-        "killed": row.killed_at is not None,
-        "groups": [],
-        "overrides": row.overrides,
-        "rules": [served_rule(rule) for rule in row.rules],
-    }
+def _segments() -> QuerySet[models.Segment]:
+    return models.Segment.objects.select_related("members")
+
+
+def _groups() -> QuerySet[models.Group]:
+    return models.Group.objects.prefetch_related("flags", "kills")
 
 
 def _whole() -> QuerySet[models.Flag]:
-    return models.Flag.objects.prefetch_related("settings", "pins")
+    return models.Flag.objects.prefetch_related("settings", "pins", "groups")

@@ -14,7 +14,7 @@ from equipoise_server.flags import models, reads
 from equipoise_server.flags.baselines import rollout_starts
 from equipoise_server.flags.checks import PARTS, Surroundings, all_problems, rules_problems
 from equipoise_server.flags.editing import MEANWHILE
-from equipoise_server.flags.pins import refuse_if_pinned
+from equipoise_server.flags.pins import refuse_if_needed_by_pinned, refuse_if_pinned
 from equipoise_server.flags.rows import found_flag, found_settings
 from equipoise_server.flags.settings_json import rule_from_json, rule_to_json, variants_from_json
 from equipoise_server.flags.values import Flag, Rule
@@ -51,6 +51,7 @@ def add_rollout_rule(actor: Actor, flag_id: UUID, environment_id: UUID, rule: Ru
         problems.append(Problem("rule.id", f"There is a rule “{rule.id}” already; leave the id empty."))
     refuse_all(Invalid, problems)
     refuse_if_pinned(flag, environment_id, "No rule can be added")
+    refuse_if_needed_by_pinned(flag, environment_id, "No rule can be added")
     before = reads.flag(flag.pk)
     subject = Subject("flag", flag.pk, flag.key, flag.project_id, environment_id)
     with change(actor.author, "flag.add_rollout", subject, now=now) as entry:
@@ -102,6 +103,7 @@ def set_rollout_share(actor: Actor, command: SetRolloutShare, *, now: datetime) 
         told = "The share goes from 0 % (0) to 100 % (1,000,000)."
         raise Invalid(Problem("parts_per_million", told))
     refuse_if_pinned(flag, command.environment_id, "The share cannot change")
+    refuse_if_needed_by_pinned(flag, command.environment_id, "The share cannot change")
     before = rollout.parts_per_million
     rules[place] = replace(
         rules[place], rollout=replace(rollout, parts_per_million=command.parts_per_million)

@@ -58,7 +58,7 @@ def create_segment(actor: Actor, command: CreateSegment, *, now: datetime) -> Se
     problems = all_problems(naming_problems(command.key, command.name))
     if command.key in conditions:
         problems.append(Problem("key", _key_taken(command.key)))
-    problems += segment_problems(command.key, command.condition, conditions)
+    problems += segment_problems(command.key, command.condition, conditions, unit_types=project.unit_types)
     refuse_all(Invalid, problems)
     segment_id = new_id()
     subject = Subject("segment", segment_id, command.key, project.id)
@@ -87,7 +87,9 @@ def update_segment(actor: Actor, command: UpdateSegment, *, now: datetime) -> Se
     row = found_segment(command.segment_id)
     actor.require(Permission.FLAG_EDIT, row.project_id)
     problems = all_problems(name_problems(command.name))
-    problems += segment_problems(row.key, command.condition, reads.conditions_of(row.project_id))
+    project = access.project(row.project_id)
+    conditions = reads.conditions_of(project.id)
+    problems += segment_problems(row.key, command.condition, conditions, unit_types=project.unit_types)
     refuse_all(Invalid, problems)
     old = {"name": row.name, "condition": row.condition}
     new = {"name": command.name, "condition": command.condition}
@@ -99,7 +101,7 @@ def update_segment(actor: Actor, command: UpdateSegment, *, now: datetime) -> Se
         held = models.Segment.objects.filter(pk=row.pk, version=command.expected_version)
         if not held.update(version=command.expected_version + 1, **new):
             raise Conflict(Problem("expected_version", MEANWHILE))
-        for environment in access.project(row.project_id).environments:
+        for environment in project.environments:
             entry.touches(environment.id)
         if command.confirms_growth:
             entry.confirms_growth()

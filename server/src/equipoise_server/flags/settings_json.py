@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from equipoise_server.flags.values import FlagValue, FlagVariant, Override, Rollout, Rule
+from equipoise_server.flags.values import (
+    FlagValue,
+    FlagVariant,
+    Override,
+    Prerequisite,
+    Ring,
+    Rollout,
+    Rule,
+)
 
 Json = Mapping[str, object]
 
@@ -43,12 +52,7 @@ def rule_to_json(rule: Rule) -> dict[str, object]:
     if rule.rollout is None:
         written["serve"] = rule.serve
     else:
-        written["rollout"] = {
-            "variant": rule.rollout.variant,
-            "unit_type": rule.rollout.unit_type,
-            "salt": rule.rollout.salt,
-            "parts_per_million": rule.rollout.parts_per_million,
-        }
+        written["rollout"] = _rollout_to_json(rule.rollout)
     if rule.description:
         written["description"] = rule.description
     return written
@@ -61,14 +65,47 @@ def rule_from_json(item: Mapping[str, object]) -> Rule:
         id=str(item["id"]),
         eligibility=eligibility if isinstance(eligibility, dict) else None,
         serve=str(item.get("serve", "")),
-        rollout=Rollout(**rollout) if isinstance(rollout, dict) else None,
+        rollout=_rollout_from_json(rollout) if isinstance(rollout, dict) else None,
         description=str(item.get("description", "")),
     )
+
+
+def _rollout_to_json(rollout: Rollout) -> dict[str, object]:
+    head = {"variant": rollout.variant, "unit_type": rollout.unit_type, "salt": rollout.salt}
+    if not rollout.rings:
+        return {**head, "parts_per_million": rollout.parts_per_million}
+    rings = [
+        {"id": ring.id, "eligibility": ring.eligibility, "parts_per_million": ring.parts_per_million}
+        for ring in rollout.rings
+    ]
+    return {**head, "rings": rings}
+
+
+def _rollout_from_json(item: dict[str, Any]) -> Rollout:  # a row holds what was written above
+    return Rollout(**{**item, "rings": tuple(Ring(**ring) for ring in item.get("rings", ()))})
+
+
+def prerequisite_to_json(needed: Prerequisite) -> dict[str, object]:
+    """One prerequisite as the row and the snapshot have it."""
+    return {"flag": needed.flag, "variants": list(needed.variants)}
+
+
+def prerequisites_from_json(items: Sequence[Mapping[str, Any]]) -> tuple[Prerequisite, ...]:
+    """The prerequisites of a row."""
+    return tuple(Prerequisite(item["flag"], tuple(item["variants"])) for item in items)
 
 
 def served_rule(item: Mapping[str, object]) -> dict[str, object]:
     """A row's rule as clients get it."""
     return {name: value for name, value in item.items() if name != "description"}
+
+
+def segments_in(overrides: Sequence[Json], rules: Sequence[Json]) -> frozenset[str]:
+    """The keys of all segments that a row's overrides and rules name, rings included."""
+    rollouts = [rule.get("rollout") for rule in rules]
+    rings = [rollout.get("rings", []) for rollout in rollouts if isinstance(rollout, Mapping)]
+    audiences = [ring["eligibility"] for one in rings for ring in one]
+    return segments_named([*overrides, *(rule.get("eligibility") for rule in rules), *audiences])
 
 
 def segments_named(condition: object) -> frozenset[str]:

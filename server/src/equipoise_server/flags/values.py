@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -51,13 +51,26 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True)
+class Ring:
+    """One stage of a rollout: an audience (None is everybody) and its share."""
+
+    id: str
+    parts_per_million: int
+    eligibility: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Rollout:
-    """A share of the units gets one variant; raising the share moves nobody out."""
+    """A share of the units gets one variant; raising the share moves nobody out.
+
+    With rings, each audience has a share of its own under one salt, and `parts_per_million` says nothing.
+    """
 
     variant: str
     unit_type: str
-    parts_per_million: int
+    parts_per_million: int = 0
     salt: str = ""
+    rings: tuple[Ring, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +82,14 @@ class Rule:
     serve: str = ""
     rollout: Rollout | None = None
     description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prerequisite:
+    """Another flag that must serve one of some variants; otherwise this one is off."""
+
+    flag: str
+    variants: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +113,7 @@ class FlagSettings:
     rules: tuple[Rule, ...]
     version: int
     pins: tuple[Pin, ...]
+    prerequisites: tuple[Prerequisite, ...] = ()
 
     @property
     def is_killed(self) -> bool:
@@ -118,11 +140,24 @@ class Flag:
     archived_at: datetime | None
     version: int = 1
     """Guards name, description, owner, kind and variants against lost updates."""
+    groups: tuple[str, ...] = ()
+    """Keys of the groups that it is in."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberList:
+    """The units of a segment that is a list. A large list is hashed, and known by its address alone."""
+
+    unit_type: str
+    member_count: int
+    address: str
+    """The SHA-256 of its hashes; "" while the units are kept by name."""
+    changed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A reusable named condition."""
+    """A reusable named condition; `members` when it is a list of units."""
 
     id: UUID
     project_id: UUID
@@ -130,6 +165,62 @@ class Segment:
     name: str
     condition: Condition
     version: int = 1
+    members: MemberList | None = None
+    is_computed: bool = False
+    """Whether its membership moves by design, also while a running experiment uses it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A named set of flags that can be killed together."""
+
+    id: UUID
+    project_id: UUID
+    key: str
+    name: str
+    description: str
+    flags: tuple[str, ...]
+    """Keys, without archived flags."""
+    killed: Mapping[UUID, datetime]
+    """Since when, by environment."""
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class RampStep:
+    """A share and the time from which it holds."""
+
+    at: datetime
+    parts_per_million: int
+
+
+class RampState(StrEnum):
+    """Where a schedule stands."""
+
+    RISING = "rising"
+    PAUSED = "paused"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Ramp:
+    """A rollout whose share rises at set times. `note` says why it was paused or ended early."""
+
+    id: UUID
+    flag_id: UUID
+    environment_id: UUID
+    rule_id: str
+    ring_id: str
+    steps: tuple[RampStep, ...]
+    done_count: int
+    state: RampState
+    note: str
+
+    @property
+    def next_step(self) -> RampStep | None:
+        """The step that comes next; None when there is none."""
+        is_over = self.state is RampState.ENDED or self.done_count >= len(self.steps)
+        return None if is_over else self.steps[self.done_count]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,3 +231,5 @@ class FlagsPayload:
     """By flag key; all members but `experiments`."""
     segments: Mapping[str, Condition]
     killed: bool
+    groups: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
+    preview_key: str = ""

@@ -7,6 +7,8 @@ from datetime import datetime
 from uuid import UUID
 
 from equipoise_engine import Decision, Snapshot, Step, compile_snapshot
+from equipoise_server.access import reads as access
+from equipoise_server.flags import reads as flags
 from equipoise_server.foundation.refusals import NotFound, Problem
 from equipoise_server.foundation.revisions import Revision
 from equipoise_server.snapshots import keeping, models
@@ -55,3 +57,8 @@ def _found(environment_id: UUID, *, at: datetime | None = None) -> models.Snapsh
     if row is None:
         raise NotFound(Problem("at", "The environment had no configuration at that time."))
     return row
+
+
+def blob(environment_id: UUID, address: str) -> bytes | None:
+    """The bytes of a hashed list of units that the environment's snapshots name or named; None otherwise."""
+    return flags.member_blob(access.environment(environment_id).project_id, address)

@@ -6,6 +6,7 @@ import gzip
 from collections.abc import Iterator, Mapping
 
 from equipoise_engine import Reason, compile_snapshot, validate_snapshot
+from equipoise_server.flags.reads import stand_ins
 from equipoise_server.foundation.refusals import Problem
 
 MOST_GZIPPED_BYTES = 1_000_000
@@ -18,14 +19,14 @@ def faults(document: Mapping[str, object], body: bytes) -> list[Problem]:
     """Everything that speaks against publishing a document; its body is its canonical JSON."""
     found = [
         Problem(fault.path.strip("/").replace("/", "."), fault.message)
-        for fault in validate_snapshot(document)
+        for fault in validate_snapshot(document, stand_ins(document))
     ]
     return found or [*_evaluation_faults(document), *_size_faults(body)]
 
 
 def _evaluation_faults(document: Mapping[str, object]) -> Iterator[Problem]:
     """Every flag must answer without an error for a few units and for none."""
-    snapshot = compile_snapshot(document)
+    snapshot = compile_snapshot(document, stand_ins(document))
     unit_types = document["unit_types"]
     assert isinstance(unit_types, list)
     contexts: list[dict[str, object]] = [{}]

@@ -229,6 +229,7 @@ def _saved(visit: Visit, flag: Flag, form: Form) -> HttpResponse:
         overrides=forms.read_overrides(form),
         rules=forms.read_rules(reader),
         reason=form.text("reason"),
+        prerequisites=flag.settings[visit.environment.key].prerequisites,
     )
     try:
         if reader.problems:
