@@ -38,16 +38,20 @@ def compose(rows: Rows, revision: Revision) -> Document:
         "default_unit_type": rows.project.default_unit_type,
         "unit_types": list(rows.project.unit_types),
         "killed": rows.flags.killed,
-        "groups": {key: dict(group) for key, group in rows.flags.groups.items()},
+        "groups": {},
         "segments": dict(rows.flags.segments),
         "layers": dict(rows.experiments.layers),
+        "holdouts": dict(rows.experiments.holdouts),
         "experiments": dict(rows.experiments.experiments),
         "flags": {
-            key: {**flag, "experiments": experiments.get(key, [])} for key, flag in rows.flags.flags.items()
+            key: {
+                **flag,
+                "holdouts": rows.experiments.baselines.get(key, []),
+                "experiments": experiments.get(key, []),
+            }
+            for key, flag in rows.flags.flags.items()
         },
     }
-    if rows.flags.preview_key:
-        document["preview_key"] = rows.flags.preview_key
     document["hash"] = content_hash(document)
     return document
 
