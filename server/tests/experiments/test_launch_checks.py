@@ -21,7 +21,15 @@ from scenes import (
 
 from equipoise_server.experiments import reads
 from equipoise_server.experiments.actions import Stop, stop
-from equipoise_server.experiments.values import Arm, Check, Design, MetricRole, PlannedMetric
+from equipoise_server.experiments.values import (
+    Arm,
+    Check,
+    Design,
+    GateStep,
+    MetricRole,
+    PlannedMetric,
+    Switchback,
+)
 from equipoise_server.flags.actions import (
     ArchiveFlag,
     KillEnvironment,
@@ -214,12 +222,13 @@ def test_a_launch_lists_every_fault_at_once_and_changes_nothing(shop: Shop) -> N
     hopeless = Design(
         unit_type="household", eligibility={"attribute": 1}, arms=(Arm("B!", "", 0, {}),),
         metrics=(PlannedMetric("fame", MetricRole.GUARDRAIL),), alpha=1.0, power=0.0, slot_share=2.0,
-        audience_parts_per_million=0, planned_days=1, layer="-",
+        audience_parts_per_million=0, planned_days=1, layer="-", surface="A!", cluster_type="household",
+        switchback=Switchback(), ramp=(GateStep(0, 0),),
     )  # fmt: skip
     draft = a_draft_experiment(shop, design=hopeless)
     kill_environment(shop.owner, KillEnvironment(environment_of(shop).id), now=NOW)
     passed = [c.key for c in reads.launch_checks(draft, environment_of(shop), NOW) if c.passed]
-    assert passed == ["rivals"]
+    assert passed == ["rivals", "spillover"]
     with pytest.raises(Invalid) as refused:
         launched(shop, draft)
     assert len(refused.value.problems) >= 17

@@ -285,7 +285,7 @@ def test_lists_cost_the_same_however_long_they_are(
         assert len(reads.experiments_of(shop.project.id)) == 4
     with django_assert_max_num_queries(1):  # type: ignore[operator]  # pytest-django's fixture
         assert len(reads.running_iterations()) == 4
-    with django_assert_max_num_queries(1):  # type: ignore[operator]  # pytest-django's fixture
+    with django_assert_max_num_queries(3):  # type: ignore[operator]  # pytest-django's fixture
         assert len(reads.payload(environment_of(shop).id).experiments) == 4
     with django_assert_max_num_queries(2):  # type: ignore[operator]  # pytest-django's fixture
         assert len(reads.layers_of(environment_of(shop).id)) == 4

@@ -11,6 +11,18 @@ from equipoise_server.experiments.drafting import (
     create_experiment,
     edit_design,
 )
+from equipoise_server.experiments.holdouts import (
+    CloseHoldout,
+    CreateHoldout,
+    OpenSeason,
+    ReleaseUnit,
+    close_holdout,
+    create_holdout,
+    open_season,
+    release_unit,
+)
+from equipoise_server.experiments.layering import CreateLayer, create_layer
+from equipoise_server.experiments.ramps import PauseRamp, ResumeRamp, pause_ramp, resume_ramp
 from equipoise_server.experiments.recording import ImportedExperiment, record_verdict, register_import
 from equipoise_server.experiments.running import (
     Launch,
@@ -25,22 +37,36 @@ from equipoise_server.experiments.running import (
 
 __all__ = [
     "Archive",
+    "CloseHoldout",
     "CreateExperiment",
+    "CreateHoldout",
+    "CreateLayer",
     "Decide",
     "EditDesign",
     "ImportedExperiment",
     "Launch",
+    "OpenSeason",
+    "PauseRamp",
+    "ReleaseUnit",
     "Restart",
+    "ResumeRamp",
     "Stop",
     "Widen",
     "archive",
+    "close_holdout",
     "create_experiment",
+    "create_holdout",
+    "create_layer",
     "decide",
     "edit_design",
     "launch",
+    "open_season",
+    "pause_ramp",
     "record_verdict",
     "register_import",
+    "release_unit",
     "restart",
+    "resume_ramp",
     "stop",
     "widen",
 ]

@@ -19,8 +19,8 @@ from equipoise_server.experiments.shipping_checks import SHIPPING_CHECKS
 from equipoise_server.experiments.starting import release_slots
 from equipoise_server.experiments.values import Decision, DecisionKind, Experiment, Iteration
 from equipoise_server.flags import reads as flags
-from equipoise_server.flags.actions import add_rollout_rule, unpin_flags
-from equipoise_server.flags.values import Rollout, Rule
+from equipoise_server.flags.actions import add_rollout_rule, keep_on, unpin_flags
+from equipoise_server.flags.values import Flag, Rollout, Rule
 from equipoise_server.foundation.refusals import Conflict, Invalid, Problem, refuse_all
 from equipoise_server.foundation.texts import text_problems
 
@@ -60,6 +60,8 @@ def decide(actor: Actor, command: Decide, *, now: datetime) -> Experiment:
             entry.touches(iteration.environment_id, *flags_set(iteration.design))
         if command.kind is DecisionKind.SHIP:
             _open_rollouts(actor, iteration, command.arm, now=now)
+        elif not iteration.is_imported:
+            _keep_control(actor, iteration, now=now)
     return reads.experiment(held.id)
 
 
@@ -81,15 +83,39 @@ def _let_go(actor: Actor, experiment: Experiment, iteration: Iteration, *, now: 
 
 def _open_rollouts(actor: Actor, iteration: Iteration, arm_key: str, *, now: datetime) -> None:
     """Roll the treatment out to those who may have met it; the gate's salt takes it away from nobody."""
-    design = iteration.design
-    arm = next(arm for arm in design.arms if arm.key == arm_key)
-    for flag_key, variant in sorted(arm.values.items()):
-        rollout = Rollout(variant, design.unit_type, iteration.gate_parts_per_million, iteration.gate_salt)
-        rule = Rule(
-            id="",
-            eligibility=design.eligibility,
-            rollout=rollout,
-            description=f"Shipped by the experiment “{iteration.experiment_key}”",
-        )
+    told = f"Shipped by the experiment “{iteration.experiment_key}”"
+    for flag_key, variant in _values_of(iteration, arm_key):
         flag = flags.flag_by_key(iteration.project_id, flag_key)
+        rule = _rollout_to_the_enrolled(iteration, variant, told)
         add_rollout_rule(actor, flag.id, iteration.environment_id, rule, now=now)
+
+
+def _keep_control(actor: Actor, iteration: Iteration, *, now: datetime) -> None:
+    """Keep whom it enrolled on control, wherever the flag's own rules or default serve something else."""
+    told = f"Kept on control by the experiment “{iteration.experiment_key}”"
+    for flag_key, variant in _values_of(iteration, iteration.design.control):
+        flag = flags.flag_by_key(iteration.project_id, flag_key)
+        if flag.archived_at is None and _would_change(flag, iteration.environment_id, variant):
+            rule = _rollout_to_the_enrolled(iteration, variant, told)
+            keep_on(actor.author, flag.id, iteration.environment_id, rule, now=now)
+
+
+def _would_change(flag: Flag, environment_id: UUID, control: str) -> bool:
+    here = [one for one in flag.settings.values() if one.environment_id == environment_id]
+    served = {one.default for one in here}
+    served |= {
+        rule.serve if rule.rollout is None else rule.rollout.variant for one in here for rule in one.rules
+    }
+    return bool(here) and served != {control}
+
+
+def _values_of(iteration: Iteration, arm_key: str) -> list[tuple[str, str]]:
+    arm = next(arm for arm in iteration.design.arms if arm.key == arm_key)
+    return sorted(arm.values.items())
+
+
+def _rollout_to_the_enrolled(iteration: Iteration, variant: str, description: str) -> Rule:
+    """By the gate's salt and share, so that it takes in everybody whom the gate let in."""
+    design = iteration.design
+    rollout = Rollout(variant, design.randomised_type, iteration.gate_parts_per_million, iteration.gate_salt)
+    return Rule(id="", eligibility=design.eligibility, rollout=rollout, description=description)

@@ -7,6 +7,12 @@ from dataclasses import fields
 from enum import StrEnum
 
 from equipoise_server.experiments.json_reading import Json, Reader
+from equipoise_server.experiments.timing_json import (
+    ramp_to_json,
+    read_gate_step,
+    read_switchback,
+    switchback_to_json,
+)
 from equipoise_server.experiments.values import (
     Arm,
     BreachAction,
@@ -15,6 +21,7 @@ from equipoise_server.experiments.values import (
     MetricRole,
     PlannedMetric,
     Spending,
+    Spillover,
 )
 from equipoise_server.foundation.refusals import Invalid, refuse_all
 from equipoise_server.metrics.values import Margin, MarginKind
@@ -28,6 +35,9 @@ def design_to_json(design: Design) -> dict[str, object]:
     written["looks"] = None if design.looks is None else _plain(design.looks)
     written["covariates"] = list(design.covariates)
     written["breakdowns"] = list(design.breakdowns)
+    written["ramp"] = ramp_to_json(design.ramp)
+    written["switchback"] = switchback_to_json(design.switchback)
+    written["spillover"] = str(design.spillover)
     return written
 
 
@@ -83,6 +93,13 @@ def design_from_json(written: Json) -> Design:
         expected_reduction=reader.number("expected_reduction", 0.0),
         cluster_size=reader.optional_number("cluster_size"),
         cluster_correlation=reader.optional_number("cluster_correlation"),
+        cluster_type=reader.text("cluster_type"),
+        cluster_count=reader.optional_integer("cluster_count"),
+        switchback=reader.optional("switchback", read_switchback),
+        ramp=reader.items("ramp", read_gate_step),
+        surface=reader.text("surface"),
+        only_differing=reader.truth("only_differing", default=False),
+        spillover=reader.word("spillover", Spillover, Spillover.NOT_SAID),
     )
     refuse_all(Invalid, reader.problems)
     return design

@@ -103,6 +103,8 @@ def key_problems(project_id: UUID, key: str) -> list[Problem]:
     """Whether a key is one, and free for ever."""
     if not is_key(key):
         return [Problem("key", f"The key “{key}” cannot be used: {KEY_RULE}.")]
+    if models.Holdout.objects.filter(key=key).exists():
+        return [Problem("key", f"“{key}” is the key of a holdout; choose another key.")]
     if models.Experiment.objects.filter(project_id=project_id, key=key).exists():
         return [Problem("key", f"There is an experiment “{key}” already; choose another key.")]
     return []

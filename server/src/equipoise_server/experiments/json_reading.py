@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from math import isfinite
 from typing import TypeVar
@@ -53,6 +54,24 @@ class Reader:
         if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value):
             return float(value)
         return self._wrong(name, "must be a number", default)
+
+    def truth(self, name: str, *, default: bool) -> bool:
+        """True or false."""
+        value = self.written.get(name, default)
+        return value if isinstance(value, bool) else self._wrong(name, "must be true or false", default)
+
+    def instant(self, name: str) -> datetime | None:
+        """An instant with its offset from UTC, or nothing."""
+        value = self.written.get(name)
+        if value is None:
+            return None
+        try:
+            found = datetime.fromisoformat(value) if isinstance(value, str) else None
+        except ValueError:
+            found = None
+        if found is None or found.tzinfo is None:
+            return self._wrong(name, "must be an instant, such as 2026-03-02T00:00:00+00:00", None)
+        return found
 
     def optional_number(self, name: str) -> float | None:
         """A finite number, or nothing."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from equipoise_engine import validate_snapshot
 from equipoise_server.access.values import Environment
 from equipoise_server.experiments import design_checks as design
+from equipoise_server.experiments import randomisation_checks as randomisation
 from equipoise_server.experiments.allocation import wanted_slots
 from equipoise_server.experiments.checks import CheckRow
 from equipoise_server.experiments.design_checks import DesignFacts
@@ -36,6 +38,7 @@ class LaunchFacts:
     neighbours: tuple[Iteration, ...]
     """What else runs in the environment."""
     is_environment_killed: bool
+    now: datetime
 
 
 def flags_set(plan: Design) -> frozenset[str]:
@@ -85,14 +88,36 @@ def kill_faults(facts: LaunchFacts) -> Iterator[Problem]:
 def rival_faults(facts: LaunchFacts) -> Iterator[Problem]:
     """Experiments on one flag share one layer, so that no unit is in two of them."""
     own = flags_set(facts.design)
+    is_launch = facts.layer is not None and facts.layer.is_launch
     for rival in facts.neighbours:
         shared = own & flags_set(rival.design)
-        if shared and (facts.layer is None or rival.layer_key != facts.layer.key):
+        if (
+            shared
+            and not _shares_layer(facts, rival)
+            and facts.layers[rival.layer_key].is_launch == is_launch
+        ):
             names = ", ".join(f"“{key}”" for key in sorted(shared))
             yield Problem(
                 "layer",
                 f"“{rival.experiment_key}” runs on {names} already. Choose its layer “{rival.layer_key}”, "
                 "or wait until it is stopped.",
+            )
+
+
+def _shares_layer(facts: LaunchFacts, rival: Iteration) -> bool:
+    return facts.layer is not None and rival.layer_key == facts.layer.key
+
+
+def surface_faults(facts: LaunchFacts) -> Iterator[Problem]:
+    """Experiments on one surface share one layer, so that no unit sees two of them there."""
+    yield from randomisation.surface_faults(facts.design)
+    surface = facts.design.surface
+    for rival in facts.neighbours:
+        if surface and rival.design.surface == surface and not _shares_layer(facts, rival):
+            yield Problem(
+                "layer",
+                f"“{rival.experiment_key}” runs on the surface “{surface}” already. Choose its layer "
+                f"“{rival.layer_key}”, or wait until it is stopped.",
             )
 
 
@@ -126,11 +151,11 @@ def unit_type_faults(facts: LaunchFacts) -> Iterator[Problem]:
     if unit_type not in facts.unit_types:
         known = ", ".join(facts.unit_types)
         yield Problem("unit_type", f"The project has no unit type “{unit_type}”; it has: {known}.")
-    elif facts.layer is not None and facts.layer.unit_type != unit_type:
+    elif facts.layer is not None and facts.layer.unit_type != facts.design.randomised_type:
         yield Problem(
             "unit_type",
-            f"The layer “{facts.layer.key}” randomises {facts.layer.unit_type}s; choose another layer or "
-            "that unit type.",
+            f"The layer “{facts.layer.key}” randomises {facts.layer.unit_type}s, not "
+            f"{facts.design.randomised_type}s; choose another layer or that unit type.",
         )
 
 
@@ -153,6 +178,16 @@ def eligibility_faults(facts: LaunchFacts) -> Iterator[Problem]:
         if fault.path.startswith(own) or not fault.path:
             path = fault.path.removeprefix(own).replace("/", ".")
             yield Problem(f"eligibility{path}", f"The audience's condition {fault.message}.")
+
+
+def cluster_faults(facts: LaunchFacts) -> Iterator[Problem]:
+    """Clusters are declared, and enough of them carry the evidence."""
+    return randomisation.cluster_faults(facts.design, facts.unit_types)
+
+
+def switchback_faults(facts: LaunchFacts) -> Iterator[Problem]:
+    """A balanced schedule can be drawn, and it begins later than now."""
+    return randomisation.switchback_faults(facts.design, facts.now)
 
 
 def _of_design(
@@ -179,6 +214,20 @@ LAUNCH_CHECKS: tuple[CheckRow[LaunchFacts], ...] = (
     CheckRow("audience", "Somebody takes part", _of_design(design.audience_faults)),
     CheckRow("layer", "The layer has room", layer_faults, layer_advice),
     CheckRow("rivals", "Experiments on the same flag share its layer", rival_faults),
+    CheckRow("surface", "Experiments on the same surface share its layer", surface_faults),
+    CheckRow(
+        "clusters", "There are enough clusters", cluster_faults,
+        lambda facts: randomisation.cluster_advice(facts.design),
+    ),
+    CheckRow(
+        "switchback", "A balanced schedule can be drawn", switchback_faults,
+        lambda facts: randomisation.switchback_advice(facts.design),
+    ),
+    CheckRow("ramp", "The share only grows", lambda facts: randomisation.ramp_faults(facts.design)),
+    CheckRow(
+        "spillover", "Variants do not reach each other", lambda _facts: (),
+        lambda facts: randomisation.spillover_advice(facts.design),
+    ),
     CheckRow("oec", "Exactly one metric decides", _of_design(design.oec_faults)),
     CheckRow("metrics", "Every metric is in the catalogue", _of_design(design.metrics_faults)),
     CheckRow(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from equipoise_server.access import reads as access
 from equipoise_server.access.values import Environment
 from equipoise_server.experiments import models
@@ -12,7 +14,9 @@ from equipoise_server.flags import reads as flags
 from equipoise_server.metrics import reads as metrics
 
 
-def launch_facts(experiment: Experiment, environment: Environment, design: Design) -> LaunchFacts:
+def launch_facts(
+    experiment: Experiment, environment: Environment, design: Design, *, now: datetime
+) -> LaunchFacts:
     """The facts for starting this design of an experiment in an environment."""
     project_id = experiment.project_id
     rooms = rooms_without(experiment, environment)
@@ -28,6 +32,7 @@ def launch_facts(experiment: Experiment, environment: Environment, design: Desig
         layers=rooms,
         layer=None if row is None else rooms[row.key],
         neighbours=_neighbours(experiment, environment),
+        now=now,
         is_environment_killed=flags.environment_kill(environment.id) is not None,
     )
 
@@ -42,11 +47,12 @@ def layer_row(experiment: Experiment, environment: Environment, design: Design) 
 def rooms_without(experiment: Experiment, environment: Environment) -> dict[str, LayerRoom]:
     """The environment's layers by key, as if the experiment held nothing."""
     held = models.SlotRange.objects.filter(layer__environment_id=environment.id)
-    others = held.exclude(iteration__experiment_id=experiment.id).select_related("iteration__experiment")
+    others = held.exclude(iteration__experiment_id=experiment.id)
+    others = others.select_related("iteration__experiment", "nested")
     by_layer: dict[object, list[models.SlotRange]] = {}
     for one in others:
         by_layer.setdefault(one.layer_id, []).append(one)
-    rows = models.Layer.objects.filter(environment_id=environment.id)
+    rows = models.Layer.objects.filter(environment_id=environment.id).select_related("inside")
     return {row.key: layer_room(row, by_layer.get(row.pk, ())) for row in rows}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db import models
 from django.db.models import F, Q
 
@@ -19,6 +21,9 @@ class Layer(models.Model):
     unit_type = models.CharField(max_length=64)
     salt = models.CharField(max_length=16)
     own_of = models.ForeignKey("Experiment", on_delete=models.PROTECT, null=True, related_name="own_layers")
+    is_launch = models.BooleanField(default=False)
+    inside = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="nested")
+    domain = models.JSONField(default=list)
     created_at = models.DateTimeField()
 
     class Meta:
@@ -66,6 +71,10 @@ class Iteration(models.Model):
     stop_cause = models.CharField(max_length=16, null=True)
     is_imported = models.BooleanField(default=False)
     verdict = models.JSONField(null=True)
+    schedule = models.JSONField(null=True)
+    gates = models.JSONField(default=list)
+    ramp_paused_at = models.DateTimeField(null=True)
+    ramp_delay = models.DurationField(default=timedelta)
 
     class Meta:
         constraints = [
@@ -80,10 +89,11 @@ class Iteration(models.Model):
 
 
 class SlotRange(models.Model):
-    """Slots of a layer that an iteration holds, from its launch until people have decided."""
+    """Slots of a layer: of an iteration, from its launch until people have decided, or of a nested layer."""
 
     layer = models.ForeignKey(Layer, on_delete=models.PROTECT, related_name="held")
-    iteration = models.ForeignKey(Iteration, on_delete=models.PROTECT, related_name="held")
+    iteration = models.ForeignKey(Iteration, on_delete=models.PROTECT, null=True, related_name="held")
+    nested = models.ForeignKey(Layer, on_delete=models.PROTECT, null=True, related_name="holds")
     first = models.PositiveIntegerField()
     end = models.PositiveIntegerField()
 
@@ -93,4 +103,45 @@ class SlotRange(models.Model):
             models.CheckConstraint(
                 condition=Q(first__lt=F("end")) & Q(end__lte=10_000), name="slots_within_the_layer"
             ),
+            models.CheckConstraint(
+                condition=Q(iteration=None, nested__isnull=False) | Q(iteration__isnull=False, nested=None),
+                name="slots_have_one_holder",
+            ),
         ]
+
+
+class Holdout(models.Model):
+    """Units that the organisation keeps on the baseline; its key is taken for ever."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    key = models.CharField(max_length=64, unique=True)
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    unit_type = models.CharField(max_length=64)
+    parts_per_million = models.PositiveIntegerField()
+    scope = models.JSONField()
+    closed_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+    version = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(parts_per_million__gt=0) & Q(parts_per_million__lte=1_000_000),
+                name="holdout_within_the_whole",
+            )
+        ]
+
+
+class Season(models.Model):
+    """One draw of a holdout's units, by a salt of its own."""
+
+    holdout = models.ForeignKey(Holdout, on_delete=models.PROTECT, related_name="seasons")
+    number = models.PositiveIntegerField()
+    salt = models.CharField(max_length=16)
+    started_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["holdout", "number"], name="season_number_once")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -11,15 +12,18 @@ from equipoise_server.access import reads as access
 from equipoise_server.access.values import Environment
 from equipoise_server.experiments import models
 from equipoise_server.experiments.checks import judge
+from equipoise_server.experiments.holdout_rows import all_holdouts, holdout_by_key
 from equipoise_server.experiments.launch_checks import LAUNCH_CHECKS, flags_set
 from equipoise_server.experiments.launch_facts import launch_facts
-from equipoise_server.experiments.payload_json import experiment_node, layer_node
 from equipoise_server.experiments.rows import experiment_value, iteration_value, layer_room
 from equipoise_server.experiments.shipping_checks import SHIPPING_CHECKS, ShippingFacts
+from equipoise_server.experiments.snapshot_pieces import as_if_launched, expected_coverings, pieces
 from equipoise_server.experiments.values import (
     Check,
+    Covering,
     Experiment,
     ExperimentsPayload,
+    Holdout,
     Iteration,
     LayerRoom,
     Status,
@@ -83,10 +87,10 @@ def experiments_setting(flag_key: str, environment_id: UUID) -> tuple[Experiment
 def launch_checks(
     experiment: Experiment,
     environment: Environment,
-    now: datetime,  # noqa: ARG001  # the agreed question is "may it start now"; no check needs the clock yet
+    now: datetime,
 ) -> tuple[Check, ...]:
     """Everything that must hold before a start or restart, each with its outcome."""
-    return judge(LAUNCH_CHECKS, launch_facts(experiment, environment, experiment.design))
+    return judge(LAUNCH_CHECKS, launch_facts(experiment, environment, experiment.design, now=now))
 
 
 def decision_checks(experiment: Experiment, arm: str) -> tuple[Check, ...]:
@@ -105,23 +109,57 @@ def shipping_facts(experiment: Experiment, arm: str) -> ShippingFacts:
     )
 
 
+def coverings(experiment: Experiment, environment: Environment) -> tuple[Covering, ...]:
+    """What the open holdouts will do to the flags of a draft that is launched now, or why nothing."""
+    return expected_coverings(experiment, environment)
+
+
 def layers_of(environment_id: UUID) -> tuple[LayerRoom, ...]:
     """The environment's layers by key, and who holds which slots."""
-    held = models.SlotRange.objects.select_related("iteration__experiment")
-    rows = models.Layer.objects.filter(environment_id=environment_id).prefetch_related(Prefetch("held", held))
+    held = Prefetch("held", models.SlotRange.objects.select_related("iteration__experiment", "nested"))
+    rows = models.Layer.objects.filter(environment_id=environment_id).select_related("inside")
+    rows = rows.prefetch_related(held)
     return tuple(layer_room(row, row.held.all()) for row in rows.order_by("key"))
 
 
 def payload(environment_id: UUID) -> ExperimentsPayload:
     """What the undecided experiments put into the environment's snapshot."""
+    return pieces(environment_id, _served_iterations(environment_id))
+
+
+def payload_with(
+    experiment: Experiment, environment: Environment, *, now: datetime
+) -> tuple[Iteration, ExperimentsPayload]:
+    """What would be in the environment's snapshot if a draft were launched now, and its run."""
+    draft = as_if_launched(experiment, environment, now=now)
+    return draft.iteration, pieces(environment.id, _served_iterations(environment.id), draft)
+
+
+def holdouts_of(project_id: UUID) -> tuple[Holdout, ...]:
+    """The holdouts that may cover a project, the open ones first; without what they cover."""
+    known = all_holdouts()
+    return tuple(one for one in known if not one.scope.projects or project_id in one.scope.projects)
+
+
+def holdout(project_id: UUID, key: str) -> Holdout:
+    """The holdout with this key, as far as a project may see it: with what it covers there."""
+    found = holdout_by_key(key)
+    if found.scope.projects and project_id not in found.scope.projects:
+        raise NotFound(Problem("holdout", f"No holdout “{key}” covers this project."))
+    return replace(found, covered=tuple(one for one in found.covered if one.project_id == project_id))
+
+
+def surfaces_of(project_id: UUID) -> tuple[str, ...]:
+    """The surfaces that the project's experiments have named, by key."""
+    designs = models.Experiment.objects.filter(project_id=project_id).values_list("design", flat=True)
+    return tuple(sorted({design.get("surface", "") for design in designs} - {""}))
+
+
+def _served_iterations(environment_id: UUID) -> list[Iteration]:
     rows = _newest_iterations().filter(
         environment_id=environment_id, is_imported=False, experiment__status__in=UNDECIDED
     )
-    found = [iteration_value(row, row.experiment) for row in rows.order_by("started_at", "experiment__key")]
-    return ExperimentsPayload(
-        layers={one.layer_key: layer_node(one) for one in found},
-        experiments={one.experiment_key: experiment_node(one) for one in found},
-    )
+    return [iteration_value(row, row.experiment) for row in rows.order_by("started_at", "experiment__key")]
 
 
 def _found(rows: QuerySet[models.Experiment], otherwise: str) -> Experiment:

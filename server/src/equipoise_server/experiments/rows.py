@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from equipoise_server.experiments import models
 from equipoise_server.experiments.allocation import SLOT_COUNT, slot_count
 from equipoise_server.experiments.design_json import design_from_json
 from equipoise_server.experiments.evidence_json import decision_from_json, verdict_from_json
+from equipoise_server.experiments.timing_json import schedule_from_json
 from equipoise_server.experiments.values import Experiment, Iteration, LayerRoom, Status, StopCause
 
 
@@ -53,12 +55,27 @@ def iteration_value(row: models.Iteration, experiment: models.Experiment) -> Ite
         stop_reason=row.stop_reason,
         is_imported=row.is_imported,
         stop_cause=None if row.stop_cause is None else StopCause(row.stop_cause),
+        schedule=schedule_from_json(row.schedule),
+        gates=_gates(row),
+        ramp_paused_at=row.ramp_paused_at,
+        ramp_delay=row.ramp_delay,
     )
 
 
+def _gates(row: models.Iteration) -> tuple[tuple[datetime, int], ...]:
+    """How wide the gate was since when; rows from before that was kept know the last width alone."""
+    if row.is_imported:
+        return ()
+    if not row.gates:
+        return ((row.started_at, row.gate_parts_per_million),)
+    return tuple((datetime.fromisoformat(since), parts) for since, parts in row.gates)
+
+
 def layer_room(row: models.Layer, held: Iterable[models.SlotRange]) -> LayerRoom:
-    """A layer with the slots that are held; their iterations and experiments are joined."""
-    taken = sorted((one.first, one.end, one.iteration.experiment.key) for one in held)
+    """A layer with the slots that are held; their experiments and nested layers are joined."""
+    held = tuple(held)
+    taken = sorted((one.first, one.end, one.iteration.experiment.key) for one in held if one.iteration)
+    domains = sorted((one.first, one.end, one.nested.key) for one in held if one.nested)
     return LayerRoom(
         id=row.pk,
         key=row.key,
@@ -66,5 +83,10 @@ def layer_room(row: models.Layer, held: Iterable[models.SlotRange]) -> LayerRoom
         unit_type=row.unit_type,
         environment_id=row.environment_id,
         taken=tuple(taken),
-        free_slots=SLOT_COUNT - slot_count((first, end) for first, end, _ in taken),
+        free_slots=SLOT_COUNT - slot_count((first, end) for first, end, _ in (*taken, *domains)),
+        is_own=row.own_of_id is not None,
+        is_launch=row.is_launch,
+        domains=tuple(domains),
+        inside="" if row.inside is None else row.inside.key,
+        domain=tuple((first, end) for first, end in row.domain),
     )

@@ -75,7 +75,7 @@ def launch(actor: Actor, command: Launch, *, now: datetime) -> Experiment:
     with change(actor.author, "experiment.launch", subject, now=now) as entry:
         held = _ready(held, LAUNCH, command.expected_version)
         start = Start(held, environment, held.design, actor.author)
-        row = begin_iteration(start, refuse_to_start(start), now=now)
+        row = begin_iteration(start, refuse_to_start(start, now=now), now=now)
         _move(held, LAUNCH)
         entry.before = {"status": held.status}
         entry.after = _begun(row)
@@ -97,7 +97,9 @@ def widen(actor: Actor, command: Widen, *, now: datetime) -> Experiment:
         before, after = iteration.gate_parts_per_million, command.parts_per_million
         if not before < after <= WHOLE:
             raise Invalid(Problem("parts_per_million", _only_grows(before)))
-        models.Iteration.objects.filter(pk=iteration.id).update(gate_parts_per_million=after)
+        models.Iteration.objects.filter(pk=iteration.id).update(
+            gate_parts_per_million=after, gates=[*_gates_so_far(iteration), [now.isoformat(), after]]
+        )
         planned = replace(held.design, audience_parts_per_million=after)
         models.Experiment.objects.filter(pk=held.id).update(design=design_to_json(planned))
         _move(held, WIDEN)
@@ -136,7 +138,7 @@ def restart(actor: Actor, command: Restart, *, now: datetime) -> Experiment:
             raise Invalid(Problem("", f"“{held.key}” was imported; plan a new experiment to repeat it."))
         environment = _environment_of(held, command.environment_id or before.environment_id)
         start = Start(held, environment, command.design or held.design, actor.author)
-        facts = refuse_to_start(start)
+        facts = refuse_to_start(start, now=now)
         if before.stopped_at is None:
             _end(before, Stop(held.id, command.reason, StopCause.RESTART), now=now)
         unpin_flags(actor.author, unpinning(held, before), now=now)
@@ -198,6 +200,10 @@ def _begun(row: models.Iteration) -> dict[str, object]:
         "slots": row.slots,
         "parts_per_million": row.gate_parts_per_million,
     }
+
+
+def _gates_so_far(iteration: Iteration) -> list[list[object]]:
+    return [[since.isoformat(), parts] for since, parts in iteration.gates]
 
 
 def _only_grows(parts_per_million: int) -> str:

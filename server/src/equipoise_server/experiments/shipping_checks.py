@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from equipoise_server.experiments.checks import CheckRow
-from equipoise_server.experiments.values import Experiment, Status, VerdictState
+from equipoise_server.experiments.values import Experiment, Status, StopCause, VerdictState
 from equipoise_server.flags.values import Flag
 from equipoise_server.foundation.refusals import Problem
 
@@ -68,6 +68,15 @@ def block_faults(facts: ShippingFacts) -> Iterator[Problem]:
         yield Problem("", reason)
 
 
+def kill_faults(facts: ShippingFacts) -> Iterator[Problem]:
+    """Nobody had to kill it: taking the kill back does not make the treatment safe."""
+    iteration = facts.experiment.iteration
+    if iteration is not None and iteration.stop_cause is StopCause.KILL:
+        yield Problem(
+            "", "A kill ended this run, so it cannot be shipped. Mend what was killed, then restart it."
+        )
+
+
 def flag_faults(facts: ShippingFacts) -> Iterator[Problem]:
     """The flags can carry a rollout."""
     iteration = facts.experiment.iteration
@@ -87,5 +96,6 @@ SHIPPING_CHECKS: tuple[CheckRow[ShippingFacts], ...] = (
     CheckRow("arm", "A treatment is chosen", arm_faults),
     CheckRow("verdict", "The evidence can be trusted", verdict_faults),
     CheckRow("blocks", "Nothing in the report forbids shipping", block_faults),
+    CheckRow("kill", "No kill ended it", kill_faults),
     CheckRow("flags", "The flags can carry a rollout", flag_faults),
 )
