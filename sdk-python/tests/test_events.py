@@ -16,8 +16,9 @@ from flag_server import FlagServer, Handler, Json, document
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-from equipoise_sdk import Outside, in_memory
-from equipoise_sdk.outbox import BATCH_SIZE, Exposed, Outbox
+from equipoise_sdk import Drop, Outside, in_memory
+from equipoise_sdk.exposing import Exposed
+from equipoise_sdk.outbox import BATCH_SIZE, LARGEST_BATCH_BYTES, Outbox
 from equipoise_sdk.retries import BackOff
 from equipoise_sdk.settings import Settings
 from equipoise_sdk.transport import HttpTransport
@@ -193,8 +194,10 @@ def test_events_leave_without_a_flush(server: FlagServer, connect: Connect) -> N
     assert client.flush()
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_busy_server_gets_the_same_batch_later(server: FlagServer, connect: Connect, status: int) -> None:
+@pytest.mark.parametrize("status", [401, 403, 404, 408, 429, 500, 503])
+def test_a_server_that_takes_nothing_now_gets_the_same_batch_later(
+    server: FlagServer, connect: Connect, status: int
+) -> None:
     client = connect()
     server.fault = lambda handler: handler.answer(status, Retry_After="0")
     client.track("x", USER)
@@ -208,7 +211,7 @@ def test_a_busy_server_gets_the_same_batch_later(server: FlagServer, connect: Co
     assert (client.status.dropped, client.status.queued) == (0, 0)
 
 
-@pytest.mark.parametrize("status", [400, 401, 413, 422])
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
 def test_a_batch_refused_for_good_is_dropped_and_counted(
     server: FlagServer, connect: Connect, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -216,8 +219,39 @@ def test_a_batch_refused_for_good_is_dropped_and_counted(
     server.fault = lambda handler: handler.answer(status)
     client.track("x", USER)
     assert client.flush(5)
-    assert client.status.dropped == 1
+    assert client.status.drops == {Drop.REFUSED: 1}
     assert f"the server answered {status}" in caplog.text
+
+
+def test_a_batch_that_is_too_large_is_halved_until_it_fits(server: FlagServer, connect: Connect) -> None:
+    client = connect(poll_interval_seconds=60)
+
+    def refuse_large(handler: Handler) -> None:
+        body = json.loads(server.requests[-1][3])
+        taken = len(body["events"]) <= 3
+        handler.answer(200 if taken else 413, b'{"quarantined":[]}')
+
+    server.fault = refuse_large
+    for number in range(20):
+        client.track("x", USER, value=number)
+    assert client.flush(5)
+    taken = [
+        event["value"] for batch in server.batches if len(batch["events"]) <= 3 for event in batch["events"]
+    ]
+    assert taken == list(range(20))
+    assert client.status.dropped == 0
+
+
+def test_a_batch_is_no_larger_than_the_server_takes(server: FlagServer, connect: Connect) -> None:
+    client = connect()
+    for _ in range(30):
+        client.track("x", USER, properties={"text": "x" * 60_000})
+    client.track("x", USER, properties={"text": "x" * 100_000})
+    assert client.flush(5)
+    sizes = [len(body) for method, _, _, body in server.requests if method == "POST"]
+    assert max(sizes) <= LARGEST_BATCH_BYTES + 100
+    assert len(server.events) == 30
+    assert client.status.drops == {Drop.INVALID: 1}
 
 
 def test_quarantined_events_are_told(

@@ -3,24 +3,49 @@
 from __future__ import annotations
 
 import builtins
-import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from time import perf_counter_ns
 from typing import Any, TypeVar, cast
 
-from equipoise_engine import Context, Decision, ErrorCode, Reason
+from equipoise_engine import Context, Decision, ErrorCode, compile_snapshot
 from equipoise_sdk import events
 from equipoise_sdk.connection import Connection
-from equipoise_sdk.keeper import Keeper, Source
-from equipoise_sdk.outbox import Exposed, Outbox, Recorder
+from equipoise_sdk.exposing import Exposer
+from equipoise_sdk.keeper import Keeper, Serving, Source
+from equipoise_sdk.news import Event
+from equipoise_sdk.outbox import Drop, Outbox
+from equipoise_sdk.previewing import asked_overrides
 from equipoise_sdk.settings import Outside
-
-LOG = logging.getLogger("equipoise")
-LARGEST_COUNT_OF_KINDS = 1_000
+from equipoise_sdk.stickiness import StickyStore, with_first_clusters
+from equipoise_sdk.timing import EVERY, Evaluations, Stopwatch
+from equipoise_sdk.troubles import Complaints
 
 JsonT = TypeVar("JsonT", dict[str, Any], list[Any])  # what JSON holds is open
 Anything = builtins.object  # `object` is a method here
+
+NOT_READY = (
+    compile_snapshot(
+        {
+            "format": 1,
+            "project": "none",
+            "environment": "none",
+            "epoch": 0,
+            "revision": 0,
+            "default_unit_type": "unit",
+            "unit_types": ["unit"],
+            "flags": {},
+        }
+    )
+    .evaluate("", {}, None)
+    ._replace(
+        error_code=ErrorCode.PROVIDER_NOT_READY,
+        error_message="no snapshot has been received yet",
+        metadata={},
+    )
+)
+"""What an empty snapshot answers, and the true reason for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +54,15 @@ class Status:
 
     Attributes:
         ready: whether any snapshot serves; without one every call gives its default.
-        source: how it is kept current: stream or poll; or where it is from: disk, memory or none.
+        source: how it is kept current: stream or poll; or where it is from: disk, bootstrap, memory, none.
         revision: its revision, or None.
         epoch: its epoch, or None.
         snapshot_age_seconds: since the server last confirmed it, or None.
         queued: events that wait to be sent.
-        dropped: events that were lost: queue full, refused by the server, or not writable.
+        dropped: events that were lost.
+        drops: the same by cause: queue_full, invalid (what cannot be written), refused (by the server for
+            what it is), closed (the client was).
+        evaluations: how many there were, and how long they took.
         last_error: the last trouble that is not over, or None.
     """
 
@@ -45,6 +73,8 @@ class Status:
     snapshot_age_seconds: float | None
     queued: int
     dropped: int
+    drops: Mapping[Drop, int]
+    evaluations: Evaluations
     last_error: str | None
 
 
@@ -62,14 +92,22 @@ class Client:
         outside: Outside,
         exposure_attributes: tuple[str, ...] = (),
         connection: Connection | None = None,
+        sticky_store: StickyStore | None = None,
     ) -> None:
         self._keeper = keeper
         self._outbox = outbox
         self._outside = outside
-        self._exposure_attributes = exposure_attributes
         self._connection = connection
-        self._exposed = Exposed()
-        self._said: set[tuple[object, ...]] = set()
+        self._sticky_store = sticky_store
+        self._stopwatch = Stopwatch()
+        self._complaints = Complaints()
+        self._exposer = Exposer(
+            outbox,
+            outside,
+            attributes=exposure_attributes,
+            sticky_store=sticky_store,
+            complaints=self._complaints,
+        )
 
     def boolean(self, key: str, default: bool, context: Context, *, at: datetime | None = None) -> bool:
         """Return a boolean flag's value and report the exposure. Call it where the value is used."""
@@ -99,23 +137,61 @@ class Client:
             at: when the unit met the value, for imports; now unless given.
         """
         decision = self.peek(key, default, context)
-        if decision.enrolment is not None:
-            attributes = context.get("attributes") if self._exposure_attributes else None
-            self._report(decision, differs=None, attributes=attributes, at=at)
+        if decision.place is not None or decision.holdouts:
+            self._exposer.report(decision, context.get("attributes"), differs=None, at=at)
         return decision
 
     def peek(self, key: str, default: Anything, context: Context) -> Decision:
         """Return the decision without reporting an exposure."""
-        snapshot = self._keeper.serving.snapshot
+        serving = self._keeper.serving
+        snapshot = serving.snapshot
         if snapshot is None:
-            message = "no snapshot has been received yet"
-            code = ErrorCode.PROVIDER_NOT_READY
-            decision = Decision(_shown(key), default, None, Reason.ERROR, code, message, {}, None)
-        else:
+            return self._not_ready(key, default)
+        if serving.clustered and self._sticky_store is not None:
+            context = self._with_first_clusters(context, serving, self._sticky_store)
+        if self._stopwatch.number() % EVERY:
             decision = snapshot.evaluate(key, context, default)
+        else:
+            began = perf_counter_ns()
+            decision = snapshot.evaluate(key, context, default)
+            self._stopwatch.note(began)
         if decision.error_code is not None:
-            self._say((decision.error_code, decision.flag_key), decision.error_message)
+            self._complaints.say((decision.error_code, decision.flag_key), decision.error_message)
         return decision
+
+    def peek_all(self, context: Context) -> tuple[Decision, ...]:
+        """Return the decisions of all flags without reporting exposures, such as for a page's bootstrap.
+
+        A flag that cannot be decided has None as value. Empty while no snapshot serves.
+        """
+        serving = self._keeper.serving
+        if serving.snapshot is None:
+            return ()
+        if serving.clustered and self._sticky_store is not None:
+            context = self._with_first_clusters(context, serving, self._sticky_store)
+        return serving.snapshot.evaluate_all(context)
+
+    def preview(self, token: str | None) -> dict[str, str]:
+        """Return flag → variant, as a preview token asks for them; nothing for a void one.
+
+        The application puts it into a context as "overrides". Units that get a variant by it are not exposed.
+
+        Args:
+            token: what came as query parameter or cookie `equipoise_preview`, or None.
+        """
+        scope = self._keeper.serving.preview
+        if scope is None or not token:
+            return {}
+        return asked_overrides(token, scope, self._outside.now().timestamp())
+
+    def counterfactual(self, decision: Decision) -> Mapping[str, Anything]:
+        """Return arm → value of the decision's flag, in the experiment that enrolled the unit.
+
+        Compute what each of them would show, and tell `expose` by it whether another arm `differs`, in
+        every arm alike. Empty when the unit is in no running experiment.
+        """
+        snapshot = self._keeper.serving.snapshot
+        return {} if snapshot is None else snapshot.counterfactual(decision)
 
     def expose(
         self,
@@ -125,7 +201,7 @@ class Client:
         attributes: Mapping[str, Anything] | None = None,
         at: datetime | None = None,
     ) -> None:
-        """Report that a unit met what `peek` decided; nothing happens outside of experiments.
+        """Report that a unit met what `peek` decided; nothing happens outside of experiments and holdouts.
 
         Args:
             decision: what `peek` returned.
@@ -133,7 +209,7 @@ class Client:
             attributes: the context's attributes; only `exposure_attributes` are sent.
             at: when it happened; now unless given.
         """
-        self._report(decision, differs=differs, attributes=attributes, at=at)
+        self._exposer.report(decision, attributes, differs=differs, at=at)
 
     def track(
         self,
@@ -155,9 +231,12 @@ class Client:
         """
         try:
             event = events.track(event_name, context, value=value, properties=properties)
-            self._outbox.put_track(self._stamped(event, at))
+            moment = self._outside.now() if at is None else at
+            self._outbox.put_track(events.stamped(event, self._outside.new_id(), moment))
         except ValueError as cause:
-            self._lose(("track", _shown(event_name)), cause)
+            self._outbox.drop(Drop.INVALID)
+            name = _shown(event_name)
+            self._complaints.say(("track", name), f"track of {name!r} dropped: {cause}")
 
     def flush(self, timeout_seconds: float = 1.0) -> bool:
         """Send what is queued now; False when that took longer than the time given."""
@@ -183,8 +262,28 @@ class Client:
             snapshot_age_seconds=age,
             queued=self._outbox.queued,
             dropped=self._outbox.dropped,
+            drops=self._outbox.drops,
+            evaluations=self._stopwatch.read,
             last_error=None if self._connection is None else self._connection.last_error,
         )
+
+    def subscribe(self, hear: Callable[[Event], None]) -> Callable[[], None]:
+        """Hear of every change of what serves, in a background thread; return what ends it.
+
+        See `Event`: flags changed, the server cannot be asked (`stale`), it answers again (`fresh`).
+        """
+        return self._keeper.news.subscribe(hear)
+
+    def _not_ready(self, key: str, default: Anything) -> Decision:
+        self._complaints.say((ErrorCode.PROVIDER_NOT_READY, _shown(key)), NOT_READY.error_message)
+        return NOT_READY._replace(flag_key=_shown(key), value=default)
+
+    def _with_first_clusters(self, context: Context, serving: Serving, store: StickyStore) -> Context:
+        """Let the store say which cluster a unit stays with, when the engine asks."""
+        return with_first_clusters(context, serving.clustered, store, complain=self._store_failed)
+
+    def _store_failed(self, cause: Exception) -> None:
+        self._complaints.say(("sticky", "sticky store"), f"clusters are followed meanwhile: {cause!r}")
 
     def _source(self, kept: Source) -> Source:
         is_streaming = self._connection is not None and self._connection.is_streaming
@@ -193,66 +292,11 @@ class Client:
     def _after_fork(self) -> None:
         self._keeper.after_fork()
         self._outbox.after_fork()
-        self._exposed.after_fork()
+        self._exposer.after_fork()
         if self._connection is not None:
             self._connection.after_fork()
-
-    def _report(
-        self,
-        decision: Decision,
-        *,
-        differs: bool | None,
-        attributes: Anything,
-        at: datetime | None,
-    ) -> None:
-        enrolment = decision.enrolment
-        if enrolment is None:
-            return
-        key = (*enrolment, differs)
-        try:
-            moment = self._outside.now() if at is None else events.aware(at)
-            if not self._exposed.is_news(key, moment.timestamp(), is_live=at is None):
-                return
-            event = events.exposure(
-                enrolment,
-                flag=decision.flag_key,
-                revision=decision.metadata.get("revision"),
-                differs=differs,
-                attributes=events.chosen_attributes(attributes, self._exposure_attributes),
-            )
-            if not self._outbox.put_exposure(self._stamped(event, moment)):
-                self._exposed.forget(key)
-        except ValueError as cause:
-            self._lose(("exposure", enrolment.experiment), cause)
-
-    def _stamped(self, event: dict[str, Anything], at: datetime | None) -> bytes:
-        moment = events.rfc_3339(self._outside.now() if at is None else at)
-        return events.encoded({"kind": event["kind"], "id": self._outside.new_id(), "at": moment} | event)
-
-    def _lose(self, kind: tuple[Anything, ...], cause: ValueError) -> None:
-        self._outbox.drop()
-        self._say(kind, f"{kind[0]} of {kind[1]!r} dropped: {cause}")
-
-    def _say(self, kind: tuple[Anything, ...], text: str | None) -> None:
-        """Log a trouble of the application's own once per kind."""
-        if kind not in self._said and len(self._said) < LARGEST_COUNT_OF_KINDS:
-            self._said.add(kind)
-            LOG.warning("%s: %s", kind[1], text)
 
 
 def _shown(key: Anything) -> str:
     """Return a key as text, whatever was passed; what is no text has no name worth showing."""
     return key if isinstance(key, str) else ""
-
-
-class InMemoryClient(Client):
-    """A client for tests: serves one document, sends nothing, remembers what it would have sent."""
-
-    def __init__(self, keeper: Keeper, recorder: Recorder, *, outside: Outside) -> None:
-        super().__init__(keeper, recorder, outside=outside)
-        self._recorder = recorder
-
-    @property
-    def recorded(self) -> tuple[dict[str, Anything], ...]:
-        """Return the events in the order of their calls, as the server would receive them."""
-        return tuple(self._recorder.recorded)

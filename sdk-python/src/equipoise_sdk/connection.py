@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
+from equipoise_sdk.blobs import Shelf
 from equipoise_sdk.disk import DiskCache
 from equipoise_sdk.keeper import Keeper
 from equipoise_sdk.listening import Listener
-from equipoise_sdk.loops import Loops, Poller, Sender
+from equipoise_sdk.loops import Loop, Loops
 from equipoise_sdk.outbox import Outbox
-from equipoise_sdk.settings import Settings
+from equipoise_sdk.polling import Places, Poller
+from equipoise_sdk.sending import Sender
+from equipoise_sdk.settings import Bootstrap, Settings
+from equipoise_sdk.spool import SpooledOutbox, moving
 from equipoise_sdk.transport import HttpTransport
 
 LONGEST_CLOSE_SECONDS = 0.9
@@ -22,31 +27,40 @@ class Connection:
         outside = settings.outside
         self._transport = HttpTransport(settings)
         disk = DiskCache(settings.cache_directory, settings.server_url, settings.key)
-        self._poller = Poller(self._transport, keeper, disk, outside)
+        places = Places(self._transport, disk, Shelf(self._transport, disk))
+        self._poller = Poller(places, keeper, outside)
         self._sender = Sender(self._transport, outbox, outside)
         self._listener = (
             Listener(self._transport, keeper, outside, silence_seconds=settings.stream_silence_seconds)
             if settings.streaming
             else None
         )
+        spooled = outbox if isinstance(outbox, SpooledOutbox) else None
+        others: dict[str, Loop] = {} if spooled is None else {"spool": partial(moving, spooled)}
+        self._spool_troubles = None if spooled is None else spooled.troubles
         self._loops = Loops(
-            self._poller, self._sender, self._listener, interval_seconds=settings.poll_interval_seconds
+            self._poller,
+            self._sender,
+            self._listener,
+            interval_seconds=settings.poll_interval_seconds,
+            others=others,
         )
 
     @property
     def last_error(self) -> str | None:
         """Return the last trouble with snapshots, or else with events, or else with the stream."""
         stream = None if self._listener is None else self._listener.troubles.last
-        return self._poller.troubles.last or self._sender.troubles.last or stream
+        spool = None if self._spool_troubles is None else self._spool_troubles.last
+        return self._poller.last_error or self._sender.troubles.last or spool or stream
 
     @property
     def is_streaming(self) -> bool:
         """Tell whether a stream tells of changes now."""
         return self._listener is not None and self._listener.is_live
 
-    def open(self, timeout_seconds: float) -> None:
-        """Load from disk, start the loops, and wait for the first answer."""
-        self._poller.load()
+    def open(self, timeout_seconds: float, *, bootstrap: Bootstrap = None) -> None:
+        """Load what is here, start the loops, and wait for the first answer."""
+        self._poller.load(bootstrap)
         self._loops.start()
         self._loops.wait_for_first_poll(timeout_seconds)
 

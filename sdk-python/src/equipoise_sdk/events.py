@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 
 from equipoise_engine import Enrolment, Scalar, canonical_unit
 
-LONGEST_NAME = 256
+LONGEST_NAME = 200
+LARGEST_EVENT_BYTES = 100_000
 
 
 def aware(at: object) -> datetime:
@@ -50,6 +51,8 @@ def exposure(
         "unit": enrolment.unit,
         "revision": revision,
     }
+    if enrolment.cluster is not None:
+        event |= {"cluster_type": enrolment.cluster_type, "cluster": enrolment.cluster}
     if differs is not None:
         event["differs"] = differs
     return event | ({"attributes": dict(attributes)} if attributes else {})
@@ -98,16 +101,20 @@ def chosen_attributes(source: object, names: tuple[str, ...]) -> dict[str, Scala
     }
 
 
-def encoded(event: Mapping[str, object]) -> bytes:
-    """Return the event as JSON.
+def stamped(event: Mapping[str, object], new_id: str, at: datetime) -> bytes:
+    """Return the event as JSON, with its id and time.
 
     Raises:
-        ValueError: when something in it has no JSON form.
+        ValueError: when something in it has no JSON form, or when it is too large.
     """
+    whole = {"kind": event["kind"], "id": new_id, "at": rfc_3339(at), **event}
     try:
-        return json.dumps(event, separators=(",", ":"), allow_nan=False).encode()
+        written = json.dumps(whole, separators=(",", ":"), allow_nan=False).encode()
     except (TypeError, RecursionError) as cause:
         raise ValueError(f"the event has no JSON form: {cause}") from cause
+    if len(written) > LARGEST_EVENT_BYTES:
+        raise ValueError(f"the event has more than {LARGEST_EVENT_BYTES:,} bytes")
+    return written
 
 
 def _is_number(value: object) -> bool:

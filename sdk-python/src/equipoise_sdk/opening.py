@@ -5,16 +5,18 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from weakref import WeakSet
 
-from equipoise_engine import compile_snapshot
-from equipoise_sdk.client import Client, InMemoryClient
+from equipoise_sdk.client import Client
 from equipoise_sdk.connection import Connection
-from equipoise_sdk.keeper import Keeper, Serving, Source
-from equipoise_sdk.outbox import Outbox, Recorder
+from equipoise_sdk.keeper import Keeper
+from equipoise_sdk.outbox import Outbox
+from equipoise_sdk.rehearsal import InMemoryClient
 from equipoise_sdk.settings import PER_USER, Outside, Settings, chosen_directory
+from equipoise_sdk.signatures import Verifier
+from equipoise_sdk.spool import Spool, SpooledOutbox
+from equipoise_sdk.stickiness import StickyStore
 
 _open_clients: WeakSet[Client] = WeakSet()
 
@@ -32,6 +34,11 @@ def connect(  # noqa: PLR0913 - each is one setting; a settings object would onl
     headers: Mapping[str, str] | None = None,
     streaming: bool = True,
     stream_silence_seconds: float = 25.0,
+    bootstrap: Path | str | Mapping[str, object] | None = None,
+    verify_keys: tuple[str, ...] = (),
+    sticky_store: StickyStore | None = None,
+    spool_file: Path | str | None = None,
+    spool_size: int = 100_000,
     outside: Outside | None = None,
 ) -> Client:
     """Return a client of a server, within `start_timeout_seconds` whatever the network does.
@@ -48,6 +55,12 @@ def connect(  # noqa: PLR0913 - each is one setting; a settings object would onl
         headers: sent with every request, for a proxy, or to back-fill past events.
         streaming: whether to hear of changes at once over a stream that is held open.
         stream_silence_seconds: how long a stream may be silent; the server lets it beat every 10 seconds.
+        bootstrap: a snapshot that comes with the application, file or document; it serves until the server
+            or the disk has one, and is trusted.
+        verify_keys: raw Ed25519 public keys in base64; nothing serves then that none of them signed.
+        sticky_store: keeps units with the cluster in which they were first met; without one they follow.
+        spool_file: where events wait on disk; several processes may share it. None: they wait in memory.
+        spool_size: how many events may wait there.
         outside: time, ids and randomness, for tests.
 
     Raises:
@@ -65,13 +78,18 @@ def connect(  # noqa: PLR0913 - each is one setting; a settings object would onl
         headers=dict(headers or {}),
         streaming=streaming,
         stream_silence_seconds=stream_silence_seconds,
+        bootstrap=Path(bootstrap) if isinstance(bootstrap, str) else bootstrap,
+        verify_keys=verify_keys,
+        spool_file=None if spool_file is None else Path(spool_file),
+        spool_size=spool_size,
         outside=outside or Outside(),
     )
-    return _opened(settings)
+    return _opened(settings, sticky_store)
 
 
-def _opened(settings: Settings) -> Client:
-    keeper, outbox = Keeper(), Outbox(settings.queue_size)
+def _opened(settings: Settings, sticky_store: StickyStore | None) -> Client:
+    keeper = Keeper(verifier=Verifier(tuple(settings.verify_keys)) if settings.verify_keys else None)
+    outbox = _outbox(settings)
     connection = Connection(settings, keeper, outbox)
     client = Client(
         keeper,
@@ -79,22 +97,33 @@ def _opened(settings: Settings) -> Client:
         outside=settings.outside,
         exposure_attributes=tuple(settings.exposure_attributes),
         connection=connection,
+        sticky_store=sticky_store,
     )
-    connection.open(settings.start_timeout_seconds)
+    connection.open(settings.start_timeout_seconds, bootstrap=settings.bootstrap)
     _open_clients.add(client)
     return client
 
 
-def in_memory(snapshot_document: Mapping[str, object], *, outside: Outside | None = None) -> InMemoryClient:
+def _outbox(settings: Settings) -> Outbox:
+    if settings.spool_file is None:
+        return Outbox(settings.queue_size)
+    now = settings.outside.now
+    spool = Spool(settings.spool_file, size=settings.spool_size, now=lambda: now().timestamp())
+    return SpooledOutbox(settings.queue_size, spool)
+
+
+def in_memory(
+    snapshot_document: Mapping[str, object],
+    *,
+    sticky_store: StickyStore | None = None,
+    outside: Outside | None = None,
+) -> InMemoryClient:
     """Return a client that serves one document and remembers its events in `recorded`.
 
     Raises:
         equipoise_engine.SnapshotError: when the document as a whole is unusable.
     """
-    world = outside or Outside()
-    confirmed_at: datetime = world.now()
-    serving = Serving(compile_snapshot(snapshot_document), Source.MEMORY, confirmed_at)
-    return InMemoryClient(Keeper(serving), Recorder(), outside=world)
+    return InMemoryClient(snapshot_document, sticky_store=sticky_store, outside=outside or Outside())
 
 
 def _close_all() -> None:

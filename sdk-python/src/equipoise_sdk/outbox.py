@@ -1,15 +1,25 @@
-"""Holds events until they are sent: bounded, counting what it drops, tracks before exposures."""
+"""Holds events until they are sent: bounded, counting what it drops and why, tracks before exposures."""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections import OrderedDict, deque
+from collections import Counter, deque
+from collections.abc import Mapping
+from enum import StrEnum
 
 BATCH_SIZE = 500
-REMEMBERED_EXPOSURES = 50_000
+LARGEST_BATCH_BYTES = 900_000
+"""The server takes a million, after inflating too."""
 
-ExposureKey = tuple[object, ...]
+
+class Drop(StrEnum):
+    """Why an event was lost."""
+
+    QUEUE_FULL = "queue_full"
+    INVALID = "invalid"
+    REFUSED = "refused"
+    CLOSED = "closed"
 
 
 class Outbox:
@@ -23,25 +33,40 @@ class Outbox:
         self._exposures: deque[bytes] = deque()
         self._tracks: deque[bytes] = deque()
         self._leaving: list[bytes] = []
+        self._portion = BATCH_SIZE
         self._changed = threading.Condition()
         self._closed = False
         self._hurried = 0
-        self.dropped = 0
+        self._drops: Counter[Drop] = Counter()
 
     @property
     def queued(self) -> int:
         """Return how many events wait, those of the batch on its way included."""
+        return self._in_memory
+
+    @property
+    def _in_memory(self) -> int:
         return len(self._exposures) + len(self._tracks) + len(self._leaving)
+
+    @property
+    def drops(self) -> Mapping[Drop, int]:
+        """Return how many events were lost, by cause."""
+        return dict(self._drops)
+
+    @property
+    def dropped(self) -> int:
+        """Return how many events were lost."""
+        return sum(self._drops.values())
 
     def put_exposure(self, event: bytes) -> bool:
         """Queue an exposure, at the cost of the oldest track; False: it was dropped."""
         with self._changed:
-            if self._closed or (self.queued >= self._size and not self._tracks):
-                self.dropped += 1
-                return False
-            if self.queued >= self._size:
+            is_full = self._in_memory >= self._size
+            if self._closed or (is_full and not self._tracks):
+                return self._lose_one()
+            if is_full:
                 self._tracks.popleft()
-                self.dropped += 1
+                self._drops[Drop.QUEUE_FULL] += 1
             self._exposures.append(event)
             self._tell()
             return True
@@ -49,17 +74,21 @@ class Outbox:
     def put_track(self, event: bytes) -> bool:
         """Queue a track; False: it was dropped."""
         with self._changed:
-            if self._closed or self.queued >= self._size:
-                self.dropped += 1
-                return False
+            if self._closed or self._in_memory >= self._size:
+                return self._lose_one()
             self._tracks.append(event)
             self._tell()
             return True
 
-    def drop(self) -> None:
-        """Count an event that could not be written."""
-        with self._changed:
-            self.dropped += 1
+    def _lose_one(self) -> bool:
+        self._drops[Drop.CLOSED if self._closed else Drop.QUEUE_FULL] += 1
+        return False
+
+    def drop(self, cause: Drop, count: int = 1) -> None:
+        """Count events that are lost."""
+        if count:
+            with self._changed:
+                self._drops[cause] += count
 
     def _tell(self) -> None:
         """Wake the sender for a first event or a full batch, not for each event."""
@@ -76,19 +105,40 @@ class Outbox:
             if not self._leaving:
                 self._changed.wait_for(lambda: self.queued or self._closed)
                 self._changed.wait_for(self._is_due, linger_seconds)
-                while len(self._leaving) < BATCH_SIZE and (self._exposures or self._tracks):
-                    self._leaving.append((self._exposures or self._tracks).popleft())
-            return list(self._leaving)
+                self._fill()
+            return self._leaving[: self._portion]
+
+    def _fill(self) -> None:
+        """Take events in the order in which they leave, while they fit into one batch."""
+        size = 0
+        while len(self._leaving) < BATCH_SIZE and (waiting := self._exposures or self._tracks):
+            size += len(waiting[0]) + 1
+            if size > LARGEST_BATCH_BYTES and self._leaving:
+                return
+            self._leaving.append(waiting.popleft())
 
     def _is_due(self) -> bool:
         return bool(self._hurried) or self._closed or self.queued >= BATCH_SIZE
 
-    def settle(self, *, dropped: int = 0) -> None:
-        """Forget the batch on its way: it arrived, or was refused for good."""
+    def settle(self, *, lost: Drop | None = None) -> None:
+        """Forget the batch on its way: it arrived, or was lost for good."""
         with self._changed:
-            self._leaving.clear()
-            self.dropped += dropped
+            if lost is not None:
+                self._drops[lost] += len(self._leaving[: self._portion])
+            del self._leaving[: self._portion]
+            if not self._leaving:
+                self._portion = BATCH_SIZE
             self._changed.notify_all()
+
+    def halve(self) -> bool:
+        """Send smaller batches, because the last was too large; False when it cannot be halved."""
+        with self._changed:
+            count = len(self._leaving[: self._portion])
+            self._portion = max(1, count // 2)
+            return count > 1
+
+    def postpone(self) -> None:
+        """Note that the batch could not be sent now; it is returned again."""
 
     def drained(self, timeout_seconds: float) -> bool:
         """Hurry, and wait until nothing is queued; False when the time ran out."""
@@ -109,7 +159,7 @@ class Outbox:
     def abandon(self) -> None:
         """Count what was never sent as dropped."""
         with self._changed:
-            self.dropped += self.queued
+            self._drops[Drop.CLOSED] += self.queued
             self._exposures.clear()
             self._tracks.clear()
             self._leaving.clear()
@@ -117,40 +167,6 @@ class Outbox:
     def after_fork(self) -> None:
         """Begin empty in the child: what is queued belongs to the parent."""
         self._begin()
-
-
-class Exposed:
-    """Remembers the exposures that were sent, up to a number, and when the earliest was."""
-
-    def __init__(self, size: int = REMEMBERED_EXPOSURES) -> None:
-        self._size = size
-        self._earliest: OrderedDict[ExposureKey, float] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def is_news(self, key: ExposureKey, at: float, *, is_live: bool = False) -> bool:
-        """Tell whether an exposure is to be sent, and remember it: first or earlier than known.
-
-        Live ones come in the order of their calls, whatever their threads' clocks say.
-        """
-        with self._lock:
-            known = self._earliest.get(key)
-            if known is not None and (is_live or known <= at):
-                self._earliest.move_to_end(key)
-                return False
-            self._earliest[key] = at
-            self._earliest.move_to_end(key)
-            if len(self._earliest) > self._size:
-                self._earliest.popitem(last=False)
-            return True
-
-    def forget(self, key: ExposureKey) -> None:
-        """Let an exposure be sent again, because it was dropped."""
-        with self._lock:
-            self._earliest.pop(key, None)
-
-    def after_fork(self) -> None:
-        """Replace the lock, which another thread of the parent may have held."""
-        self._lock = threading.Lock()
 
 
 class Recorder(Outbox):

@@ -12,6 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from equipoise_sdk.signatures import Verifier
+
+Bootstrap = Path | Mapping[str, object] | None
+"""A snapshot that comes with the application: a file or a document."""
 PER_USER = "per-user"
 LONGEST_SECONDS = 86_400.0
 
@@ -55,10 +59,14 @@ class Settings:
     headers: Mapping[str, str] = field(default_factory=dict)
     streaming: bool = True
     stream_silence_seconds: float = 25.0
+    bootstrap: Bootstrap = None
+    verify_keys: tuple[str, ...] = ()
+    spool_file: Path | None = None
+    spool_size: int = 100_000
 
     def __post_init__(self) -> None:
         """Refuse bad arguments, all at once."""
-        problems = [*self._address_problems(), *self._number_problems()]
+        problems = [*self._address_problems(), *self._number_problems(), *self._trust_problems()]
         if problems:
             raise ValueError("; ".join(problems))
 
@@ -74,6 +82,20 @@ class Settings:
             problems.append("headers must be texts by name")
         return problems
 
+    def _trust_problems(self) -> list[str]:
+        bootstrap: object = self.bootstrap
+        verify_keys: object = self.verify_keys
+        problems = []
+        if not (bootstrap is None or isinstance(bootstrap, Path | Mapping)):
+            problems.append("bootstrap must be the path of a snapshot or a document")
+        if not isinstance(verify_keys, tuple | list):
+            return [*problems, "verify_keys must be a tuple of public keys"]
+        try:
+            Verifier(tuple(verify_keys))
+        except ValueError as cause:
+            problems.append(str(cause))
+        return problems
+
     def _number_problems(self) -> list[str]:
         bounds: dict[str, tuple[object, float, float]] = {
             "poll_interval_seconds": (self.poll_interval_seconds, 0.01, LONGEST_SECONDS),
@@ -81,6 +103,7 @@ class Settings:
             "request_timeout_seconds": (self.request_timeout_seconds, 0.01, LONGEST_SECONDS),
             "stream_silence_seconds": (self.stream_silence_seconds, 0.01, LONGEST_SECONDS),
             "queue_size": (self.queue_size, 1, 10_000_000),
+            "spool_size": (self.spool_size, 1, 10_000_000),
         }
         return [
             f"{name} must be a number from {low:g} to {high:g}"

@@ -6,6 +6,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
 import urllib3
 
@@ -16,10 +17,24 @@ LONGEST_RETRY_AFTER_SECONDS = 600.0
 LONGEST_ANSWER_IN_TIMEOUTS = 6
 CHUNK_BYTES = 2**16
 OK = 200
+SIGNATURE = "Equipoise-Signature"
 
 
 class _Excess(Exception):
     """An answer is too large or too slow."""
+
+
+class _Limit(NamedTuple):
+    """How many bytes an answer may have, and until when (monotonic) it must be there."""
+
+    largest: int
+    deadline: float
+
+    def refuse_excess(self, size: int) -> None:
+        if size > self.largest:
+            raise _Excess(f"answer larger than {self.largest} bytes")
+        if time.monotonic() > self.deadline:
+            raise _Excess("answer came too slowly")
 
 
 class Unreachable(Exception):
@@ -34,6 +49,7 @@ class Answer:
     body: bytes
     etag: str | None
     retry_after_seconds: float | None
+    signature: str | None = None
 
 
 class OpenStream:
@@ -87,6 +103,11 @@ class HttpTransport:
         headers = {} if etag is None else {"If-None-Match": etag}
         return self._request("GET", "/v1/snapshot", headers, None)
 
+    def members(self, address: str, *, largest: int, deadline: float) -> Answer:
+        """Ask for a list of members, of so many bytes at most, until a time of the monotonic clock."""
+        limit = _Limit(largest, min(deadline, self._deadline()))
+        return self._request("GET", f"/v1/members/{address}", {}, None, limit=limit)
+
     def stream(self, last_seen: str | None, silence_seconds: float) -> OpenStream | Answer:
         """Ask for the stream; an answer that is no stream is given back, without its body.
 
@@ -119,7 +140,19 @@ class HttpTransport:
     def _connections(self) -> urllib3.PoolManager:
         return urllib3.PoolManager(num_pools=1, maxsize=2, retries=False, timeout=self._timeout)
 
-    def _request(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> Answer:
+    def _deadline(self) -> float:
+        return time.monotonic() + self._timeout * LONGEST_ANSWER_IN_TIMEOUTS
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes | None,
+        *,
+        limit: _Limit | None = None,
+    ) -> Answer:
+        limit = limit or _Limit(LARGEST_SNAPSHOT_BYTES, self._deadline())
         try:
             answer = self._pool.request(
                 method,
@@ -129,29 +162,13 @@ class HttpTransport:
                 preload_content=False,
                 redirect=False,
             )
-            content = self._content(answer)
+            content = _content(answer, limit)
         except (urllib3.exceptions.HTTPError, OSError) as cause:
             raise Unreachable(f"{method} {path}: {type(cause).__name__}") from cause
         except _Excess as cause:
             raise Unreachable(f"{method} {path}: {cause}") from cause
-        return Answer(answer.status, content, answer.headers.get("ETag"), self._patience(answer))
-
-    def _content(self, answer: urllib3.BaseHTTPResponse) -> bytes:
-        """Read the whole body: a whole answer gives its connection back, any other loses it.
-
-        The timeout of a socket begins anew with each byte, so a trickle needs a limit of its own.
-        """
-        content = bytearray()
-        deadline = time.monotonic() + self._timeout * LONGEST_ANSWER_IN_TIMEOUTS
-        try:
-            while chunk := answer.read1(CHUNK_BYTES):
-                content += chunk
-                _refuse_excess(len(content), deadline)
-        except BaseException:
-            answer.close()
-            raise
-        answer.release_conn()
-        return bytes(content)
+        told = answer.headers.get
+        return Answer(answer.status, content, told("ETag"), self._patience(answer), told(SIGNATURE))
 
     def _patience(self, answer: urllib3.BaseHTTPResponse) -> float | None:
         """Read Retry-After: seconds, or a date (RFC 9110, section 10.2.3)."""
@@ -165,8 +182,18 @@ class HttpTransport:
         return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_SECONDS)
 
 
-def _refuse_excess(size: int, deadline: float) -> None:
-    if size > LARGEST_SNAPSHOT_BYTES:
-        raise _Excess(f"answer larger than {LARGEST_SNAPSHOT_BYTES} bytes")
-    if time.monotonic() > deadline:
-        raise _Excess("answer came too slowly")
+def _content(answer: urllib3.BaseHTTPResponse, limit: _Limit) -> bytes:
+    """Read the whole body: a whole answer gives its connection back, any other loses it.
+
+    The timeout of a socket begins anew with each byte, so a trickle needs a limit of its own.
+    """
+    content = bytearray()
+    try:
+        while chunk := answer.read1(CHUNK_BYTES):
+            content += chunk
+            limit.refuse_excess(len(content))
+    except BaseException:
+        answer.close()
+        raise
+    answer.release_conn()
+    return bytes(content)
