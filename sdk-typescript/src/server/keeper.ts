@@ -1,0 +1,195 @@
+/** Decides which snapshot serves: distrusts what it gets, never replaces good with bad or older. */
+import { contentHash } from "../core/canonical.js";
+import type { Members } from "../core/members.js";
+import { namedBlobs } from "../core/members.js";
+import type { Verifier } from "../core/signatures.js";
+import { compileSnapshot, type Snapshot } from "../core/snapshot.js";
+import { isObject, type Table } from "../core/values.js";
+import { isLater, type Kill, type Moment } from "./frames.js";
+
+const TABLES = { flag: "flags", group: "groups", experiment: "experiments" } as const;
+
+/** How the serving snapshot is kept current, or where it came from. */
+export type Source = "poll" | "disk" | "bootstrap" | "memory" | "none";
+
+/** The offered snapshot does not serve; the one before stays. */
+export class Refused extends Error {
+  override readonly name = "Refused";
+}
+
+/** The snapshot in use, where it is from, and when it was last known to be current. */
+export interface Serving {
+  readonly snapshot: Snapshot | null;
+  readonly source: Source;
+  readonly confirmedAt: Date | null;
+  /** The snapshot as it was received, without the kills that came after it. */
+  readonly body: string;
+  /** What was killed after it; each is forgotten once a snapshot of its revision serves. */
+  readonly kills: readonly Kill[];
+}
+
+export interface Offer {
+  readonly body: string;
+  readonly source: Source;
+  readonly at: Date;
+  readonly signature: string | null;
+}
+
+/** Gets the lists of members of a snapshot, as many as can be had. */
+export type FetchMembers = (
+  addresses: ReadonlySet<string>,
+  from: "anywhere" | "disk",
+) => Promise<ReadonlyMap<string, Members>>;
+
+const NOTHING: Serving = { snapshot: null, source: "none", confirmedAt: null, body: "", kills: [] };
+
+/** Holds one reference that is replaced as a whole. Offers wait for one another. */
+export class Keeper {
+  serving: Serving = NOTHING;
+  #blobs: ReadonlyMap<string, Members> = new Map();
+  #wanted: ReadonlySet<string> = new Set();
+  #busy: Promise<unknown> = Promise.resolve();
+  readonly #listeners = new Set<() => void>();
+
+  constructor(
+    readonly verifier: Verifier | null = null,
+    readonly fetchMembers: FetchMembers = () => Promise.resolve(new Map()),
+  ) {}
+
+  /** Epoch and revision of the snapshot in use. */
+  get moment(): Moment | null {
+    const { snapshot } = this.serving;
+    return snapshot === null ? null : [snapshot.epoch, snapshot.revision];
+  }
+
+  /** Whether a list of members that the snapshot names could not be had yet. */
+  get isMissingMembers(): boolean {
+    return [...this.#wanted].some((address) => !this.#blobs.has(address));
+  }
+
+  /** Call back whenever another snapshot serves, or a kill applies; returns how to stop. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Serve a snapshot from now on.
+   * @throws {Refused} when it cannot be read, contradicts its hash or signature, or goes back in time
+   */
+  offer(offer: Offer): Promise<void> {
+    const work = this.#busy.then(() => this.#take(offer)).catch(refused);
+    this.#busy = work.catch(() => undefined);
+    return work;
+  }
+
+  /** Try again to get the lists that are missing. */
+  completed(): Promise<void> {
+    const work = this.#busy.then(() => this.#complete());
+    this.#busy = work.catch(() => undefined);
+    return work;
+  }
+
+  /** Serve the snapshot in use with one thing killed, until a snapshot of that revision serves. */
+  kill(kill: Kill): void {
+    const { snapshot, kills } = this.serving;
+    if (snapshot === null || !isLater(kill.moment, [snapshot.epoch, snapshot.revision])) return;
+    if (kills.some((known) => known.level === kill.level && known.key === kill.key)) return;
+    this.#serve({ ...this.serving, kills: [...kills, kill] });
+  }
+
+  /** Note that the server still has the snapshot in use. */
+  confirm(at: Date): void {
+    if (this.serving.snapshot !== null) this.serving = { ...this.serving, source: "poll", confirmedAt: at };
+  }
+
+  async #complete(): Promise<void> {
+    if (!this.isMissingMembers) return;
+    const known = this.#blobs.size;
+    this.#blobs = await this.fetchMembers(this.#wanted, "anywhere");
+    if (this.#blobs.size > known) this.#serve(this.serving);
+  }
+
+  async #take(offer: Offer): Promise<void> {
+    const document = parsed(offer.body);
+    const snapshot = compileSnapshot(document);
+    if (snapshot.hash === null || snapshot.hash !== (await contentHash(document))) {
+      throw new Refused("the snapshot does not have the content that its hash promises");
+    }
+    const signed = { ...scope(snapshot), hash: snapshot.hash };
+    const isOwn = offer.source === "bootstrap"; // the application brought it along itself
+    if (this.verifier !== null && !isOwn && !(await this.verifier.holds(offer.signature, signed))) {
+      throw new Refused("the snapshot is not signed with a key that is trusted");
+    }
+    this.#refuseOlder(snapshot);
+    if (this.#isServing(snapshot)) {
+      this.confirm(offer.at);
+      return this.#complete();
+    }
+    const wanted = namedBlobs(document);
+    const blobs = wanted.size === 0 ? new Map<string, Members>() : await this.fetchMembers(wanted, offer.source === "poll" ? "anywhere" : "disk");
+    [this.#wanted, this.#blobs] = [wanted, blobs];
+    const kills = this.serving.kills.filter((kill) => isLater(kill.moment, [snapshot.epoch, snapshot.revision]));
+    this.#serve({ snapshot, source: offer.source, confirmedAt: offer.at, body: offer.body, kills });
+  }
+
+  #serve(serving: Serving): void {
+    const isPlain = serving.kills.length === 0 && this.#blobs.size === 0;
+    const document = isPlain ? null : (JSON.parse(serving.body) as Record<string, unknown>);
+    for (const kill of serving.kills) apply(kill, document ?? {});
+    const snapshot = document === null ? serving.snapshot : compileSnapshot(document, this.#blobs);
+    this.serving = { ...serving, snapshot };
+    for (const listener of this.#listeners) listener();
+  }
+
+  #isServing({ epoch, revision, hash }: Snapshot): boolean {
+    const current = this.serving.snapshot;
+    return current?.epoch === epoch && current.revision === revision && current.hash === hash;
+  }
+
+  #refuseOlder(offered: Snapshot): void {
+    const current = this.serving.snapshot;
+    if (current === null) return;
+    if (offered.project !== current.project || offered.environment !== current.environment) {
+      throw new Refused(`the snapshot is of ${offered.project}/${offered.environment}, another environment`);
+    }
+    const [was, now] = [`${current.epoch}.${current.revision}`, `${offered.epoch}.${offered.revision}`];
+    if (isLater([current.epoch, current.revision], [offered.epoch, offered.revision])) {
+      throw new Refused(`epoch and revision ${now} are older than ${was}`);
+    }
+    if (now === was && offered.hash !== current.hash) {
+      throw new Refused(`two different snapshots call themselves epoch and revision ${now}`);
+    }
+  }
+}
+
+/** Whatever a document does to its readers, such as to nest too deeply for them, is a reason to refuse it. */
+function refused(cause: unknown): never {
+  if (cause instanceof Refused) throw cause;
+  throw new Refused(`the snapshot cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`);
+}
+
+function scope({ project, environment, epoch, revision }: Snapshot) {
+  return { project, environment, epoch, revision };
+}
+
+/** Kill in the document what it knows; what it does not know cannot be served either. */
+function apply(kill: Kill, document: Record<string, unknown>): void {
+  if (kill.level === "environment") {
+    document["killed"] = true;
+    return;
+  }
+  const table = document[TABLES[kill.level]];
+  const entry = isObject(table) && Object.hasOwn(table, kill.key) ? table[kill.key] : undefined;
+  if (isObject(entry)) (entry as Record<string, unknown>)["killed"] = true;
+}
+
+function parsed(body: string): Table {
+  try {
+    const document: unknown = JSON.parse(body);
+    if (isObject(document)) return document;
+  } catch {
+    throw new Refused("the snapshot is not JSON");
+  }
+  throw new Refused("the snapshot is not a JSON object");
+}

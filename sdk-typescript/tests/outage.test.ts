@@ -1,0 +1,62 @@
+/** No fault of server or network changes a value, throws, or delays a start. */
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { connect, type Client } from "../src/server/index.js";
+import { shop } from "./documents.js";
+import { FAULTS, FaultyServer } from "./faulty_server.js";
+
+const CONTEXTS = Array.from({ length: 50 }, (_, n) => ({ units: { user: `u-${n}`, account: `a-${n}` } }));
+const FLAGS = { banner: false, button: "", plans: 0, theme: {} };
+const ends: (() => Promise<unknown>)[] = [];
+
+after(async () => {
+  for (const end of ends) await end();
+});
+
+async function opened(server: FaultyServer): Promise<Client> {
+  const client = await connect(server.url, "eq_server_1", {
+    cacheDirectory: null,
+    logger: { warn: () => undefined },
+    pollIntervalSeconds: 0.02,
+    requestTimeoutSeconds: 0.2,
+    streamSilenceSeconds: 0.5,
+    outside: { now: () => new Date(), newId: () => crypto.randomUUID(), jitter: () => 0.01 },
+  });
+  ends.unshift(() => client.close());
+  return client;
+}
+
+function answers(client: Client): unknown[] {
+  return CONTEXTS.flatMap((context) => Object.entries(FLAGS).map(([key, none]) => client.details(key, none, context).value));
+}
+
+for (const fault of FAULTS) {
+  test(`${fault}: no value changes, nothing is thrown, and what comes after is taken`, async () => {
+    const server = await FaultyServer.started();
+    ends.push(() => server.stop());
+    const client = await opened(server);
+    const before = answers(client);
+    await server.break(fault);
+    await server.until(() => client.status.lastError !== null);
+    assert.deepEqual(answers(client), before);
+    assert.equal(client.status.revision, 1);
+    await server.mend();
+    await server.publish(shop(2));
+    await server.until(() => client.status.revision === 2);
+    assert.deepEqual(answers(client), before);
+    assert.equal(await client.flush(), true);
+    assert.ok(server.events.length > 0 && client.status.dropped === 0);
+  });
+
+  test(`${fault}: a client starts within a second, and serves defaults`, async () => {
+    const server = await FaultyServer.started();
+    ends.push(() => server.stop());
+    await server.break(fault);
+    const began = performance.now();
+    const client = await opened(server);
+    assert.ok(performance.now() - began < 1_100);
+    if (fault === "older" || fault === "other-environment") return; // nothing tells these from the truth yet
+    assert.deepEqual([client.string("button", "mine", CONTEXTS[0] ?? {}), client.status.ready], ["mine", false]);
+    assert.equal(client.peek("button", "mine", {}).errorCode, "PROVIDER_NOT_READY");
+  });
+}
