@@ -43,7 +43,7 @@ def text(value: str) -> exp.Expr:
 
 def add(one: exp.Expr, other: exp.Expr) -> exp.Expr:
     """one + other"""
-    return exp.Add(this=one, expression=other)
+    return exp.Paren(this=exp.Add(this=one, expression=other))
 
 
 def sub(one: exp.Expr, other: exp.Expr) -> exp.Expr:
