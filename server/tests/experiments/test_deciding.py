@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from people import NOW
 from scenes import (
     Shop,
+    a_button_flag,
     a_design,
     a_running_experiment,
     a_shop,
@@ -13,6 +16,7 @@ from scenes import (
     environment_of,
     found,
     later,
+    updated,
 )
 
 from equipoise_server.audit import reads as audit
@@ -27,13 +31,22 @@ from equipoise_server.experiments.actions import (
     restart,
     stop,
 )
-from equipoise_server.experiments.values import Decision, DecisionKind, Experiment, Status, VerdictState
-from equipoise_server.flags.actions import KillFlag, kill_flag
+from equipoise_server.experiments.values import (
+    Decision,
+    DecisionKind,
+    Experiment,
+    Status,
+    StopCause,
+    VerdictState,
+)
+from equipoise_server.flags.actions import KillFlag, kill_flag, unkill_flag, update_flag_settings
 from equipoise_server.flags.reads import flag_by_key
 from equipoise_server.flags.values import FlagSettings
 from equipoise_server.foundation.refusals import Conflict, Invalid
+from equipoise_server.snapshots import reads as snapshots
 
 pytestmark = pytest.mark.django_db
+UNITS = [f"unit-{number}" for number in range(500)]
 
 
 @pytest.fixture
@@ -82,6 +95,59 @@ def test_not_shipping_needs_no_evidence_and_leaves_the_flag_as_it_is(shop: Shop)
     assert experiment.decision is not None
     assert (experiment.status, experiment.decision.arm) == (Status.DECIDED, "control")
     assert (settings(shop).rules, settings(shop).pins) == ((), ())
+
+
+def test_not_shipping_keeps_those_it_enrolled_on_control_where_the_default_is_another(shop: Shop) -> None:
+    a_button_flag(shop)
+    flag = flag_by_key(shop.project.id, "checkout-button")
+    green = replace(updated(flag, "production"), default="green")
+    update_flag_settings(shop.owner, green, now=NOW)
+    abroad = {"attribute": "country", "operator": "in", "values": ["FR"]}
+    plan = a_design(eligibility=abroad, audience_parts_per_million=250_000)
+    stopped = a_stopped_experiment(shop, design=plan)
+    before = answers(shop)
+    assert set(before.values()) == {"grey", "green"}
+    decide(shop.owner, Decide(stopped.id, DecisionKind.DO_NOT_SHIP, reason="It lost"), now=later(15))
+    assert answers(shop) == before
+    [rule] = settings(shop).rules
+    assert rule.rollout is not None
+    assert (rule.rollout.variant, rule.rollout.parts_per_million, rule.eligibility) == (
+        "grey",
+        250_000,
+        abroad,
+    )
+
+
+def test_not_shipping_keeps_control_though_another_experiment_holds_the_flag(shop: Shop) -> None:
+    a_button_flag(shop)
+    flag = flag_by_key(shop.project.id, "checkout-button")
+    update_flag_settings(shop.owner, replace(updated(flag, "production"), default="green"), now=NOW)
+    plan = a_design(layer="checkout", slot_share=0.5)
+    stopped = a_stopped_experiment(shop, design=plan)
+    a_running_experiment(shop, "beside", plan, flag="checkout-button")
+    decide(shop.owner, Decide(stopped.id, DecisionKind.DO_NOT_SHIP, reason="It lost"), now=later(15))
+    assert [rule.rollout.variant for rule in settings(shop).rules if rule.rollout] == ["grey"]
+
+
+def answers(shop: Shop) -> dict[str, str | None]:
+    """What French units get now."""
+    snapshot = snapshots.preview(environment_of(shop).id)
+    context = {unit: {"units": {"user": unit}, "attributes": {"country": "FR"}} for unit in UNITS}
+    return {u: snapshot.evaluate("checkout-button", asked, None).variant for u, asked in context.items()}
+
+
+def test_what_a_kill_ended_cannot_be_shipped_even_when_the_kill_is_taken_back(shop: Shop) -> None:
+    running = a_running_experiment(shop)
+    flag = flag_by_key(shop.project.id, "checkout-button")
+    command = KillFlag(flag.id, environment_of(shop).id)
+    kill_flag(shop.owner, command, now=later(14))
+    stop(shop.owner, Stop(running.id, "killed", StopCause.KILL), now=later(14))
+    unkill_flag(shop.owner, command, now=later(15))
+    stopped = found(reads.experiment(running.id))
+    checks = reads.decision_checks(stopped, "treatment")
+    assert [check.key for check in checks if not check.passed] == ["kill"]
+    with pytest.raises(Conflict, match="A kill ended this run"):
+        ship(shop, stopped)
 
 
 def test_a_decision_needs_a_reason(shop: Shop) -> None:

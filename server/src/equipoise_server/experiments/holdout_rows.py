@@ -81,4 +81,4 @@ def _value(row: models.Holdout, covered: tuple[CoveredFlag, ...] = ()) -> Holdou
 
 
 def _whole() -> QuerySet[models.Holdout]:
-    return models.Holdout.objects.prefetch_related("seasons").order_by("created_at", "pk")
+    return models.Holdout.objects.prefetch_related("seasons").order_by("created_at", "key")
