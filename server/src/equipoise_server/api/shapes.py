@@ -163,13 +163,24 @@ class GroupShape(Schema):
     version: int
 
 
+class ListShape(Schema):
+    """The list of units that a segment is; `address` is empty while they are kept by name."""
+
+    unit_type: str
+    member_count: int
+    address: str
+    changed_at: datetime
+
+
 class SegmentShape(Schema):
-    """A reusable named condition."""
+    """A reusable named condition, or a list of units (`members`)."""
 
     id: UUID
     key: str
     name: str
     condition: Json
+    members: ListShape | None
+    is_computed: bool
     version: int
 
 

@@ -14,6 +14,7 @@ from equipoise_server.experiments.allocation import wanted_slots
 from equipoise_server.experiments.checks import CheckRow
 from equipoise_server.experiments.design_checks import DesignFacts
 from equipoise_server.experiments.values import Design, Iteration, LayerRoom
+from equipoise_server.flags.reads import stand_ins
 from equipoise_server.flags.values import Condition, Flag
 from equipoise_server.foundation.ids import KEY_RULE, is_key
 from equipoise_server.foundation.refusals import Problem
@@ -166,7 +167,8 @@ def eligibility_faults(facts: LaunchFacts) -> Iterator[Problem]:
     rule = {"id": "probe", "eligibility": facts.design.eligibility, "serve": "on"}
     document = {
         "format": 1, "project": "probe", "environment": "probe", "epoch": 1, "revision": 1,
-        "default_unit_type": "unit", "unit_types": ["unit"], "segments": dict(facts.segments),
+        "default_unit_type": facts.unit_types[0], "unit_types": list(facts.unit_types),
+        "segments": dict(facts.segments),
         "flags": {
             "probe": {
                 "type": "boolean", "variants": {"on": True}, "off": "on", "default": "on", "rules": [rule],
@@ -174,7 +176,7 @@ def eligibility_faults(facts: LaunchFacts) -> Iterator[Problem]:
         },
     }  # fmt: skip
     own = "/flags/probe/rules/0/eligibility"
-    for fault in validate_snapshot(document):
+    for fault in validate_snapshot(document, stand_ins(facts.segments)):
         if fault.path.startswith(own) or not fault.path:
             path = fault.path.removeprefix(own).replace("/", ".")
             yield Problem(f"eligibility{path}", f"The audience's condition {fault.message}.")

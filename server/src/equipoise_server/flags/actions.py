@@ -37,22 +37,29 @@ from equipoise_server.flags.killing import (
     unkill_environment,
     unkill_flag,
 )
+from equipoise_server.flags.listing import ChangeMembers, CreateList, change_members, create_list
 from equipoise_server.flags.pins import PinFlags, UnpinFlags, pin_flags, unpin_flags
 from equipoise_server.flags.rollouts import SetRolloutShare, add_rollout_rule, keep_on, set_rollout_share
 from equipoise_server.flags.segmenting import (
     CreateSegment,
+    DeleteSegment,
     UpdateSegment,
     create_segment,
+    delete_segment,
     update_segment,
 )
+from equipoise_server.flags.unit_files import unit_ids
 
 __all__ = [
     "ArchiveFlag",
+    "ChangeMembers",
     "CoverFlag",
     "CreateFlag",
     "CreateGroup",
+    "CreateList",
     "CreateSegment",
     "DeleteGroup",
+    "DeleteSegment",
     "KillEnvironment",
     "KillFlag",
     "KillGroup",
@@ -65,11 +72,14 @@ __all__ = [
     "UpdateSegment",
     "add_rollout_rule",
     "archive_flag",
+    "change_members",
     "cover_flag",
     "create_flag",
     "create_group",
+    "create_list",
     "create_segment",
     "delete_group",
+    "delete_segment",
     "fill_coverage_port",
     "keep_on",
     "kill_environment",
@@ -78,6 +88,7 @@ __all__ = [
     "pin_flags",
     "set_rollout_share",
     "uncover_flags",
+    "unit_ids",
     "unkill_environment",
     "unkill_flag",
     "unkill_group",

@@ -11,11 +11,21 @@ from django.db.models import QuerySet
 from equipoise_server.access import reads as access
 from equipoise_server.flags import models
 from equipoise_server.flags.baselines import HeldFlag, baseline_nodes, held_flags, holdouts_over
+from equipoise_server.flags.member_hashes import holds
 from equipoise_server.flags.needs import NeedsGraph, graph_of
-from equipoise_server.flags.rows import flag_value, group_value, row_node, segment_value
+from equipoise_server.flags.pins import experiments_using
+from equipoise_server.flags.rows import (
+    flag_value,
+    found_segment,
+    group_value,
+    membership_of,
+    row_node,
+    segment_value,
+)
+from equipoise_server.flags.settings_json import segments_in, segments_named
 from equipoise_server.flags.stand_ins import addresses_in, stand_ins
-from equipoise_server.flags.values import Condition, Flag, FlagsPayload, FlagType, Group, Segment
-from equipoise_server.foundation.refusals import NotFound, Problem
+from equipoise_server.flags.values import Condition, Flag, FlagsPayload, FlagType, Group, Segment, SegmentUses
+from equipoise_server.foundation.refusals import Conflict, NotFound, Problem
 
 __all__ = [
     "HeldFlag",
@@ -34,12 +44,14 @@ __all__ = [
     "groups_of",
     "held_flags",
     "holdouts_over",
+    "is_member",
     "member_blob",
     "needs_graph",
     "payload",
     "preview_key",
     "segment",
     "segment_by_key",
+    "segment_uses",
     "segments_of",
     "stand_ins",
 ]
@@ -89,6 +101,40 @@ def segment_by_key(project_id: UUID, key: str) -> Segment:
     if row is None:
         raise NotFound(Problem("segment", f"There is no segment “{key}” in this project."))
     return segment_value(row)
+
+
+def segment_uses(segment_id: UUID) -> SegmentUses:
+    """What names a segment itself; what reaches it through other segments is not listed."""
+    row = found_segment(segment_id)
+    environments = {each.id: each.key for each in access.project(row.project_id).environments}
+    settings = models.FlagSettings.objects.filter(flag__project_id=row.project_id, flag__archived_at=None)
+    named = settings.values_list("flag__key", "environment_id", "overrides", "rules")
+    named = named.order_by("flag__key", "pk")
+    return SegmentUses(
+        flags=tuple(
+            (key, environments[environment_id])
+            for key, environment_id, overrides, rules in named
+            if row.key in segments_in(overrides, rules)
+        ),
+        segments=tuple(
+            key
+            for key, condition in conditions_of(row.project_id).items()
+            if row.key in segments_named(condition)
+        ),
+        experiments=tuple(sorted(experiments_using(row))),
+    )
+
+
+def is_member(segment_id: UUID, unit: str) -> bool:
+    """Whether a unit is in a segment that is a list; a refusal when it is a condition."""
+    row = found_segment(segment_id)
+    held = models.MemberList.objects.filter(segment=row).first()
+    if held is None:
+        raise Conflict(
+            Problem("", f"The segment “{row.key}” is a condition; explain a flag to see who is in it.")
+        )
+    found = membership_of(row, held)
+    return unit in (found.names or ()) if found.hashes is None else holds(found.hashes, held.salt, unit)
 
 
 def segments_of(project_id: UUID) -> tuple[Segment, ...]:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from equipoise_server.access.values import Environment
 from equipoise_server.flags import models
+from equipoise_server.flags.member_hashes import EMPTY, Membership, from_bytes
 from equipoise_server.flags.settings_json import (
     override_from_json,
     prerequisites_from_json,
@@ -144,3 +145,11 @@ def flag_node(flag: models.Flag, settings: Mapping[str, Any], *, killed: bool) -
         "rules": [served_rule(rule) for rule in settings["rules"]],
         **({"prerequisites": needs} if needs else {}),
     }
+
+
+def membership_of(row: models.Segment, held: models.MemberList) -> Membership:
+    """The list as it is kept."""
+    if held.address:
+        blob = models.MemberBlob.objects.get(pk=held.address)
+        return Membership(None, from_bytes(bytes(blob.content)))
+    return Membership(frozenset(row.condition["members"]["units"]), None) if held.member_count else EMPTY

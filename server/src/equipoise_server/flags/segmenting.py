@@ -50,6 +50,14 @@ class UpdateSegment:
     confirms_growth: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class DeleteSegment:
+    """Take a segment away that nothing uses."""
+
+    segment_id: UUID
+    reason: str = ""
+
+
 def create_segment(actor: Actor, command: CreateSegment, *, now: datetime) -> Segment:
     """Create a segment; it reaches clients with every environment's next snapshot."""
     actor.require(Permission.FLAG_EDIT, command.project_id)
@@ -90,6 +98,8 @@ def update_segment(actor: Actor, command: UpdateSegment, *, now: datetime) -> Se
     project = access.project(row.project_id)
     conditions = reads.conditions_of(project.id)
     problems += segment_problems(row.key, command.condition, conditions, unit_types=project.unit_types)
+    if reads.segment(row.pk).members is not None and command.condition != row.condition:
+        problems.append(Problem("condition", "It is a list: change its members, not a condition."))
     refuse_all(Invalid, problems)
     old = {"name": row.name, "condition": row.condition}
     new = {"name": command.name, "condition": command.condition}
@@ -106,3 +116,23 @@ def update_segment(actor: Actor, command: UpdateSegment, *, now: datetime) -> Se
         if command.confirms_growth:
             entry.confirms_growth()
     return reads.segment(row.pk)
+
+
+def delete_segment(actor: Actor, command: DeleteSegment, *, now: datetime) -> None:
+    """Delete a segment; refused while a flag, a segment or a running experiment names it."""
+    row = found_segment(command.segment_id)
+    actor.require(Permission.FLAG_EDIT, row.project_id)
+    uses = reads.segment_uses(row.pk)
+    users = [
+        *(f"the flag “{key}” in {environment}" for key, environment in uses.flags),
+        *(f"the segment “{key}”" for key in uses.segments),
+        *(f"the running experiment “{key}”" for key in uses.experiments),
+    ]
+    if users:
+        raise Conflict(Problem("", f"It is used by {', '.join(users)}. Take it out there first."))
+    subject = Subject("segment", row.pk, row.key, row.project_id)
+    with change(actor.author, "segment.delete", subject, now=now, reason=command.reason) as entry:
+        entry.before = {"name": row.name, "condition": row.condition}
+        for environment in access.project(row.project_id).environments:
+            entry.touches(environment.id)
+        row.delete()

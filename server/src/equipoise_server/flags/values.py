@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 from uuid import UUID
 
 Condition = Mapping[str, object]
 """A condition as the snapshot carries it (spec/evaluation.md): {"all": …}, {"not": …} or a clause."""
+
+How = Literal["replace", "append", "remove"]
+"""What is done to a list with the units given."""
 
 FlagValue = bool | str | int | float | Mapping[str, object]
 
@@ -168,6 +172,15 @@ class Segment:
     members: MemberList | None = None
     is_computed: bool = False
     """Whether its membership moves by design, also while a running experiment uses it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentUses:
+    """What names a segment: flags (key, environment's key), other segments, and running experiments."""
+
+    flags: tuple[tuple[str, str], ...]
+    segments: tuple[str, ...]
+    experiments: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

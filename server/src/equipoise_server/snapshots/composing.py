@@ -38,7 +38,7 @@ def compose(rows: Rows, revision: Revision) -> Document:
         "default_unit_type": rows.project.default_unit_type,
         "unit_types": list(rows.project.unit_types),
         "killed": rows.flags.killed,
-        "groups": {},
+        "groups": {key: dict(group) for key, group in rows.flags.groups.items()},
         "segments": dict(rows.flags.segments),
         "layers": dict(rows.experiments.layers),
         "holdouts": dict(rows.experiments.holdouts),
@@ -52,6 +52,8 @@ def compose(rows: Rows, revision: Revision) -> Document:
             for key, flag in rows.flags.flags.items()
         },
     }
+    if rows.flags.preview_key:
+        document["preview_key"] = rows.flags.preview_key
     document["hash"] = content_hash(document)
     return document
 

@@ -12,6 +12,8 @@ from equipoise_server.flags import reads as flags
 from equipoise_server.foundation.refusals import NotFound, Problem
 from equipoise_server.foundation.revisions import Revision
 from equipoise_server.snapshots import keeping, models
+from equipoise_server.snapshots.composing import Document
+from equipoise_server.snapshots.lists import lists_of
 from equipoise_server.snapshots.values import KeptSnapshot, Replay, ReplayQuestion
 
 
@@ -27,7 +29,7 @@ def snapshot_at(environment_id: UUID, at: datetime) -> KeptSnapshot:
 
 def preview(environment_id: UUID) -> Snapshot:
     """The environment's current snapshot, ready to evaluate and to explain."""
-    return compile_snapshot(keeping.document_of(_found(environment_id)))
+    return _compiled(environment_id, keeping.document_of(_found(environment_id)))
 
 
 def explain(
@@ -41,7 +43,7 @@ def explain(
 def replay(environment_id: UUID, question: ReplayQuestion) -> Replay:
     """What a unit got of a flag at a time, and why, step by step."""
     row = _found(environment_id, at=question.at)
-    snapshot = compile_snapshot(keeping.document_of(row))
+    snapshot = _compiled(environment_id, keeping.document_of(row))
     context = {"units": {question.unit_type: question.unit}, "attributes": dict(question.attributes)}
     return Replay(
         revision=Revision(row.epoch, row.number),
@@ -62,3 +64,7 @@ def _found(environment_id: UUID, *, at: datetime | None = None) -> models.Snapsh
 def blob(environment_id: UUID, address: str) -> bytes | None:
     """The bytes of a hashed list of units that the environment's snapshots name or named; None otherwise."""
     return flags.member_blob(access.environment(environment_id).project_id, address)
+
+
+def _compiled(environment_id: UUID, document: Document) -> Snapshot:
+    return compile_snapshot(document, lists_of(access.environment(environment_id).project_id, document))
