@@ -74,6 +74,8 @@ class FlagServer:
     def __init__(self) -> None:
         self.content: Json = document()
         self.fault: Callable[[Handler], None] | None = None
+        self.members: dict[str, bytes] = {}
+        self.sign: Callable[[Json], str] | None = None
         self.stream: Callable[[Handler], None] = lambda handler: handler.answer(404)
         self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
         self.release = threading.Event()
@@ -174,6 +176,9 @@ class Handler(BaseHTTPRequestHandler):
         self.owner.note((self.command, self.path, dict(self.headers), body))
         if fault is not None:
             fault(self)
+        elif self.path.startswith("/v1/members/"):
+            found = self.owner.members.get(self.path.rpartition("/")[2])
+            self.answer(404 if found is None else 200, found or b"")
         elif self.command == "POST":
             count = len(json.loads(body)["events"])
             self.answer(200, json.dumps({"accepted": count, "quarantined": []}).encode())
@@ -185,7 +190,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.headers["If-None-Match"] == etag:
             self.answer(304, b"", ETag=etag)
         else:
-            self.answer(200, json.dumps(self.owner.content).encode(), ETag=etag)
+            sign = self.owner.sign
+            signed = {} if sign is None else {"Equipoise_Signature": sign(self.owner.content)}
+            self.answer(200, json.dumps(self.owner.content).encode(), ETag=etag, **signed)
 
     def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
         self.send_response(status)
