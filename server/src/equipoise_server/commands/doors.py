@@ -21,10 +21,12 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from equipoise_server.commands.adopting import Adopter
 from equipoise_server.commands.draining import draining_at_the_end
 from equipoise_server.edge import ofrep
 from equipoise_server.edge.admission import Admission, room_for_streams
 from equipoise_server.edge.app import build
+from equipoise_server.edge.break_glass import BreakGlass, Watcher
 from equipoise_server.edge.broadcaster import Broadcaster
 from equipoise_server.edge.events import EventsDoor, Upkeep
 from equipoise_server.edge.notifications import Notifications, can_notify
@@ -34,7 +36,7 @@ from equipoise_server.edge.state import EdgeState
 from equipoise_server.edge.streams import StreamDoor, Streams
 from equipoise_server.events.inbox import claim
 from equipoise_server.events.places import inbox_directory
-from equipoise_server.foundation import revisions
+from equipoise_server.foundation import reserve, revisions
 
 FIRST_ROUND_SECONDS = 2.0
 STREAMS_A_SECOND = 250.0
@@ -95,12 +97,19 @@ async def _open_edge(stack: AsyncExitStack) -> ASGIApp:
         notifications = Notifications(poller.wake)
         notifications.start()
         stack.push_async_callback(asyncio.to_thread, notifications.stop)
+    _open_break_glass(stack, state)
     await asyncio.to_thread(poller.has_ticked.wait, FIRST_ROUND_SECONDS)
     # Pages and API are loaded before the first request, which may be a kill in a hurry.
     assert get_resolver().url_patterns is not None
     # What is loaded now lives as long as the process: the collector need not look at it again.
     gc.freeze()
-    events = EventsDoor(state, inbox, clock=timezone.now, allows_backfill=settings.ALLOW_BACKFILL)
+    events = EventsDoor(
+        state,
+        inbox,
+        clock=timezone.now,
+        allows_backfill=settings.ALLOW_BACKFILL,
+        has_room=lambda: reserve.free_bytes(settings.DATA_DIRECTORY) >= reserve.EASED_BYTES,
+    )
     room = Admission(
         room_for_streams(settings.MAX_STREAMS), STREAMS_A_SECOND, clock=state.clock, jitter=random.random
     )
@@ -111,6 +120,21 @@ async def _open_edge(stack: AsyncExitStack) -> ASGIApp:
         *ofrep.routes(state, streams),
     ]
     return build(state, routes)
+
+
+def _open_break_glass(stack: AsyncExitStack, state: EdgeState) -> None:
+    """Start the threads behind kills that need no database."""
+    settings.DATA_DIRECTORY.mkdir(parents=True, exist_ok=True)
+    laid_over = BreakGlass(settings.DATA_DIRECTORY, signer=state.signer)
+    laid_over.look()
+    state.overlay = laid_over
+    state.lay_over()
+    for thread in (
+        Watcher(laid_over.look, state.lay_over),
+        Adopter(settings.DATA_DIRECTORY, clock=timezone.now),
+    ):
+        thread.start()
+        stack.push_async_callback(asyncio.to_thread, thread.stop)
 
 
 def _state() -> EdgeState:

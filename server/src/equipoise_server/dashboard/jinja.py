@@ -12,6 +12,7 @@ from django.templatetags.static import static
 from jinja2 import Environment, StrictUndefined
 
 from equipoise_server.dashboard import charts, conditions, words
+from equipoise_server.dashboard.break_glass import standing_kills
 from equipoise_server.dashboard.pages.flags import override_words
 
 _STATIC = (Path(__file__).parent / "static", Path(django_htmx.__file__).parent / "static")
@@ -23,6 +24,7 @@ def environment(**options: Any) -> Environment:  # Django passes its own plain o
     made = Environment(**options)  # noqa: S701  # autoescape is on, in the options
     made.globals |= {
         "asset": asset,
+        "standing_kills": standing_kills,
         "counted": words.counted,
         "age": words.age,
         "legend_mark": charts.legend_mark,

@@ -38,8 +38,15 @@ class EventsDoor:
     """Takes events for the environment of the key, client keys included."""
 
     def __init__(
-        self, state: EdgeState, inbox: Inbox, *, clock: Callable[[], datetime], allows_backfill: bool = False
+        self,
+        state: EdgeState,
+        inbox: Inbox,
+        *,
+        clock: Callable[[], datetime],
+        allows_backfill: bool = False,
+        has_room: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._has_room = has_room
         self._state = state
         self._inbox = inbox
         self._clock = clock
@@ -70,6 +77,8 @@ class EventsDoor:
         raise Refused(403, "No backfill here", told)
 
     async def _take(self, key: SdkKey, body: bytes, *, is_trusted: bool) -> Acceptance:
+        if not self._has_room():  # the rest of the disk is for kills and settings
+            raise _try_later(507, "Events cannot be stored", 10)
         try:
             acceptance, written = actions.accept(
                 self._inbox, key.environment_id, body, received_at=self._clock(), is_trusted=is_trusted

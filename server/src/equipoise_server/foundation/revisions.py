@@ -13,6 +13,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import F
 
 from equipoise_server.foundation.models import EnvironmentRevision
 
@@ -95,6 +96,12 @@ def advance(
         transaction.on_commit(_tell_subscribers, robust=True)
         _tell_other_processes()
         return revision
+
+
+def skip(environment_id: UUID, count: int) -> None:
+    """Leave out numbers, within a change that advances: they were served from outside the database."""
+    held = EnvironmentRevision.objects.filter(environment_id=environment_id)
+    held.update(number=F("number") + count)
 
 
 def current(environment_id: UUID) -> Revision | None:

@@ -48,7 +48,7 @@ def _database() -> dict[str, object]:
     else:
         # A server that is gone without a word is noticed within seconds, not hours.
         patience = {
-            "connect_timeout": 5,
+            "connect_timeout": 2,
             "keepalives_idle": 5,
             "keepalives_interval": 2,
             "keepalives_count": 3,
@@ -81,6 +81,7 @@ INSTALLED_APPS = [
     "equipoise_server.dashboard",
 ]
 MIDDLEWARE = [
+    "equipoise_server.foundation.deadlines.KillDeadline",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

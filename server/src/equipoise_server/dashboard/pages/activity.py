@@ -28,6 +28,8 @@ _VERBS = {
     "flag.unpin": "released",
     "environment.kill": "killed everything in",
     "environment.unkill": "turned back on everything in",
+    "break_glass.kill": "took over a kill by break-glass in",
+    "break_glass.lift": "noted that a kill by break-glass was lifted in",
     "segment.create": "created the segment",
     "segment.update": "changed the segment",
     "metric.create": "created the metric",
