@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from conftest import Connect
-from flag_server import FlagServer, Handler, document
+from flag_server import FlagServer, Handler, document, kill_event
 from test_streams import until
-from worlds import ADDRESS, LIST, NAMED, hashed, listing, user
+from worlds import ADDRESS, LIST, NAMED, listing, user
 
 from equipoise_engine import ErrorCode, Members, members_blob
-from equipoise_sdk import Client, blobs
+from equipoise_sdk import Client, Source, blobs
 
 MEMBER, STRANGER = user(NAMED[0]), user("stranger")
 
@@ -129,12 +129,15 @@ def test_lists_beyond_the_limits_are_left_out(
     assert client.string("colour", "code", {}) == "grey"
 
 
-def test_a_kill_holds_in_a_snapshot_with_lists(server: FlagServer, connect: Connect) -> None:
-    server.content, server.members = listing(), {ADDRESS: LIST}
-    client = connect()
-    content = listing(revision=2)
-    content["flags"]["button"]["killed"] = True
-    server.content = hashed(content)
+def test_a_kill_over_the_stream_leaves_lists_where_they_are(server: FlagServer, connect: Connect) -> None:
+    server.content, server.members, server.stream = listing(), {ADDRESS: LIST}, server.follow
+    client = connect(streaming=True, poll_interval_seconds=3600)
+    until(lambda: client.status.source is Source.STREAM)
+    server.tell(kill_event("flag", "colour", 2))
+    until(lambda: client.peek("colour", "", {}).reason == "DISABLED")
+    assert is_complete(client)
+    server.fault = lambda handler: handler.answer(503)
+    server.tell(kill_event("flag", "button", 3))
     until(lambda: client.peek("button", True, MEMBER).reason == "DISABLED")
 
 

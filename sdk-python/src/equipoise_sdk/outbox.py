@@ -51,7 +51,7 @@ class Outbox:
     @property
     def drops(self) -> Mapping[Drop, int]:
         """Return how many events were lost, by cause."""
-        return dict(self._drops)
+        return {cause: count for cause, count in self._drops.copy().items() if count}
 
     @property
     def dropped(self) -> int:

@@ -127,6 +127,10 @@ class SpooledOutbox(Outbox):
         self._spool = spool
         self.troubles = Troubles()
         super().__init__(size)
+        try:
+            self._spooled = spool.count()  # of processes before
+        except (sqlite3.Error, OSError) as cause:
+            self.troubles.note("spool", f"events cannot be kept on disk: {cause}")
 
     def _begin(self) -> None:
         super()._begin()
