@@ -112,5 +112,5 @@ def test_there_is_no_counterfactual_of_what_another_snapshot_decided() -> None:
     del other["flags"]["button"]
     other["flags"]["banner"] = switch()
     assert compile_snapshot(other).counterfactual(decision) == {}
-    foreign = Decision("nothing", 1, None, Reason.STATIC, None, None, {}, decision.place, (), "u1")
+    foreign = Decision.of(flag_key="nothing", value=1, reason=Reason.STATIC, place=decision.place, unit="u1")
     assert compile_snapshot(trial()).counterfactual(foreign) == {}

@@ -27,7 +27,7 @@ from equipoise_engine import (
     slot,
     validate_snapshot,
 )
-from equipoise_engine.hashing import hash_with, threshold, thresholds
+from equipoise_engine.hashing import TextSalt, WordSalt, threshold, thresholds
 
 UNITS = [f"u{number}" for number in range(4_000)]
 
@@ -40,7 +40,14 @@ def answer(document: Json, context: Any) -> Decision:
 def test_every_salt_and_unit_hash_as_the_second_implementation_says(salt: str, unit: str) -> None:
     if salt.isprintable():
         salt = salt.encode(errors="replace").decode()
-        assert hash_unit(salt, unit) == murmur.hashed(salt, unit) == hash_with(salt)(unit)
+        assert hash_unit(salt, unit) == murmur.hashed(salt, unit) == WordSalt(salt).hash(unit)
+
+
+@given(salt=worlds.salts, units=st.lists(worlds.unit_ids, min_size=2))
+def test_a_salt_that_is_used_again_hashes_as_before(salt: str, units: list[str]) -> None:
+    text, words = TextSalt(salt), WordSalt(salt)
+    for unit in units:
+        assert text.hash(unit) == words.hash(unit) == hash_unit(salt, unit)
 
 
 @given(

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import final
 
-from equipoise_engine.decisions import NOTHING
 from equipoise_engine.instants import milliseconds
 
 Context = Mapping[str, object]
-Units = Mapping[str, object]
-Attributes = Mapping[str, object]
+Units = dict[str, object]
+Attributes = dict[str, object]
 Parts = tuple[Units, Attributes]
-Test = Callable[[Attributes, Units], bool]
 
 
-class Asked(NamedTuple):
+class Test:
+    """A condition that was compiled."""
+
+    __slots__ = ()
+
+    def holds(self, attributes: Attributes, units: Units) -> bool:
+        """Tell whether it holds for somebody."""
+        raise NotImplementedError
+
+
+@final
+class Asked:
     """A context in parts, for all flags of which it is asked.
 
     Attributes:
@@ -24,11 +33,13 @@ class Asked(NamedTuple):
         holding: the conditions that were tried, and whether they hold.
     """
 
-    units: Units
-    attributes: Attributes
-    whole: object
-    is_linked: bool
-    holding: dict[Test, bool]
+    __slots__ = ("attributes", "holding", "is_linked", "units", "whole")
+
+    def __init__(self, parts: Parts, whole: object, *, is_linked: bool) -> None:
+        self.units, self.attributes = parts
+        self.whole = whole
+        self.is_linked = is_linked
+        self.holding: dict[Test, bool] = {}
 
 
 def context_parts(context: object) -> Parts | None:
@@ -44,7 +55,9 @@ def clock(context: object) -> int | None:
     return milliseconds(context.get("now")) if isinstance(context, Mapping) else None
 
 
-def _part(node: object) -> Mapping[str, object] | None:
-    if isinstance(node, Mapping):
+def _part(node: object) -> dict[str, object] | None:
+    if type(node) is dict:
         return node
-    return NOTHING if node is None else None
+    if isinstance(node, Mapping):
+        return dict(node)
+    return {} if node is None else None

@@ -2,30 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import Enum, StrEnum
-from typing import NamedTuple, NoReturn, cast, final
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any, NamedTuple, final
 
-Scalar = bool | str | int | float
-
-
-class Metadata(dict[str, Scalar]):
-    """A table that nobody can change, and that can be copied, pickled and written as JSON."""
-
-    __slots__ = ()
-
-    def _refuse(self, *_: object, **__: object) -> NoReturn:
-        raise TypeError("metadata cannot be changed")
-
-    __setitem__ = __delitem__ = __ior__ = _refuse
-    clear = pop = popitem = setdefault = update = _refuse
-
-    def __reduce__(self) -> tuple[type[Metadata], tuple[dict[str, Scalar]]]:
-        return Metadata, (dict(self),)
-
-
-NOTHING = Metadata()
+from equipoise_engine.metadata import NOTHING, Scalar
 
 
 class Reason(StrEnum):
@@ -37,13 +18,6 @@ class Reason(StrEnum):
     SPLIT = "SPLIT"
     DISABLED = "DISABLED"
     ERROR = "ERROR"
-
-
-class Skip(Enum):
-    """Why an experiment or rollout passed a unit over that it might have taken."""
-
-    UNIT_MISSING = "unit_missing"
-    CLOCK_MISSING = "clock_missing"
 
 
 class ErrorCode(StrEnum):
@@ -109,26 +83,75 @@ def sticky_key(experiment: str, iteration: int) -> str:
     return f"{experiment}:{iteration}"
 
 
-class Answer(NamedTuple):
-    """What a `Decision` is made of."""
+class Fault(NamedTuple):
+    """What went wrong: in OpenFeature's words, and in a sentence."""
 
-    flag_key: str
-    value: object
-    variant: str | None
-    reason: Reason
-    error_code: ErrorCode | None
-    error_message: str | None
-    metadata: Mapping[str, Scalar]
-    place: Place | None = None
-    holdouts: tuple[Enrolment, ...] = ()
-    unit: str | None = None
+    code: ErrorCode
+    message: str
 
 
 @final
-class Decision(Answer):
+class Answer:
+    """What a flag answers everybody of one outcome: prepared once, and shared by their decisions.
+
+    A plain class: many are made when a snapshot is loaded, and nobody outside sees one.
+    """
+
+    __slots__ = ("fault", "flag_key", "holdouts", "metadata", "place", "reason", "value", "variant")
+
+    def __init__(
+        self,
+        flag_key: str,
+        value: object,
+        *,
+        variant: str | None,
+        reason: Reason,
+        metadata: Mapping[str, Scalar],
+        fault: Fault | None = None,
+        place: Place | None = None,
+        holdouts: tuple[Enrolment, ...] = (),
+    ) -> None:
+        self.flag_key = flag_key
+        self.value = value
+        self.variant = variant
+        self.reason = reason
+        self.metadata = metadata
+        self.fault = fault
+        self.place = place
+        self.holdouts = holdouts
+
+    def placed(self, place: Place) -> Answer:
+        """Return the answer to the units in a place."""
+        return Answer(
+            self.flag_key,
+            self.value,
+            variant=self.variant,
+            reason=self.reason,
+            metadata=self.metadata,
+            fault=self.fault,
+            place=place,
+            holdouts=self.holdouts,
+        )
+
+    def told(self, metadata: Mapping[str, Scalar], holdouts: tuple[Enrolment, ...] = ()) -> Answer:
+        """Return the same with other metadata and places in holdouts."""
+        return Answer(
+            self.flag_key,
+            self.value,
+            variant=self.variant,
+            reason=self.reason,
+            metadata=metadata,
+            fault=self.fault,
+            place=self.place,
+            holdouts=holdouts,
+        )
+
+
+@final
+class Decision:
     """The answer for one flag and one context. Immutable; equal when all members are.
 
-    A tuple because one is built for every enrolled unit: it costs a tenth of a frozen dataclass.
+    One is made for every enrolled unit, so it only adds the unit to what was prepared.
 
     Attributes:
         flag_key: the key asked for ("" when it was not text).
@@ -140,70 +163,127 @@ class Decision(Answer):
         metadata: step, experiment, rule, revision … (spec/evaluation.md, "Metadata").
         holdouts: the unit's place in each holdout that covers the flag, by the arms "holdout" and "open".
         place, unit: the parts of `enrolment`.
+        answer, enrolled: what the others are made of; not for use elsewhere.
     """
 
-    __slots__ = ()
+    __slots__ = ("answer", "enrolled")
+
+    def __init__(self, answer: Answer, unit: str | None = None) -> None:
+        self.answer = answer
+        self.enrolled = unit
+
+    @property
+    def flag_key(self) -> str:
+        return self.answer.flag_key
+
+    @property
+    def value(self) -> object:
+        return self.answer.value
+
+    @property
+    def variant(self) -> str | None:
+        return self.answer.variant
+
+    @property
+    def reason(self) -> Reason:
+        return self.answer.reason
+
+    @property
+    def error_code(self) -> ErrorCode | None:
+        fault = self.answer.fault
+        return None if fault is None else fault.code
+
+    @property
+    def error_message(self) -> str | None:
+        fault = self.answer.fault
+        return None if fault is None else fault.message
+
+    @property
+    def metadata(self) -> Mapping[str, Scalar]:
+        return self.answer.metadata
+
+    @property
+    def place(self) -> Place | None:
+        return self.answer.place
+
+    @property
+    def holdouts(self) -> tuple[Enrolment, ...]:
+        return self.answer.holdouts
+
+    @property
+    def unit(self) -> str | None:
+        return self.enrolled
 
     @property
     def enrolment(self) -> Enrolment | None:
         """Return the unit's place in a running experiment, None when it has none."""
-        place, unit = self.place, self.unit
+        place, unit = self.answer.place, self.enrolled
         if place is None or unit is None:
             return None
-        experiment, iteration, arm, unit_type, layer, *cluster = place
-        return Enrolment(experiment, iteration, arm, unit_type, unit, layer, *cluster)
+        experiment, iteration, arm, unit_type, layer, cluster_type, cluster = place
+        return Enrolment(experiment, iteration, arm, unit_type, unit, layer, cluster_type, cluster)
 
     @property
     def exposable(self) -> tuple[Enrolment, ...]:
         """Return all that exposures have to report."""
-        return self.holdouts if self.place is None else (*self.holdouts, cast("Enrolment", self.enrolment))
+        enrolment = self.enrolment
+        return self.holdouts if enrolment is None else (*self.holdouts, enrolment)
+
+    def told(self, metadata: Mapping[str, Scalar], holdouts: tuple[Enrolment, ...]) -> Decision:
+        """Return the same with other metadata and places in holdouts."""
+        return Decision(self.answer.told(metadata, holdouts), self.enrolled)
+
+    @classmethod
+    def of(cls, **members: Any) -> Decision:  # each by its name, see above
+        """Return a decision with some members; those that are left out are None or empty."""
+        unknown = members.keys() - _MEMBERS
+        if unknown:
+            raise TypeError(f"a decision has no {', '.join(sorted(unknown))}")
+        code = members.get("error_code")
+        answer = Answer(
+            members["flag_key"],
+            members.get("value"),
+            variant=members.get("variant"),
+            reason=members["reason"],
+            metadata=members.get("metadata", NOTHING),
+            fault=None if code is None else Fault(code, members.get("error_message", "")),
+            place=members.get("place"),
+            holdouts=members.get("holdouts", ()),
+        )
+        return Decision(answer, members.get("unit"))
+
+    def _members(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in _MEMBERS}
 
     def _asdict(self) -> dict[str, object]:
         """Return the members of spec/schemas/decision.schema.json."""
-        members = super()._asdict()
+        members = self._members()
         del members["place"], members["holdouts"], members["unit"]
         return {**members, "enrolment": self.enrolment, "holdouts": self.holdouts}
 
+    def _replace(self, **changes: object) -> Decision:
+        """Return a decision with other members."""
+        return Decision.of(**self._members() | changes)
 
-class Finding(StrEnum):
-    """What one step of the evaluation found out about a unit."""
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Decision) and self._members() == other._members()
 
-    FLAG_UNKNOWN = "flag_unknown"
-    KILLED = "killed"
-    NOT_KILLED = "not_killed"
-    FAULTY = "faulty"
-    MET = "met"
-    NOT_MET = "not_met"
-    CONTEXT_INVALID = "context_invalid"
-    HELD = "held"
-    OPEN = "open"
-    NAMED = "named"
-    NOT_NAMED = "not_named"
-    NOT_ELIGIBLE = "not_eligible"
-    UNIT_MISSING = "unit_missing"
-    OUTSIDE_SLOTS = "outside_slots"
-    OUTSIDE_GATE = "outside_gate"
-    OUTSIDE_SCHEDULE = "outside_schedule"
-    CLOCK_MISSING = "clock_missing"
-    ENROLLED = "enrolled"
-    OUTSIDE_ROLLOUT = "outside_rollout"
-    SERVED = "served"
+    def __hash__(self) -> int:
+        return hash((self.flag_key, self.variant, self.reason, self.place, self.unit))
+
+    def __repr__(self) -> str:
+        return f"Decision({', '.join(f'{name}={value!r}' for name, value in self._members().items())})"
+
+    def __reduce__(self) -> tuple[Callable[[dict[str, Any]], Decision], tuple[dict[str, Any]]]:
+        return _decided, (self._members(),)
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One line of an explanation.
+_MEMBERS = (
+    *("flag_key", "value", "variant", "reason", "error_code", "error_message"),
+    *("metadata", "place", "holdouts", "unit"),
+)
 
-    Attributes:
-        kind: unknown, kill, error, prerequisite, override, holdout, experiment, rule or default.
-        key: the flag, experiment, rule, segment or kill level that the step is about, if any.
-        finding: what the step found.
-        decision: the answer when this step decided (the last step always does), else None.
-        detail: the numbers behind the finding, such as slot, gate_part and arm.
-    """
 
-    kind: str
-    key: str | None
-    finding: Finding
-    decision: Decision | None = None
-    detail: Mapping[str, Scalar] = field(default_factory=Metadata)
+def _decided(members: dict[str, Any]) -> Decision:
+    """Return a decision that was copied or pickled."""
+    return Decision.of(**members)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from equipoise_engine.decisions import NOTHING, Decision, Metadata, Reason, Scalar
+from equipoise_engine.decisions import Answer, Reason
 from equipoise_engine.experiments import Experiments
 from equipoise_engine.holdouts import Holdouts
 from equipoise_engine.layers import Layers
+from equipoise_engine.metadata import NOTHING, Metadata, Scalar
 from equipoise_engine.prerequisites import Ask, Prerequisites
 from equipoise_engine.problems import Problem, Reader, pointer
 from equipoise_engine.targeting import Segments
@@ -63,12 +64,10 @@ class Draft:
     kind: str | None = None
     values: dict[str, object] = field(default_factory=dict)
 
-    def answer(
-        self, variant: str, reason: Reason, step: str, told: Mapping[str, Scalar] = NOTHING
-    ) -> Decision:
+    def answer(self, variant: str, reason: Reason, step: str, told: Mapping[str, Scalar] = NOTHING) -> Answer:
         """Prepare the answer that serves a variant, with what its metadata tell beside the step."""
         metadata = Metadata({**self.around.metadata, "step": step, **told})
-        return Decision(self.key, self.values.get(variant), variant, reason, None, None, metadata)
+        return Answer(self.key, self.values.get(variant), variant=variant, reason=reason, metadata=metadata)
 
     def variant(self, reader: Reader, member: str) -> str:
         """Return a required variant key of this flag."""

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from equipoise_engine.contexts import Test, Units
+from equipoise_engine.combinations import Every
+from equipoise_engine.contexts import Units
 from equipoise_engine.decisions import sticky_key
 from equipoise_engine.hashing import LARGEST_WEIGHT_SUM, PARTS, canonical_unit
 from equipoise_engine.layers import Layer, Layers, Slots, read_slots, read_unit_type
@@ -62,7 +63,7 @@ class Experiment:
     iteration: int
     layer: Layer
     service: Service
-    eligible: Test | None
+    eligible: Every | None
     unit_type: str
     cluster_type: str | None
     slots: Slots
@@ -157,7 +158,7 @@ class Experiments:
         return layer
 
 
-def read_eligibility(reader: Reader, segments: Segments) -> Test | None:
+def read_eligibility(reader: Reader, segments: Segments) -> Every | None:
     """Return the test of an "eligibility" member; absent or null admits everybody (None)."""
     node = reader.get("eligibility")
     if node is None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from equipoise_engine.decisions import Decision, ErrorCode, Metadata, Reason, Scalar
+from equipoise_engine.combinations import Every
+from equipoise_engine.decisions import Answer, Decision, ErrorCode, Fault, Reason
 from equipoise_engine.drafts import Draft, Surroundings
 from equipoise_engine.enrolment import experiment_step
 from equipoise_engine.experiments import Experiment, Service
@@ -13,6 +14,7 @@ from equipoise_engine.flags import KINDS, Flag, Refusals, error, fits
 from equipoise_engine.holdouts import COVER_MEMBERS, holdout_step
 from equipoise_engine.layers import read_unit_type
 from equipoise_engine.members import read_units
+from equipoise_engine.metadata import Metadata, Scalar
 from equipoise_engine.prerequisites import PREREQUISITE_MEMBERS, Ask, prerequisite_step
 from equipoise_engine.problems import Problem, Reader, pointer
 from equipoise_engine.rules import read_rules
@@ -90,9 +92,9 @@ def _killed(draft: Draft, kills: tuple[tuple[str, bool], ...], off: str) -> Deci
     if level is None:
         return None
     if off in draft.values:
-        return draft.answer(off, Reason.DISABLED, "kill", {"kill_level": level})
+        return Decision(draft.answer(off, Reason.DISABLED, "kill", {"kill_level": level}))
     message = "; ".join(map(str, draft.reader.problems))
-    return error(draft.key, ErrorCode.PARSE_ERROR, message, draft.around.metadata)
+    return error(draft.key, Fault(ErrorCode.PARSE_ERROR, message), draft.around.metadata, None)
 
 
 def _faulty(draft: Draft, default: str) -> Decision | None:
@@ -101,11 +103,12 @@ def _faulty(draft: Draft, default: str) -> Decision | None:
         return None
     parse = any(problem.code is ErrorCode.PARSE_ERROR for problem in problems)
     code = ErrorCode.PARSE_ERROR if parse else ErrorCode.GENERAL
-    message = "; ".join(map(str, problems))
+    fault = Fault(code, "; ".join(map(str, problems)))
     if default not in draft.values:
-        return error(draft.key, code, message, draft.around.metadata)
+        return error(draft.key, fault, draft.around.metadata, None)
     answer = draft.answer(default, Reason.ERROR, "error")
-    return answer._replace(error_code=code, error_message=message)
+    answer.fault = fault
+    return Decision(answer)
 
 
 def _prerequisites(draft: Draft, off: str) -> Iterator[FlagStep]:
@@ -122,11 +125,12 @@ def _link(draft: Draft) -> FlagStep:
     """Keep the variants; a link may ask for any of them."""
     key, values, head = draft.key, draft.values, draft.around.metadata
 
-    def answer(variant: str) -> Decision | None:
+    def answer(variant: str) -> Answer | None:
         if variant not in values:
             return None
         metadata = Metadata({**head, "step": "override", "experiment.arm": "override"})
-        return Decision(key, values[variant], variant, Reason.TARGETING_MATCH, None, None, metadata)
+        reason = Reason.TARGETING_MATCH
+        return Answer(key, values[variant], variant=variant, reason=reason, metadata=metadata)
 
     return override_by_link(key, answer)
 
@@ -143,7 +147,7 @@ def _overrides(draft: Draft) -> Iterator[FlagStep]:
             name = reader.text("segment")
             member = draft.around.segments.condition(name, reader)
             if member is not None:
-                yield override_by_segment(answer, name, member.test)
+                yield override_by_segment(answer, name, Every((member.part,)))
         else:
             unit_type = read_unit_type(reader, draft.around.unit_types)
             yield override_by_unit(answer, unit_type, read_units(reader))
@@ -200,7 +204,7 @@ _REASONS = {
 }
 
 
-def _experiment_answer(draft: Draft, experiment: Experiment, arm: str, variant: str) -> Decision:
+def _experiment_answer(draft: Draft, experiment: Experiment, arm: str, variant: str) -> Answer:
     is_active = experiment.service is Service.SPLIT
     told: dict[str, Scalar] = {
         "experiment.key": experiment.key,

@@ -1,4 +1,4 @@
-"""A flag that was read, and what is kept of it: closures that decide by its steps, in order."""
+"""A flag that was read, and what is kept of it: what decides by its steps, in order."""
 
 from __future__ import annotations
 
@@ -6,25 +6,19 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from types import NoneType
-from typing import NamedTuple
+from typing import NamedTuple, final
 
+from equipoise_engine.combinations import Every
 from equipoise_engine.contexts import Asked, Attributes, Units, context_parts
-from equipoise_engine.decisions import (
-    NOTHING,
-    Decision,
-    Enrolment,
-    ErrorCode,
-    Finding,
-    Metadata,
-    Reason,
-    Scalar,
-    Skip,
-    Step,
-)
+from equipoise_engine.decisions import Answer, Decision, Enrolment, ErrorCode, Fault, Reason
+from equipoise_engine.explanations import Finding, Step
+from equipoise_engine.metadata import NOTHING, Metadata, Scalar
 from equipoise_engine.problems import Problem
-from equipoise_engine.steps import FlagStep, Found
+from equipoise_engine.steps import Decider, FlagStep, Reading, Served, Skip
 
 Notes = tuple[Skip | Enrolment, ...]
+# Who is eligible, what they all are served, or else who decides.
+Steps = tuple[tuple[Every | None, Decision | None, Decider], ...]
 
 KINDS: Mapping[str, tuple[type, ...]] = {
     "boolean": (bool,),
@@ -32,8 +26,6 @@ KINDS: Mapping[str, tuple[type, ...]] = {
     "number": (int, float),
     "object": (dict, list),
 }
-# Classes of code defaults that surely fit; others are looked at twice.
-_ACCEPTED = {"": frozenset[type](), **{kind: frozenset((*types, NoneType)) for kind, types in KINDS.items()}}
 
 
 def fits(value: object, kind: str) -> bool:
@@ -41,10 +33,12 @@ def fits(value: object, kind: str) -> bool:
     return isinstance(value, KINDS[kind]) and (kind == "boolean" or not isinstance(value, bool))
 
 
-def error(flag_key: str, code: ErrorCode, message: str, metadata: Mapping[str, Scalar]) -> Decision:
+def error(flag_key: str, fault: Fault, metadata: Mapping[str, Scalar], code_default: object) -> Decision:
     """Return an error without a variant: the code default takes the place of its value."""
-    noted = Metadata({**metadata, "step": "error"})
-    return Decision(flag_key, None, None, Reason.ERROR, code, message, noted)
+    noted = Metadata({"step": "error", **metadata})
+    return Decision(
+        Answer(flag_key, code_default, variant=None, reason=Reason.ERROR, metadata=noted, fault=fault)
+    )
 
 
 class Refusals(NamedTuple):
@@ -58,15 +52,14 @@ class Refusals(NamedTuple):
         """Refuse a code default of another type; None when it fits."""
         if self.kind is None or code_default is None or fits(code_default, self.kind):
             return None
-        told = f"the flag is of type {self.kind}"
-        refused = error(self.flag_key, ErrorCode.TYPE_MISMATCH, told, self.metadata)
-        return refused._replace(value=code_default)
+        fault = Fault(ErrorCode.TYPE_MISMATCH, f"the flag is of type {self.kind}")
+        return error(self.flag_key, fault, self.metadata, code_default)
 
     def of_context(self, code_default: object) -> Decision:
         """Refuse what is no context."""
         told = 'a context is an object with the objects "units" and "attributes"'
-        refused = error(self.flag_key, ErrorCode.INVALID_CONTEXT, told, self.metadata)
-        return refused._replace(value=code_default)
+        fault = Fault(ErrorCode.INVALID_CONTEXT, told)
+        return error(self.flag_key, fault, self.metadata, code_default)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +78,12 @@ class Flag:
     kills: tuple[tuple[str, bool], ...]
     fixed: Decision | None
     steps: tuple[FlagStep, ...]
-    default: Decision
+    default: Answer
     refusals: Refusals
     problems: tuple[Problem, ...]
 
     def explain(self, context: object) -> Iterator[Step]:
-        """Yield the steps up to the one that decides, by the closures that `compiled` keeps."""
+        """Yield the steps up to the one that decides, by what `Compiled` keeps."""
         for level, killed in self.kills:
             decision = self.fixed if killed else None
             yield Step("kill", level, Finding.KILLED if killed else Finding.NOT_KILLED, decision)
@@ -106,133 +99,125 @@ class Flag:
         yield from self._retraced(*parts, context)
 
     def _retraced(self, units: Units, attributes: Attributes, context: object) -> Iterator[Step]:
-        final = compiled(self).evaluate(context, None)
+        final = Compiled(self).evaluate(context, None)
         is_linked = isinstance(context, Mapping) and "overrides" in context
         for step in self.steps:
             if step.is_link and not is_linked:
                 continue
-            eligible = step.eligible is None or step.eligible(attributes, units)
-            found = step.found(units, context) if eligible else Found(step.passed, NOTHING)
-            decides = eligible and isinstance(step.decide(units, context), Decision)
-            yield Step(step.kind, step.key, found.finding, final if decides else None, found.detail)
+            eligible = step.eligible is None or step.eligible.holds(attributes, units)
+            reading = step.read(units, context) if eligible else Reading(step.passed, NOTHING)
+            decides = eligible and isinstance(step.decider.decide(units, context), Decision)
+            yield Step(step.kind, step.key, reading.finding, final if decides else None, reading.detail)
             if decides:
                 return
         yield Step("default", None, Finding.SERVED, final)
 
 
+@final
 class Compiled:
     """What is kept of a flag: its steps, and the answers that they may give.
 
     `evaluate` raises for contexts that raise themselves.
     """
 
-    __slots__ = ("accepted", "default", "linked_steps", "refusals", "steps")
+    __slots__ = (
+        "_copies",
+        "_default",
+        "_fixed",
+        "_kind",
+        "_linked_steps",
+        "_other_kind",
+        "_refusals",
+        "_steps",
+    )
 
     def __init__(self, flag: Flag) -> None:
-        self.linked_steps = tuple((step.eligible, step.decide) for step in flag.steps)
-        unlinked = zip(flag.steps, self.linked_steps, strict=True)
-        self.steps = tuple(pair for step, pair in unlinked if not step.is_link)
-        self.default = flag.default
-        self.refusals = flag.refusals
-        self.accepted = _ACCEPTED[flag.refusals.kind or ""]
+        self._linked_steps: Steps = tuple(
+            [(step.eligible, _served(step.decider), step.decider) for step in flag.steps]
+        )
+        unlinked = zip(flag.steps, self._linked_steps, strict=True)
+        self._steps = tuple(pair for step, pair in unlinked if not step.is_link)
+        self._default = Decision(flag.default)
+        self._fixed = flag.fixed
+        self._refusals = flag.refusals
+        kinds = KINDS.get(flag.refusals.kind or "", (NoneType,))
+        self._kind, self._other_kind = kinds[0], kinds[-1]
+        # Callers may change objects that they get, so they get copies.
+        self._copies = flag.refusals.kind == "object"
 
-    def evaluate(self, context: object, code_default: object) -> Decision:  # noqa: C901 - calls cost more
+    def evaluate(self, context: object, code_default: object) -> Decision:
         """Decide for a context and a code default."""
-        if code_default.__class__ not in self.accepted:
-            refused = self.refusals.of_code_default(code_default)
+        kind = type(code_default)
+        if kind is not self._kind and kind is not self._other_kind:
+            refused = self._refusals.of_code_default(code_default)
             if refused is not None:
                 return refused
-        units = attributes = None
-        steps = self.linked_steps
-        if type(context) is dict:  # nearly all contexts
-            units, attributes = context.get("units"), context.get("attributes")
-            if len(context) == 2:  # noqa: PLR2004 - units and attributes, or the next lines look again
-                steps = self.steps
-        if type(units) is not dict or type(attributes) is not dict:
+        if self._fixed is not None:
+            return self._settled(code_default)
+        if (
+            type(context) is dict  # as nearly all are
+            and type(units := context.get("units")) is dict
+            and type(attributes := context.get("attributes")) is dict
+        ):
+            steps = self._linked_steps if "overrides" in context else self._steps
+        else:
             parts = context_parts(context)
             if parts is None:
-                return self.refusals.of_context(code_default)
+                return self._refusals.of_context(code_default)
             units, attributes = parts
-            steps = self.linked_steps
+            steps = self._linked_steps
         notes: Notes = ()
-        for eligible, decide in steps:
-            if eligible is not None and not eligible(attributes, units):
+        for eligible, served, decider in steps:
+            if eligible is not None and not eligible.holds(attributes, units):
                 continue
-            found = decide(units, context)
+            found = served or decider.decide(units, context)
             if type(found) is Decision:
-                return _noted(found, notes) if notes else found
+                return self._finished(found, notes) if notes or self._copies else found
             if found is not None:
                 notes += (found,)
-        return _noted(self.default, notes)
+        return self._finished(self._default, notes)
 
     def answer(self, asked: Asked) -> Decision:
-        """Decide for a context in parts, by the loop of `evaluate`; remember which conditions hold."""
-        units, attributes, whole, is_linked, holding = asked
+        """Decide for a context in parts, as `evaluate` does; remember which conditions hold."""
+        if self._fixed is not None:
+            return self._settled(None)
+        units, attributes, holding = asked.units, asked.attributes, asked.holding
         notes: Notes = ()
-        for eligible, decide in self.linked_steps if is_linked else self.steps:
+        for eligible, served, decider in self._linked_steps if asked.is_linked else self._steps:
             if eligible is not None:
                 holds = holding.get(eligible)
                 if holds is None:
-                    holds = holding[eligible] = eligible(attributes, units)
+                    holds = holding[eligible] = eligible.holds(attributes, units)
                 if not holds:
                     continue
-            found = decide(units, whole)
+            found = served or decider.decide(units, asked.whole)
             if type(found) is Decision:
-                return _noted(found, notes) if notes else found
+                return self._finished(found, notes) if notes or self._copies else found
             if found is not None:
                 notes += (found,)
-        return _noted(self.default, notes)
+        return self._finished(self._default, notes)
+
+    def _settled(self, code_default: object) -> Decision:
+        """Return the answer that is the same for every context."""
+        fixed = self._default if self._fixed is None else self._fixed
+        if fixed.variant is None:
+            return fixed._replace(value=code_default)
+        return self._finished(fixed, ())
+
+    def _finished(self, decision: Decision, notes: Notes) -> Decision:
+        """Keep what steps before noted; copy what callers may change."""
+        noted = _noted(decision, notes) if notes else decision
+        if not self._copies or noted.variant is None:
+            return noted
+        return noted._replace(value=deepcopy(noted.value))
 
 
-class _Settled(Compiled):
-    """A flag that answers the same to every context."""
-
-    __slots__ = ("fixed",)
-
-    def __init__(self, flag: Flag, fixed: Decision) -> None:
-        super().__init__(flag)
-        self.fixed = fixed
-
-    def evaluate(self, _context: object, code_default: object) -> Decision:
-        refused = self.refusals.of_code_default(code_default)
-        if refused is not None:
-            return refused
-        return self.fixed if self.fixed.variant is not None else self.fixed._replace(value=code_default)
-
-    def answer(self, _asked: Asked) -> Decision:
-        return self.fixed
-
-
-class _Copying(Compiled):
-    """A flag whose values are objects: callers may change what they get, so they get copies."""
-
-    __slots__ = ("made",)
-
-    def __init__(self, flag: Flag, made: Compiled) -> None:
-        super().__init__(flag)
-        self.made = made
-
-    def evaluate(self, context: object, code_default: object) -> Decision:
-        return _copied(self.made.evaluate(context, code_default))
-
-    def answer(self, asked: Asked) -> Decision:
-        return _copied(self.made.answer(asked))
-
-
-def compiled(flag: Flag) -> Compiled:
-    """Keep what evaluations need of a flag."""
-    made = Compiled(flag) if flag.fixed is None else _Settled(flag, flag.fixed)
-    return _Copying(flag, made) if flag.refusals.kind == "object" else made
-
-
-def _copied(decision: Decision) -> Decision:
-    return decision if decision.variant is None else decision._replace(value=deepcopy(decision.value))
+def _served(decider: Decider) -> Decision | None:
+    return decider.decision if isinstance(decider, Served) else None
 
 
 def _noted(decision: Decision, notes: Notes) -> Decision:
     """Keep what steps before noted: the first reason why one passed the unit over, and places in holdouts."""
-    if not notes:
-        return decision
     told: dict[str, Scalar] = {}
     skips = [note.value for note in notes if isinstance(note, Skip)]
     if skips:
@@ -240,5 +225,4 @@ def _noted(decision: Decision, notes: Notes) -> Decision:
     places = tuple(note for note in notes if isinstance(note, Enrolment))
     if places and not decision.holdouts:
         told |= places[0].told_of_holdout()
-    metadata = Metadata({**decision.metadata, **told})
-    return decision._replace(metadata=metadata, holdouts=(*places, *decision.holdouts))
+    return decision.told(Metadata({**decision.metadata, **told}), (*places, *decision.holdouts))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 from equipoise_engine.contexts import Units
-from equipoise_engine.decisions import Decision, Enrolment, Finding, Skip
-from equipoise_engine.hashing import PARTS, canonical_unit, hash_with, threshold
+from equipoise_engine.decisions import Answer, Decision, Enrolment
+from equipoise_engine.explanations import Finding
+from equipoise_engine.hashing import PARTS, canonical_unit, hash_unit, salt, threshold
 from equipoise_engine.layers import read_unit_type
+from equipoise_engine.metadata import Scalar
 from equipoise_engine.problems import Problem, Reader, pointer
-from equipoise_engine.steps import FlagStep, Found
+from equipoise_engine.steps import Decider, FlagStep, Found, Reading, Skip
 
 HOLDOUT_MEMBERS = frozenset({"season", "salt", "unit_type", "parts_per_million"})
 COVER_MEMBERS = frozenset({"holdout", "baseline"})
@@ -52,25 +54,39 @@ class Holdouts:
         return None if faults else Holdout(key, season, salt, unit_type, parts)
 
 
-def holdout_step(holdout: Holdout, baseline: Decision) -> FlagStep:
-    """Serve the baseline to units that are held; note of others that they are open to what follows."""
-    unit_type, salt, parts = holdout.unit_type, holdout.salt, holdout.parts_per_million
-    held_hash, limit = hash_with(salt), threshold(parts, PARTS)
+@final
+class Held(Decider):
+    """Serves the baseline to units that are held; notes of others that they are open to what follows."""
 
-    def decide(units: Units, _context: object) -> Decision | Enrolment | Skip:
-        unit = canonical_unit(units.get(unit_type))
+    __slots__ = ("_baseline", "_holdout", "_limit", "_salt")
+
+    def __init__(self, holdout: Holdout, baseline: Answer) -> None:
+        self._holdout = holdout
+        self._baseline = baseline
+        self._salt, self._limit = salt(holdout.salt), threshold(holdout.parts_per_million, PARTS)
+
+    def decide(self, units: Units, _context: object) -> Found:
+        """Answer, or note why not."""
+        holdout, baseline = self._holdout, self._baseline
+        unit = canonical_unit(units.get(holdout.unit_type))
         if unit is None:
             return Skip.UNIT_MISSING
-        if held_hash(unit) >= limit:
+        if self._salt.hash(unit) >= self._limit:
             return holdout.place("open", unit)
-        return baseline._replace(holdouts=(holdout.place("holdout", unit),))
+        return Decision(baseline.told(baseline.metadata, (holdout.place("holdout", unit),)))
 
-    def found(units: Units, _context: object) -> Found:
+
+def holdout_step(holdout: Holdout, baseline: Answer) -> FlagStep:
+    """Serve the baseline to units that are held."""
+    unit_type, parts = holdout.unit_type, holdout.parts_per_million
+
+    def read(units: Units, _context: object) -> Reading:
         unit = canonical_unit(units.get(unit_type))
         if unit is None:
-            return Found(Finding.UNIT_MISSING, {"unit_type": unit_type})
-        part = held_hash(unit) * PARTS >> 32
+            return Reading(Finding.UNIT_MISSING, {"unit_type": unit_type})
+        part = hash_unit(holdout.salt, unit) * PARTS >> 32
         finding = Finding.HELD if part < parts else Finding.OPEN
-        return Found(finding, {"unit_type": unit_type, "unit": unit, "gate_part": part, "gate_parts": parts})
+        told: dict[str, Scalar] = {"unit_type": unit_type, "unit": unit}
+        return Reading(finding, {**told, "gate_part": part, "gate_parts": parts})
 
-    return FlagStep("holdout", holdout.key, None, decide, found)
+    return FlagStep("holdout", holdout.key, None, Held(holdout, baseline), read)

@@ -11,6 +11,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import final
 
 from equipoise_engine.contexts import Attributes, Test, Units
 from equipoise_engine.hashing import canonical_unit, member_hash
@@ -65,23 +66,36 @@ def members_blob(salt: str, units: Iterable[object]) -> bytes:
     return hashes.tobytes()
 
 
-def named_membership(unit_type: str, named: frozenset[str]) -> Test:
-    """Hold for the units that are named."""
+@final
+class NamedMembership(Test):
+    """Holds for the units that are named."""
 
-    def holds(_attributes: Attributes, units: Units) -> bool:
-        return canonical_unit(units.get(unit_type)) in named
+    __slots__ = ("named", "unit_type")
 
-    return holds
+    def __init__(self, unit_type: str, named: frozenset[str]) -> None:
+        self.unit_type = unit_type
+        self.named = named
+
+    def holds(self, _attributes: Attributes, units: Units) -> bool:
+        """Tell whether it holds for somebody."""
+        return canonical_unit(units.get(self.unit_type)) in self.named
 
 
-def hashed_membership(unit_type: str, salt: str, members: Members) -> Test:
-    """Hold for the units whose hash is in the list."""
+@final
+class HashedMembership(Test):
+    """Holds for the units whose hash is in a list."""
 
-    def holds(_attributes: Attributes, units: Units) -> bool:
-        unit = canonical_unit(units.get(unit_type))
-        return unit is not None and members.holds(member_hash(salt, unit))
+    __slots__ = ("members", "salt", "unit_type")
 
-    return holds
+    def __init__(self, unit_type: str, salt: str, members: Members) -> None:
+        self.unit_type = unit_type
+        self.salt = salt
+        self.members = members
+
+    def holds(self, _attributes: Attributes, units: Units) -> bool:
+        """Tell whether it holds for somebody."""
+        unit = canonical_unit(units.get(self.unit_type))
+        return unit is not None and self.members.holds(member_hash(self.salt, unit))
 
 
 def read_units(reader: Reader) -> frozenset[str]:

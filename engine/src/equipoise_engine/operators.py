@@ -1,15 +1,26 @@
-"""What a clause may claim of an attribute: a table of operators, each strictly typed.
-
-A missing or wrongly typed attribute makes every claim false (spec/evaluation.md, "Conditions").
-"""
+"""Reads the clauses of conditions: a table of operators, and which constants each takes."""
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TypeGuard
 
-from equipoise_engine.contexts import Attributes, Test, Units
+from equipoise_engine.claims import (
+    Clause,
+    IsSet,
+    Match,
+    Number,
+    NumberIn,
+    Order,
+    Parse,
+    ParsedOrder,
+    TextMatch,
+    Truth,
+    is_number,
+)
+from equipoise_engine.combinations import Part
 from equipoise_engine.instants import milliseconds
 from equipoise_engine.problems import Reader
 from equipoise_engine.versions import precedence
@@ -17,11 +28,10 @@ from equipoise_engine.versions import precedence
 CLAUSE_MEMBERS = frozenset({"attribute", "operator", "value", "values"})
 LARGEST_EXACT = 2**53 - 1
 
-Order = Callable[[Any, Any], bool]  # operator.lt and its siblings, on two values of one type
-Build = Callable[[Reader, str], Test | None]
+Build = Callable[[Reader, str], Part | None]
 
 
-def clause(reader: Reader) -> Test | None:
+def clause(reader: Reader) -> Part | None:
     """Compile a clause; on a fault note why and return None."""
     faults = len(reader.problems)
     attribute = reader.text("attribute")
@@ -39,57 +49,33 @@ def _constant_absent(reader: Reader, names: Iterable[str]) -> None:
             reader.senseless(name, "does not belong to this operator")
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_exact(value: object) -> bool:
+def _is_exact(value: object) -> TypeGuard[Number]:
     """Numbers that every language holds exactly; NaN and infinities fail the comparison."""
-    return isinstance(value, int | float) and _is_number(value) and abs(value) <= LARGEST_EXACT
+    return is_number(value) and abs(value) <= LARGEST_EXACT
 
 
-def _equals(reader: Reader, attribute: str) -> Test | None:
+def _equals(reader: Reader, attribute: str) -> Part | None:
     _constant_absent(reader, ["values"])
     constant = reader.get("value")
     if isinstance(constant, bool):
-        return lambda attributes, _units: attributes.get(attribute) is constant
+        return Truth(attribute, constant)
     if isinstance(constant, str):
-        return _text_membership(attribute, frozenset({constant}))
+        return Clause(attribute, frozenset({constant}))
     if _is_exact(constant):
-        return _number_membership(attribute, frozenset({constant}))
+        return NumberIn(attribute, frozenset({constant}))
     reader.senseless("value", "must be a string, a boolean or a number within ±(2**53 - 1)")
     return None
 
 
-def _in(reader: Reader, attribute: str) -> Test | None:
+def _in(reader: Reader, attribute: str) -> Part | None:
     _constant_absent(reader, ["value"])
     constants = _values(reader)
     if all(isinstance(constant, str) for constant in constants):
-        return _text_membership(attribute, frozenset(constants))
+        return Clause(attribute, frozenset(constants))
     if all(_is_exact(constant) for constant in constants):
-        return _number_membership(attribute, frozenset(constants))
+        return NumberIn(attribute, frozenset(constants))
     reader.senseless("values", "must be all strings, or all numbers within ±(2**53 - 1)")
     return None
-
-
-def _text_membership(attribute: str, constants: frozenset[object]) -> Test:
-    """Only strings equal strings, so the set needs no look at the type."""
-
-    def holds(attributes: Attributes, _units: Units) -> bool:
-        try:
-            return attributes.get(attribute) in constants
-        except TypeError:  # lists and objects have no hash
-            return False
-
-    return holds
-
-
-def _number_membership(attribute: str, constants: frozenset[object]) -> Test:
-    def holds(attributes: Attributes, _units: Units) -> bool:
-        value = attributes.get(attribute)
-        return isinstance(value, (int, float)) and value in constants and value.__class__ is not bool
-
-    return holds
 
 
 def _values(reader: Reader) -> list[object]:
@@ -98,56 +84,41 @@ def _values(reader: Reader) -> list[object]:
     return reader.array("values")
 
 
-def _number(compare: Order) -> Build:
-    def build(reader: Reader, attribute: str) -> Test | None:
+def _number(bounds: Callable[[Number], tuple[Number, Number]]) -> Build:
+    def build(reader: Reader, attribute: str) -> Part | None:
         _constant_absent(reader, ["values"])
         constant = reader.get("value")
         if not _is_exact(constant):
             reader.senseless("value", "must be a number within ±(2**53 - 1)")
             return None
-
-        def holds(attributes: Attributes, _units: Units) -> bool:
-            value = attributes.get(attribute)
-            return (type(value) is int or _is_number(value)) and compare(value, constant)
-
-        return holds
+        return Clause(attribute, None, *bounds(constant))
 
     return build
 
 
-def _text(matches: Callable[[str, tuple[str, ...]], bool]) -> Build:
-    def build(reader: Reader, attribute: str) -> Test | None:
+def _text(matches: Match) -> Build:
+    def build(reader: Reader, attribute: str) -> Part | None:
         _constant_absent(reader, ["value"])
         constants = tuple(text for text in _values(reader) if isinstance(text, str))
         if len(constants) < len(reader.array("values")):
             reader.senseless("values", "must hold strings alone")
             return None
-
-        def holds(attributes: Attributes, _units: Units) -> bool:
-            value = attributes.get(attribute)
-            return isinstance(value, str) and matches(value, constants)
-
-        return holds
+        return TextMatch(attribute, matches, constants)
 
     return build
 
 
-def _parsed(parse: Callable[[object], object | None], compare: Order, wanted: str) -> Build:
+def _parsed(parse: Parse, compare: Order, wanted: str) -> Build:
     """Order what both sides parse to: versions, instants."""
 
-    def build(reader: Reader, attribute: str) -> Test | None:
+    def build(reader: Reader, attribute: str) -> Part | None:
         _constant_absent(reader, ["values"])
         value = reader.get("value")
         constant = parse(value) if isinstance(value, str) else None
         if constant is None:
             reader.senseless("value", f"must be {wanted}")
             return None
-
-        def holds(attributes: Attributes, _units: Units) -> bool:
-            parsed = parse(attributes.get(attribute))
-            return parsed is not None and compare(parsed, constant)
-
-        return holds
+        return ParsedOrder(attribute, parse, compare, constant)
 
     return build
 
@@ -160,18 +131,19 @@ def _instant(compare: Order) -> Build:
     return _parsed(milliseconds, compare, "an RFC 3339 date such as 2026-03-01T00:00:00Z")
 
 
-def _is_set(reader: Reader, attribute: str) -> Test | None:
+def _is_set(reader: Reader, attribute: str) -> Part | None:
     _constant_absent(reader, ["value", "values"])
-    return lambda attributes, _units: attributes.get(attribute) is not None
+    return IsSet(attribute)
 
 
 OPERATORS: Mapping[str, Build] = {
     "equals": _equals,
     "in": _in,
-    "greater": _number(operator.gt),
-    "greater_or_equal": _number(operator.ge),
-    "less": _number(operator.lt),
-    "less_or_equal": _number(operator.le),
+    # The double next to a constant: constants are exact, so no integer lies between the two.
+    "greater": _number(lambda constant: (math.nextafter(constant, math.inf), math.inf)),
+    "greater_or_equal": _number(lambda constant: (constant, math.inf)),
+    "less": _number(lambda constant: (-math.inf, math.nextafter(constant, -math.inf))),
+    "less_or_equal": _number(lambda constant: (-math.inf, constant)),
     "starts_with": _text(str.startswith),
     "ends_with": _text(str.endswith),
     "contains": _text(lambda value, parts: any(part in value for part in parts)),

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 from equipoise_engine.contexts import Units
-from equipoise_engine.decisions import Decision, Finding
+from equipoise_engine.decisions import Answer, Decision
+from equipoise_engine.explanations import Finding
 from equipoise_engine.problems import Reader
-from equipoise_engine.steps import FlagStep, Found
+from equipoise_engine.steps import Decider, FlagStep, Found, Reading
 
 PREREQUISITE_MEMBERS = frozenset({"flag", "variants"})
 LARGEST_DEPTH = 16
@@ -66,18 +67,32 @@ class Prerequisites:
         return key, frozenset(wanted)
 
 
-def prerequisite_step(off: Decision, key: str, wanted: frozenset[str], ask: Ask) -> FlagStep:
+@final
+class Required(Decider):
+    """Serves the off variant unless another flag serves the same context one of some variants."""
+
+    __slots__ = ("_ask", "_key", "_off", "_wanted")
+
+    def __init__(self, off: Answer, key: str, wanted: frozenset[str], ask: Ask) -> None:
+        self._off = Decision(off)
+        self._key = key
+        self._wanted = wanted
+        self._ask = ask
+
+    def decide(self, _units: Units, context: object) -> Found:
+        """Answer, or pass."""
+        return None if self._ask(self._key, context) in self._wanted else self._off
+
+
+def prerequisite_step(off: Answer, key: str, wanted: frozenset[str], ask: Ask) -> FlagStep:
     """Serve the off variant unless another flag serves the same context one of some variants."""
 
-    def decide(_units: Units, context: object) -> Decision | None:
-        return None if ask(key, context) in wanted else off
-
-    def found(_units: Units, context: object) -> Found:
+    def read(_units: Units, context: object) -> Reading:
         served = ask(key, context)
         finding = Finding.MET if served in wanted else Finding.NOT_MET
-        return Found(finding, {} if served is None else {"variant": served})
+        return Reading(finding, {} if served is None else {"variant": served})
 
-    return FlagStep("prerequisite", key, None, decide, found)
+    return FlagStep("prerequisite", key, None, Required(off, key, wanted, ask), read)
 
 
 def _named(node: object) -> tuple[str, ...]:

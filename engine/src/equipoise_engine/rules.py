@@ -10,7 +10,7 @@ from equipoise_engine.experiments import read_eligibility
 from equipoise_engine.hashing import PARTS
 from equipoise_engine.layers import read_unit_type
 from equipoise_engine.problems import Reader, pointer
-from equipoise_engine.steps import FlagStep, Ring, ring_rule, rollout_rule, serve_rule
+from equipoise_engine.steps import Draw, FlagStep, Ring, ring_rule, rollout_rule, serve_rule
 
 SERVE_MEMBERS = frozenset({"id", "eligibility", "serve"})
 ROLLOUT_RULE_MEMBERS = frozenset({"id", "eligibility", "rollout"})
@@ -44,13 +44,13 @@ def _rollout(draft: Draft, reader: Reader) -> FlagStep:
     known = RINGS_MEMBERS if has_rings else ROLLOUT_MEMBERS
     body = Reader(node, pointer(reader.path, "rollout"), reader.problems, known=known)
     variant, salt = draft.variant(body, "variant"), body.salt("salt")
-    unit_type = read_unit_type(body, draft.around.unit_types)
+    draw = Draw(read_unit_type(body, draft.around.unit_types), salt)
     if has_rings:
         rings = tuple(_rings(draft, body, variant, rule))
-        return ring_rule(rings, rule, eligible, unit_type, salt)
+        return ring_rule(rings, rule, eligible, draw)
     answer = draft.answer(variant, Reason.SPLIT, "rule", {"rule": rule})
     whole = Ring(None, None, body.integer("parts_per_million", 0, PARTS), answer)
-    return rollout_rule(whole, rule, eligible, unit_type, salt)
+    return rollout_rule(whole, rule, eligible, draw)
 
 
 def _rings(draft: Draft, body: Reader, variant: str, rule: str) -> Iterator[Ring]:

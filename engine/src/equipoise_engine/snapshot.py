@@ -8,15 +8,17 @@ from types import MappingProxyType
 
 from equipoise_engine.canonical import content_hash
 from equipoise_engine.contexts import Asked, Context, context_parts
-from equipoise_engine.decisions import Decision, ErrorCode, Finding, Metadata, Step
+from equipoise_engine.decisions import Decision, ErrorCode, Fault
 from equipoise_engine.definitions import Definitions
 from equipoise_engine.drafts import Groups, Surroundings
 from equipoise_engine.experiments import LARGEST_REVISION, Experiment, Experiments
+from equipoise_engine.explanations import Finding, Step
 from equipoise_engine.flag_reading import read_flag
-from equipoise_engine.flags import Compiled, Flag, compiled, error
+from equipoise_engine.flags import Compiled, Flag, error
 from equipoise_engine.holdouts import Holdouts
 from equipoise_engine.layers import Layer, Layers
 from equipoise_engine.members import Members
+from equipoise_engine.metadata import Metadata
 from equipoise_engine.prerequisites import Prerequisites
 from equipoise_engine.problems import Problem, Reader, SnapshotError
 from equipoise_engine.targeting import Segments
@@ -78,7 +80,7 @@ class Snapshot:
         self.default_unit_type = head.default_unit_type
         self._definitions = Definitions(head.flags)
         self._around = head.surroundings(blobs)
-        self._compiled: dict[str, Compiled] = {}
+        self._compiled: dict[object, Compiled] = {}
         self._every: tuple[Compiled, ...] = ()
         self._faults: Mapping[str, str] | None = None
 
@@ -103,11 +105,11 @@ class Snapshot:
             )
         return self._faults
 
-    def evaluate(self, flag_key: str, context: Context, code_default: object) -> Decision:
+    def evaluate(self, flag_key: object, context: Context, code_default: object) -> Decision:
         """Decide one flag for one context (spec/evaluation.md, "Order"). Never raises.
 
         Args:
-            flag_key: the flag's key.
+            flag_key: the flag's key; what is no text is no flag's.
             context: {"units": {type: id}, "attributes": {name: value}}, both optional.
             code_default: served when nothing else can be; its type must be the flag's, or None.
         """
@@ -116,8 +118,8 @@ class Snapshot:
             if flag is not None:
                 return flag.evaluate(context, code_default)
         except Exception as cause:  # noqa: BLE001 - an evaluation never raises into a request
-            return self._failed(flag_key, cause)._replace(value=code_default)
-        return self._unknown(flag_key)._replace(value=code_default)
+            return self._failed(flag_key, cause, code_default)
+        return self._unknown(flag_key, code_default)
 
     def evaluate_all(self, context: Context) -> tuple[Decision, ...]:
         """Decide every flag for one context, with None as code default. Never raises.
@@ -127,7 +129,7 @@ class Snapshot:
         try:
             parts = context_parts(context)
             if parts is not None:
-                asked = Asked(*parts, context, "overrides" in context, {})
+                asked = Asked(parts, context, is_linked="overrides" in context)
                 return tuple([flag.answer(asked) for flag in self._every or self._all_met()])
         except Exception:  # noqa: BLE001, S110 - each flag tells for itself what is wrong
             pass
@@ -147,17 +149,17 @@ class Snapshot:
         values, key = reader.table("variants"), decision.flag_key
         return {arm.key: values.get(arm.values[key]) for arm in experiment.arms if key in arm.values}
 
-    def explain(self, flag_key: str, context: Context) -> tuple[Step, ...]:
+    def explain(self, flag_key: object, context: Context) -> tuple[Step, ...]:
         """Return step by step why a context gets what it gets. Never raises.
 
         The last step carries the decision that `evaluate` returns for a code default of None.
         """
         try:
-            if flag_key not in self._definitions:
-                return (Step("unknown", None, Finding.FLAG_UNKNOWN, self._unknown(flag_key)),)
+            if not isinstance(flag_key, str) or flag_key not in self._definitions:
+                return (Step("unknown", None, Finding.FLAG_UNKNOWN, self._unknown(flag_key, None)),)
             return tuple(self._read(flag_key).explain(context))
         except Exception as cause:  # noqa: BLE001 - as above
-            return (Step("error", None, Finding.FAULTY, self._failed(flag_key, cause)),)
+            return (Step("error", None, Finding.FAULTY, self._failed(flag_key, cause, None)),)
 
     def _all_met(self) -> tuple[Compiled, ...]:
         met = (self._compiled.get(key) or self._first_met(key) for key in self._definitions)
@@ -173,11 +175,11 @@ class Snapshot:
             problems.extend(self._read(key).problems)
         return Inspection(layers, self._around.holdouts, experiments, tuple(problems))
 
-    def _first_met(self, key: str) -> Compiled | None:
+    def _first_met(self, key: object) -> Compiled | None:
         """Compile a flag; two threads may make the same one, and either serves."""
-        if key not in self._definitions:
+        if not isinstance(key, str) or key not in self._definitions:
             return None
-        made = self._compiled[key] = compiled(self._read(key))
+        made = self._compiled[key] = Compiled(self._read(key))
         return made
 
     def _read(self, key: str) -> Flag:
@@ -187,16 +189,15 @@ class Snapshot:
         flag = self._compiled.get(flag_key) or self._first_met(flag_key)
         return None if flag is None else flag.evaluate(context, None).variant
 
-    def _unknown(self, flag_key: object) -> Decision:
+    def _unknown(self, flag_key: object, code_default: object) -> Decision:
         key = flag_key if isinstance(flag_key, str) else ""
-        message = "the snapshot has no such flag"
-        decision = error(key, ErrorCode.FLAG_NOT_FOUND, message, self._around.metadata)
-        return decision._replace(metadata=Metadata({**decision.metadata, "step": "unknown"}))
+        fault = Fault(ErrorCode.FLAG_NOT_FOUND, "the snapshot has no such flag")
+        return error(key, fault, {**self._around.metadata, "step": "unknown"}, code_default)
 
-    def _failed(self, flag_key: object, cause: Exception) -> Decision:
+    def _failed(self, flag_key: object, cause: Exception, code_default: object) -> Decision:
         key = flag_key if isinstance(flag_key, str) else ""
-        message = f"the context or key could not be read: {type(cause).__name__}"
-        return error(key, ErrorCode.GENERAL, message, self._around.metadata)
+        told = f"the context or key could not be read: {type(cause).__name__}"
+        return error(key, Fault(ErrorCode.GENERAL, told), self._around.metadata, code_default)
 
 
 def compile_snapshot(document: Mapping[str, object], blobs: Mapping[str, Members] = NO_BLOBS) -> Snapshot:

@@ -1,22 +1,47 @@
-"""The steps that may decide a flag, each compiled into closures that answer or pass.
+"""The steps that may decide a flag, each compiled to answer or pass.
 
-Order is the flag's business. A step says why it passed only to those who ask (`found`).
+Order is the flag's business. A step says why it passed only to those who ask (`read`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from enum import Enum
+from typing import NamedTuple, final
 
-from equipoise_engine.contexts import Test, Units, context_parts
-from equipoise_engine.decisions import NOTHING, Decision, Enrolment, Finding, Scalar, Skip
-from equipoise_engine.hashing import PARTS, canonical_unit, hash_unit, hash_with, threshold
+from equipoise_engine.combinations import Every
+from equipoise_engine.contexts import Units, context_parts
+from equipoise_engine.decisions import Answer, Decision, Enrolment
+from equipoise_engine.explanations import Finding
+from equipoise_engine.hashing import PARTS, canonical_unit, hash_unit, salt, threshold
+from equipoise_engine.metadata import NOTHING, Scalar
+
+
+class Skip(Enum):
+    """Why an experiment or rollout passed a unit over that it might have taken."""
+
+    UNIT_MISSING = "unit_missing"
+    CLOCK_MISSING = "clock_missing"
+
 
 # A skip and a place in a holdout are noted; the next step goes on.
-Decide = Callable[[Units, object], Decision | Skip | Enrolment | None]
+Found = Decision | Skip | Enrolment | None
 
 
-class Found(NamedTuple):
+class Decider:
+    """What is kept of a step: it answers for the units of somebody eligible, or passes.
+
+    A class with slots, because what it needs then lies together in memory; closures scatter it.
+    """
+
+    __slots__ = ()
+
+    def decide(self, units: Units, context: object) -> Found:
+        """Answer, or pass: for lack of something, or for good."""
+        raise NotImplementedError
+
+
+class Reading(NamedTuple):
     """Why a step did what it did to one unit."""
 
     finding: Finding
@@ -29,133 +54,191 @@ class FlagStep(NamedTuple):
     Attributes:
         kind, key: what it is about, see `Step`.
         eligible: who may be considered; None admits everybody.
-        decide: answers for the units of somebody eligible, or passes: for lack of something, or for good.
-        found: explains the same.
+        decider: answers for those.
+        read: explains the same.
         passed: what is found of somebody who is not eligible.
         is_link: whether it only concerns contexts that bring overrides along.
     """
 
     kind: str
     key: str | None
-    eligible: Test | None
-    decide: Decide
-    found: Callable[[Units, object], Found]
+    eligible: Every | None
+    decider: Decider
+    read: Callable[[Units, object], Reading]
     passed: Finding = Finding.NOT_ELIGIBLE
     is_link: bool = False
 
 
-def override_by_unit(decision: Decision, unit_type: str, named: frozenset[str]) -> FlagStep:
-    """Serve one variant to the units that are named."""
+@final
+class Named(Decider):
+    """Serves one variant to the units that are named."""
 
-    def decide(units: Units, _context: object) -> Decision | None:
-        return decision if canonical_unit(units.get(unit_type)) in named else None
+    __slots__ = ("_decision", "_named", "_unit_type")
 
-    def found(units: Units, context: object) -> Found:
-        return Found(Finding.NOT_NAMED if decide(units, context) is None else Finding.NAMED, NOTHING)
+    def __init__(self, answer: Answer, unit_type: str, named: frozenset[str]) -> None:
+        self._decision = Decision(answer)
+        self._unit_type = unit_type
+        self._named = named
 
-    return FlagStep("override", unit_type, None, decide, found)
+    def decide(self, units: Units, _context: object) -> Found:
+        """Answer, or pass."""
+        return self._decision if canonical_unit(units.get(self._unit_type)) in self._named else None
 
 
-def override_by_link(flag_key: str, answer: Callable[[str], Decision | None]) -> FlagStep:
-    """Serve the variant that the context itself asks for, such as by a signed link to a preview."""
+@final
+class Linked(Decider):
+    """Serves the variant that the context itself asks for, such as by a signed link to a preview."""
 
-    def decide(_units: Units, context: object) -> Decision | None:
+    __slots__ = ("_answer", "_flag_key")
+
+    def __init__(self, flag_key: str, answer: Callable[[str], Answer | None]) -> None:
+        self._flag_key = flag_key
+        self._answer = answer
+
+    def decide(self, _units: Units, context: object) -> Found:
+        """Answer, or pass."""
         overrides = context.get("overrides") if isinstance(context, Mapping) else None
-        variant = overrides.get(flag_key) if isinstance(overrides, Mapping) else None
-        return answer(variant) if isinstance(variant, str) else None
-
-    def found(units: Units, context: object) -> Found:
-        return Found(Finding.NOT_NAMED if decide(units, context) is None else Finding.NAMED, NOTHING)
-
-    return FlagStep("override", "context", None, decide, found, is_link=True)
+        variant = overrides.get(self._flag_key) if isinstance(overrides, Mapping) else None
+        answer = self._answer(variant) if isinstance(variant, str) else None
+        return None if answer is None else Decision(answer)
 
 
-def override_by_segment(decision: Decision, segment: str, member: Test) -> FlagStep:
+@final
+class Served(Decider):
+    """Serves one variant to everybody who is eligible."""
+
+    __slots__ = ("decision",)
+
+    def __init__(self, answer: Answer) -> None:
+        self.decision = Decision(answer)
+
+    def decide(self, _units: Units, _context: object) -> Found:
+        """Answer."""
+        return self.decision
+
+
+def override_by_unit(answer: Answer, unit_type: str, named: frozenset[str]) -> FlagStep:
+    """Serve one variant to the units that are named."""
+    return _override(unit_type, Named(answer, unit_type, named))
+
+
+def override_by_link(flag_key: str, answer: Callable[[str], Answer | None]) -> FlagStep:
+    """Serve the variant that the context itself asks for."""
+    return _override("context", Linked(flag_key, answer))._replace(is_link=True)
+
+
+def _override(key: str, decider: Decider) -> FlagStep:
+    def read(units: Units, context: object) -> Reading:
+        named = decider.decide(units, context) is not None
+        return Reading(Finding.NAMED if named else Finding.NOT_NAMED, NOTHING)
+
+    return FlagStep("override", key, None, decider, read)
+
+
+def override_by_segment(answer: Answer, segment: str, member: Every) -> FlagStep:
     """Serve one variant to the members of a segment."""
-    step = _served("override", segment, member, decision)
-    return step._replace(
-        found=lambda _units, _context: Found(Finding.NAMED, NOTHING), passed=Finding.NOT_NAMED
-    )
+    named = Reading(Finding.NAMED, NOTHING)
+    served = Served(answer)
+    return FlagStep("override", segment, member, served, lambda *_: named, passed=Finding.NOT_NAMED)
 
 
-def serve_rule(decision: Decision, rule: str, eligible: Test | None) -> FlagStep:
+def serve_rule(answer: Answer, rule: str, eligible: Every | None) -> FlagStep:
     """Serve one variant to everybody who is eligible."""
-    return _served("rule", rule, eligible, decision)
-
-
-def _served(kind: str, key: str, eligible: Test | None, decision: Decision) -> FlagStep:
-    return FlagStep(
-        kind,
-        key,
-        eligible,
-        decide=lambda _units, _context: decision,
-        found=lambda _units, _context: Found(Finding.SERVED, NOTHING),
-    )
+    reading = Reading(Finding.SERVED, NOTHING)
+    return FlagStep("rule", rule, eligible, Served(answer), lambda *_: reading)
 
 
 class Ring(NamedTuple):
     """A stage of a rollout: an audience (None: everybody), its share, and the answer for those inside."""
 
     key: str | None
-    eligible: Test | None
+    eligible: Every | None
     parts_per_million: int
-    decision: Decision
+    answer: Answer
 
 
-def rollout_rule(whole: Ring, rule: str, eligible: Test | None, unit_type: str, salt: str) -> FlagStep:
-    """Serve one variant to the share of the eligible units that the gate lets in."""
-    gate_hash, decision = hash_with(salt), whole.decision
-    limit = threshold(whole.parts_per_million, PARTS)
+class Draw(NamedTuple):
+    """By what a rollout draws units."""
 
-    def decide(units: Units, _context: object) -> Decision | Skip | None:
-        unit = canonical_unit(units.get(unit_type))
+    unit_type: str
+    salt: str
+
+
+@final
+class Share(Decider):
+    """Serves one variant to the share of the units that a gate lets in."""
+
+    __slots__ = ("_decision", "_limit", "_salt", "_unit_type")
+
+    def __init__(self, ring: Ring, draw: Draw) -> None:
+        self._decision = Decision(ring.answer)
+        self._limit = threshold(ring.parts_per_million, PARTS)
+        self._salt = salt(draw.salt)
+        self._unit_type = draw.unit_type
+
+    def decide(self, units: Units, _context: object) -> Found:
+        """Answer, or pass."""
+        unit = canonical_unit(units.get(self._unit_type))
         if unit is None:
             return Skip.UNIT_MISSING
-        return decision if gate_hash(unit) < limit else None
-
-    def found(units: Units, _context: object) -> Found:
-        return _found_part(units, unit_type, salt, (whole,))
-
-    return FlagStep("rule", rule, eligible, decide, found)
+        return self._decision if self._salt.hash(unit) < self._limit else None
 
 
-def ring_rule(
-    rings: tuple[Ring, ...], rule: str, eligible: Test | None, unit_type: str, salt: str
-) -> FlagStep:
-    """Serve one variant to the units that any ring lets in; the first one that does is named."""
-    gate_hash = hash_with(salt)
-    limits = tuple((ring, threshold(ring.parts_per_million, PARTS)) for ring in rings)
+@final
+class Rings(Decider):
+    """Serves one variant to the units that any ring lets in; the first one that does is named."""
 
-    def decide(units: Units, context: object) -> Decision | Skip | None:
-        unit = canonical_unit(units.get(unit_type))
+    __slots__ = ("_rings", "_salt", "_unit_type")
+
+    def __init__(self, rings: tuple[Ring, ...], draw: Draw) -> None:
+        self._rings = tuple(
+            (ring, threshold(ring.parts_per_million, PARTS), Decision(ring.answer)) for ring in rings
+        )
+        self._salt = salt(draw.salt)
+        self._unit_type = draw.unit_type
+
+    def decide(self, units: Units, context: object) -> Found:
+        """Answer, or pass."""
+        unit = canonical_unit(units.get(self._unit_type))
         if unit is None:
             return Skip.UNIT_MISSING
-        place = gate_hash(unit)
-        for ring, limit in limits:
+        place = self._salt.hash(unit)
+        for ring, limit, decision in self._rings:
             if place < limit and _is_audience(ring, units, context):
-                return ring.decision
+                return decision
         return None
 
-    def found(units: Units, context: object) -> Found:
-        audiences = tuple(ring for ring in rings if _is_audience(ring, units, context))
-        return _found_part(units, unit_type, salt, audiences)
 
-    return FlagStep("rule", rule, eligible, decide, found)
+def rollout_rule(whole: Ring, rule: str, eligible: Every | None, draw: Draw) -> FlagStep:
+    """Serve one variant to the share of the eligible units that the gate lets in."""
+    return FlagStep(
+        "rule", rule, eligible, Share(whole, draw), lambda units, _: _read_part(units, draw, (whole,))
+    )
+
+
+def ring_rule(rings: tuple[Ring, ...], rule: str, eligible: Every | None, draw: Draw) -> FlagStep:
+    """Serve one variant to the units that any ring lets in."""
+
+    def read(units: Units, context: object) -> Reading:
+        audiences = tuple(ring for ring in rings if _is_audience(ring, units, context))
+        return _read_part(units, draw, audiences)
+
+    return FlagStep("rule", rule, eligible, Rings(rings, draw), read)
 
 
 def _is_audience(ring: Ring, units: Units, context: object) -> bool:
     if ring.eligible is None:
         return True
     parts = context_parts(context)
-    return parts is not None and ring.eligible(parts[1], units)
+    return parts is not None and ring.eligible.holds(parts[1], units)
 
 
-def _found_part(units: Units, unit_type: str, salt: str, rings: tuple[Ring, ...]) -> Found:
+def _read_part(units: Units, draw: Draw, rings: tuple[Ring, ...]) -> Reading:
     """Compare the unit's part with the share of the first ring that lets it in, or else the widest."""
-    unit = canonical_unit(units.get(unit_type))
+    unit = canonical_unit(units.get(draw.unit_type))
     if unit is None:
-        return Found(Finding.UNIT_MISSING, {"unit_type": unit_type})
-    part = hash_unit(salt, unit) * PARTS >> 32
+        return Reading(Finding.UNIT_MISSING, {"unit_type": draw.unit_type})
+    part = hash_unit(draw.salt, unit) * PARTS >> 32
     ring = next((ring for ring in rings if part < ring.parts_per_million), None)
     widest = max((ring.parts_per_million for ring in rings), default=0)
     finding = Finding.OUTSIDE_ROLLOUT if ring is None else Finding.SERVED
@@ -163,4 +246,4 @@ def _found_part(units: Units, unit_type: str, salt: str, rings: tuple[Ring, ...]
     detail["gate_parts"] = widest if ring is None else ring.parts_per_million
     if ring is not None and ring.key is not None:
         detail["ring"] = ring.key
-    return Found(finding, detail)
+    return Reading(finding, detail)

@@ -8,9 +8,10 @@ from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, NamedTuple
 
-from equipoise_engine.contexts import Attributes, Test, Units
+from equipoise_engine.combinations import Every, Opposite, Part, Some
+from equipoise_engine.contexts import Test
 from equipoise_engine.layers import read_unit_type
-from equipoise_engine.members import Members, hashed_membership, named_membership, read_units
+from equipoise_engine.members import HashedMembership, Members, NamedMembership, read_units
 from equipoise_engine.operators import CLAUSE_MEMBERS, clause
 from equipoise_engine.problems import Problem, Reader, pointer
 
@@ -31,7 +32,7 @@ class Condition(NamedTuple):
         size: its nodes, those of its segments included, each as often as it is named.
     """
 
-    test: Test
+    part: Part
     depth: int = 1
     size: int = 1
 
@@ -51,7 +52,7 @@ class Segments:
         self._unit_types = unit_types
         self._blobs = blobs
         self._compiled: dict[str, Condition | None] = {}
-        self._shared: dict[bytes, Test] = {}
+        self._shared: dict[bytes, Every] = {}
         self.problems: list[Problem] = []
         for name in _inner_first(definitions):
             faults = len(self.problems)
@@ -69,7 +70,7 @@ class Segments:
             reader.senseless("segment", f"segment {name!r} is faulty")
         return self._compiled.get(name)
 
-    def test(self, node: Any, path: str, problems: list[Problem]) -> Test | None:
+    def test(self, node: Any, path: str, problems: list[Problem]) -> Every | None:
         """Compile a condition of a rule or experiment; equal ones share one test."""
         try:
             written = marshal.dumps(node, _PLAIN)
@@ -88,18 +89,18 @@ class Segments:
         unit_type = read_unit_type(reader, self._unit_types)
         if "units" in reader.members:
             named = read_units(reader)
-            return named_membership(unit_type, named) if len(reader.problems) == faults else None
+            return NamedMembership(unit_type, named) if len(reader.problems) == faults else None
         address, salt = reader.text("blob"), reader.salt("salt")
         if address and address not in self._blobs:
             reader.senseless("blob", f"there is no list of members {address!r} beside the snapshot")
         if len(reader.problems) > faults:
             return None
-        return hashed_membership(unit_type, salt, self._blobs[address])
+        return HashedMembership(unit_type, salt, self._blobs[address])
 
-    def _test(self, node: object, path: str, problems: list[Problem]) -> Test | None:
+    def _test(self, node: object, path: str, problems: list[Problem]) -> Every | None:
         faults = len(problems)
         compiled = condition(node, path, self, problems)
-        return None if compiled is None or len(problems) > faults else compiled.test
+        return None if compiled is None or len(problems) > faults else Every((compiled.part,))
 
 
 def _inner_first(definitions: Mapping[str, object]) -> Iterator[str]:
@@ -150,7 +151,7 @@ def condition(
         return _members(reader, segments)
     if kind == "segment":
         inner = segments.condition(reader.text("segment"), reader)
-        return None if inner is None else _nested(inner.test, [inner], level, reader)
+        return None if inner is None else _nested(inner.part, [inner], level, reader)
     return _combination(kind, reader, segments, level)
 
 
@@ -172,56 +173,30 @@ def _combination(kind: str, reader: Reader, segments: Segments, level: int) -> C
     sound = [part for part in parts if part is not None]
     if len(sound) < len(parts):
         return None
-    tests = tuple(part.test for part in sound)
-    return _nested(_COMBINATIONS[kind](tests), sound, level, reader)
+    inner = [made.part for made in sound]
+    return _nested(_COMBINATIONS[kind](inner), sound, level, reader)
 
 
-def _nested(test: Test, inner: Sequence[Condition], level: int, reader: Reader) -> Condition | None:
+def _nested(part: Part, inner: Sequence[Condition], level: int, reader: Reader) -> Condition | None:
     """Count the level that a node adds; segments may make a small tree too deep or too large."""
-    depth = 1 + max((part.depth for part in inner), default=0)
-    size = 1 + sum(part.size for part in inner)
+    depth = 1 + max((one.depth for one in inner), default=0)
+    size = 1 + sum(one.size for one in inner)
     if level - 1 + depth > LARGEST_DEPTH:
         reader.senseless(None, f"nests deeper than {LARGEST_DEPTH} levels, segments included")
         return None
     if size > LARGEST_SIZE:
         reader.senseless(None, f"has more than {LARGEST_SIZE:,} parts, segments included")
         return None
-    return Condition(test, depth, size)
+    return Condition(part, depth, size)
 
 
-def _all(tests: tuple[Test, ...]) -> Test:
-    if len(tests) == 1:
-        return tests[0]
-    if len(tests) == 2:  # noqa: PLR2004 - pairs are common, and a third cheaper without a loop
-        one, other = tests
-        return lambda attributes, units: one(attributes, units) and other(attributes, units)
-
-    def every(attributes: Attributes, units: Units) -> bool:
-        for test in tests:  # noqa: SIM110 - half the time of all() with a generator
-            if not test(attributes, units):
-                return False
-        return True
-
-    return every
+def _not(parts: Sequence[Part]) -> Test:
+    (part,) = parts
+    return Opposite(part)
 
 
-def _any(tests: tuple[Test, ...]) -> Test:
-    def some(attributes: Attributes, units: Units) -> bool:
-        for test in tests:  # noqa: SIM110 - as above
-            if test(attributes, units):
-                return True
-        return False
-
-    return some
-
-
-def _not(tests: tuple[Test, ...]) -> Test:
-    (test,) = tests
-    return lambda attributes, units: not test(attributes, units)
-
-
-_COMBINATIONS: Mapping[str, Callable[[tuple[Test, ...]], Test]] = {
-    "all": _all,
-    "any": _any,
+_COMBINATIONS: Mapping[str, Callable[[Sequence[Part]], Test]] = {
+    "all": Every,
+    "any": Some,
     "not": _not,
 }
