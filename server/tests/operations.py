@@ -16,7 +16,7 @@ from equipoise_server.api.app import build
 from equipoise_server.flags.actions import CreateGroup, CreateSegment, create_group, create_segment
 
 Schema = Mapping[str, object]
-READ_ONLY = {"explain", "plan_power"}
+READ_ONLY = {"explain", "explain_draft", "plan_power"}
 """POSTs that change nothing, so that a viewer may send them."""
 NEEDS_NO_PROJECT = {"list_projects", "create_project"}
 

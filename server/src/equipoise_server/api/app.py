@@ -17,10 +17,13 @@ from ninja.types import DictStrAny
 
 from equipoise_server.api import (
     audit,
+    drafts,
     experiments,
     flags,
     groups,
+    holdouts,
     imports,
+    layers,
     metrics,
     projects,
     reports,
@@ -41,6 +44,9 @@ ROUTERS = (
     segments.router,
     metrics.router,
     experiments.router,
+    drafts.router,
+    layers.router,
+    holdouts.router,
     reports.router,
     imports.router,
     snapshots.router,

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from ninja import Schema
 
+from equipoise_server.api.design_parts import (
+    GateStepBody,
+    GateStepShape,
+    ScheduleShape,
+    SwitchbackBody,
+    SwitchbackShape,
+)
 from equipoise_server.api.metrics import MarginBody, MarginShape
 from equipoise_server.api.reading import Strict
 from equipoise_server.api.shapes import Json
@@ -15,11 +22,11 @@ from equipoise_server.experiments.values import (
     BreachAction,
     DecisionKind,
     Design,
-    LayerRoom,
     Looks,
     MetricRole,
     PlannedMetric,
     Spending,
+    Spillover,
     Status,
     StopCause,
     VerdictState,
@@ -84,7 +91,9 @@ class DesignBody(Strict):
 
     An empty `layer` gives the experiment one of its own; `slot_share` is its share of the layer's slots,
     above 0 and at most 1. `planned_days` null plans no end, and `looks` are then not used: results are read
-    as sequences. `covariates`, `strata` and `breakdowns` name attributes that exposures carry.
+    as sequences. With a `cluster_type` clusters of it are randomised, and units exposed. `only_differing`
+    asks for an analysis of those units alone whose exposures say that another arm would have differed.
+    `covariates`, `strata` and `breakdowns` name attributes that exposures carry.
     """
 
     hypothesis: str = ""
@@ -110,16 +119,26 @@ class DesignBody(Strict):
     expected_reduction: float = 0.0
     cluster_size: float | None = None
     cluster_correlation: float | None = None
+    cluster_type: str = ""
+    cluster_count: int | None = None
+    switchback: SwitchbackBody | None = None
+    ramp: list[GateStepBody] = []
+    surface: str = ""
+    only_differing: bool = False
+    spillover: Spillover = Spillover.NOT_SAID
 
     def design(self) -> Design:
         """As the rooms know it."""
-        plain = self.model_dump(exclude={"arms", "metrics", "looks", "covariates", "breakdowns"})
+        own = {"arms", "metrics", "looks", "covariates", "breakdowns", "switchback", "ramp"}
+        plain = self.model_dump(exclude=own)
         return Design(
             arms=tuple(arm.arm() for arm in self.arms),
             metrics=tuple(metric.planned() for metric in self.metrics),
             looks=None if self.looks is None else self.looks.looks(),
             covariates=tuple(self.covariates),
             breakdowns=tuple(self.breakdowns),
+            switchback=None if self.switchback is None else self.switchback.switchback(),
+            ramp=tuple(step.step() for step in self.ramp),
             **plain,
         )
 
@@ -183,6 +202,13 @@ class DesignShape(Schema):
     expected_reduction: float
     cluster_size: float | None
     cluster_correlation: float | None
+    cluster_type: str
+    cluster_count: int | None
+    switchback: SwitchbackShape | None
+    ramp: list[GateStepShape]
+    surface: str
+    only_differing: bool
+    spillover: Spillover
 
 
 class IterationShape(Schema):
@@ -201,6 +227,10 @@ class IterationShape(Schema):
     stop_reason: str
     stop_cause: StopCause | None
     is_imported: bool
+    schedule: ScheduleShape | None
+    gates: list[tuple[datetime, int]]
+    ramp_paused_at: datetime | None
+    ramp_delay: timedelta
 
 
 class VerdictShape(Schema):
@@ -254,27 +284,3 @@ class ChecksShape(Schema):
 
     passed: bool
     checks: list[CheckShape]
-
-
-class TakenSlots(Schema):
-    """A range of slots [first, end) and the experiment that holds it."""
-
-    first: int
-    end: int
-    experiment: str
-
-
-class LayerShape(Schema):
-    """A layer of 10,000 slots and who holds which."""
-
-    id: UUID
-    key: str
-    name: str
-    unit_type: str
-    taken: list[TakenSlots]
-    free_slots: int
-
-    @staticmethod
-    def resolve_taken(layer: LayerRoom) -> list[dict[str, object]]:
-        """The held ranges, in order."""
-        return [{"first": first, "end": end, "experiment": key} for first, end, key in layer.taken]

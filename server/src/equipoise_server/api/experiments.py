@@ -1,4 +1,4 @@
-"""Experiments: plan, check, launch, widen, stop, restart, decide, archive; and the layers they share."""
+"""Experiments: plan, check, launch, widen, stop, restart, pause, decide, archive."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ninja import Status as Answer
 
 from equipoise_server.access.values import Project
 from equipoise_server.api.authentication import actor_of
-from equipoise_server.api.designs import ChecksShape, DesignBody, ExperimentShape, LayerShape
+from equipoise_server.api.designs import ChecksShape, DesignBody, ExperimentShape
 from equipoise_server.api.projects import Reason
 from equipoise_server.api.reading import (
     Page,
@@ -212,13 +212,24 @@ def archive_experiment(
     return _done(response, actions.archive(actor_of(request), command, now=timezone.now()))
 
 
-@router.get("/projects/{project}/environments/{environment}/layers", response=Page[LayerShape])
-def list_layers(
-    request: HttpRequest, project: str, environment: str, page: Query[PageQuery]
-) -> dict[str, object]:
-    """The environment's layers, who holds which slots, and how many are free."""
-    place = environment_of(project_of(request, project), environment)
-    return page_of(experiments.layers_of(place.id), page, lambda layer: layer.key)
+@router.post(EXPERIMENT + "/ramp/pause", response=ExperimentShape)
+def pause_ramp(
+    request: HttpRequest, response: HttpResponse, project: str, experiment: str, body: Reason
+) -> Experiment:
+    """Keep the gate as wide as it is until somebody resumes the ramp."""
+    _, found = _found(request, project, experiment)
+    command = actions.PauseRamp(found.id, body.reason)
+    return _done(response, actions.pause_ramp(actor_of(request), command, now=timezone.now()))
+
+
+@router.post(EXPERIMENT + "/ramp/resume", response=ExperimentShape)
+def resume_ramp(
+    request: HttpRequest, response: HttpResponse, project: str, experiment: str, body: Reason
+) -> Experiment:
+    """Go on with the ramp; its remaining steps move back by the length of the pause."""
+    _, found = _found(request, project, experiment)
+    command = actions.ResumeRamp(found.id, body.reason)
+    return _done(response, actions.resume_ramp(actor_of(request), command, now=timezone.now()))
 
 
 def _found(request: HttpRequest, project: str, experiment: str) -> tuple[Project, Experiment]:

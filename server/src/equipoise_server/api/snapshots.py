@@ -9,8 +9,9 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Field, Query, Router, Schema
 from pydantic import AwareDatetime
 
-from equipoise_engine import Decision, Step
-from equipoise_server.access.values import Environment
+from equipoise_engine import Decision, Step, canonical_json
+from equipoise_server.access.values import Environment, Permission
+from equipoise_server.api.authentication import actor_of
 from equipoise_server.api.reading import Strict, environment_of, project_of
 from equipoise_server.api.shapes import Json, Value
 from equipoise_server.flags import reads as flags
@@ -83,9 +84,16 @@ class ReplayShape(ExplanationShape):
 
 @router.get(ENVIRONMENT + "/snapshot", response=Json)
 def preview_snapshot(request: HttpRequest, project: str, environment: str) -> HttpResponse:
-    """The snapshot that server keys of the environment get now (spec/schemas/snapshot.schema.json)."""
-    kept = snapshots.current(_place(request, project, environment).id)
-    return HttpResponse(kept.body, content_type="application/json", headers={"ETag": kept.etag})
+    """The snapshot that server keys of the environment get now (spec/schemas/snapshot.schema.json).
+
+    Who may not edit flags gets it without the key that signs links to previews.
+    """
+    place = _place(request, project, environment)
+    kept = snapshots.current(place.id)
+    body = kept.body
+    if not actor_of(request).may(Permission.FLAG_EDIT, place.project_id):
+        body = canonical_json({k: v for k, v in json.loads(body).items() if k != "preview_key"})
+    return HttpResponse(body, content_type="application/json", headers={"ETag": kept.etag})
 
 
 @router.post(ENVIRONMENT + "/explain", response=ExplanationShape)
@@ -94,7 +102,7 @@ def explain(request: HttpRequest, project: str, environment: str, body: Explain)
     place = _place(request, project, environment)
     flags.flag_by_key(place.project_id, body.flag)
     decision, steps = snapshots.explain(place.id, body.flag, body.context.model_dump())
-    return _explanation(decision, steps)
+    return explanation_of(decision, steps)
 
 
 @router.get(ENVIRONMENT + "/replay", response=ReplayShape)
@@ -109,7 +117,7 @@ def replay(
     )
     found = snapshots.replay(place.id, question)
     return {
-        **_explanation(found.decision, found.steps),
+        **explanation_of(found.decision, found.steps),
         "revision": f"{found.revision.epoch}.{found.revision.number}",
         "snapshot_hash": found.hash,
         "snapshot_created_at": found.created_at,
@@ -130,7 +138,7 @@ def _attributes(text: str) -> dict[str, object]:
     return attributes
 
 
-def _explanation(decision: Decision, steps: Sequence[Step]) -> dict[str, object]:
+def explanation_of(decision: Decision, steps: Sequence[Step]) -> dict[str, object]:
     """Plain members, because metadata are read-only mappings."""
     return {
         "decision": decision._asdict() | {"metadata": dict(decision.metadata)},

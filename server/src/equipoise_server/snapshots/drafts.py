@@ -61,10 +61,8 @@ def draft_shares(experiment: Experiment, environment: Environment, *, now: datet
     if missing or not experiment.design.arms[0].values:
         return DraftShares(0, missing=missing)
     run, snapshot = _compiled(experiment, environment, now, is_open_to_all=True)
-    flag_key = sorted(run.design.arms[0].values)[0]
-    found = Counter(
-        _place(snapshot.evaluate(flag_key, context, None), run) for context in _sample(run, now)
-    )
+    flag_key = min(run.design.arms[0].values)
+    found = Counter(_place(snapshot.evaluate(flag_key, context, None), run) for context in _sample(run, now))
     return DraftShares(
         units=found.total(),
         arms={arm.key: found[f"arm {arm.key}"] for arm in run.design.arms},

@@ -13,8 +13,22 @@ from equipoise_server.foundation.refusals import NotFound, Problem
 from equipoise_server.foundation.revisions import Revision
 from equipoise_server.snapshots import keeping, models
 from equipoise_server.snapshots.composing import Document
+from equipoise_server.snapshots.drafts import DraftAnswer, DraftShares, draft_shares, explain_draft
 from equipoise_server.snapshots.lists import lists_of
 from equipoise_server.snapshots.values import KeptSnapshot, Replay, ReplayQuestion
+
+__all__ = [
+    "DraftAnswer",
+    "DraftShares",
+    "blob",
+    "current",
+    "draft_shares",
+    "explain",
+    "explain_draft",
+    "preview",
+    "replay",
+    "snapshot_at",
+]
 
 
 def current(environment_id: UUID) -> KeptSnapshot:
