@@ -39,6 +39,12 @@ from equipoise_server.flags.killing import (
 )
 from equipoise_server.flags.listing import ChangeMembers, CreateList, change_members, create_list
 from equipoise_server.flags.pins import PinFlags, UnpinFlags, pin_flags, unpin_flags
+from equipoise_server.flags.previewing import (
+    CreatePreviewLink,
+    RevokePreviewLinks,
+    create_preview_link,
+    revoke_preview_links,
+)
 from equipoise_server.flags.rollouts import SetRolloutShare, add_rollout_rule, keep_on, set_rollout_share
 from equipoise_server.flags.segmenting import (
     CreateSegment,
@@ -57,6 +63,7 @@ __all__ = [
     "CreateFlag",
     "CreateGroup",
     "CreateList",
+    "CreatePreviewLink",
     "CreateSegment",
     "DeleteGroup",
     "DeleteSegment",
@@ -64,6 +71,7 @@ __all__ = [
     "KillFlag",
     "KillGroup",
     "PinFlags",
+    "RevokePreviewLinks",
     "SetRolloutShare",
     "UnpinFlags",
     "UpdateFlag",
@@ -77,6 +85,7 @@ __all__ = [
     "create_flag",
     "create_group",
     "create_list",
+    "create_preview_link",
     "create_segment",
     "delete_group",
     "delete_segment",
@@ -86,6 +95,7 @@ __all__ = [
     "kill_flag",
     "kill_group",
     "pin_flags",
+    "revoke_preview_links",
     "set_rollout_share",
     "uncover_flags",
     "unit_ids",

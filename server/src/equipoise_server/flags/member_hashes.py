@@ -56,7 +56,7 @@ def changed(held: Membership, how: How, units: Iterable[str], salt: str) -> Memb
     if how == "replace":
         return Membership(None, given)
     before = _hashed(held.names or (), salt) if held.hashes is None else held.hashes
-    joined = np.union1d(before, given) if how == "append" else np.setdiff1d(before, given, assume_unique=True)
+    joined = _united([before, given]) if how == "append" else np.setdiff1d(before, given, assume_unique=True)
     return Membership(None, _within_limit(joined))
 
 
@@ -108,8 +108,17 @@ def _gathered(parts: list[Hashes], stream: Iterator[str], salt: str) -> Hashes:
     while chunk := list(islice(stream, _CHUNK)):
         parts.append(_hashed(chunk, salt))
         if sum(map(len, parts)) > 2 * MOST_MEMBERS:
-            parts[:] = [_within_limit(np.unique(np.concatenate(parts)))]
-    return _within_limit(np.unique(np.concatenate(parts)))
+            parts[:] = [_within_limit(_united(parts))]
+    return _within_limit(_united(parts))
+
+
+def _united(parts: list[Hashes]) -> Hashes:
+    """All hashes, each once, ascending."""
+    hashes = np.concatenate(parts)
+    hashes.sort()
+    is_first = np.ones(len(hashes), dtype=bool)
+    np.not_equal(hashes[1:], hashes[:-1], out=is_first[1:])
+    return hashes if is_first.all() else hashes[is_first]
 
 
 def _hashed(units: Iterable[str], salt: str) -> Hashes:

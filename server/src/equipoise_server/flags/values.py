@@ -200,6 +200,14 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class PreviewLink:
+    """A token just signed, and when it stops working."""
+
+    token: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class RampStep:
     """A share and the time from which it holds."""
 
