@@ -146,7 +146,7 @@ test("a unit keeps its first cluster when a store remembers it", () => {
 test("a store that fails costs no value", () => {
   const broken = {
     get: () => { throw new Error("away"); },
-    set: () => { throw new Error("away"); },
+    keep: () => { throw new Error("away"); },
   };
   const client = inMemory(shop(1), { stickyStore: broken, logger });
   assert.ok([2, 3].includes(client.number("plans", 0, ANNA)));

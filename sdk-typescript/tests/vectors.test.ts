@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 import { compileSnapshot, hashUnit, memberHash, Members, pick, slot, type Enrolment } from "../src/core/index.js";
+import { previewed } from "../src/core/previews.js";
 
 const vectors = new URL("../../../spec/vectors/", import.meta.url);
 
@@ -60,6 +61,20 @@ test("hashes fall into the same arms", () => {
     assert.equal(pick(hash, weights), index);
   }
 });
+
+interface Preview {
+  readonly name: string;
+  readonly scope: { readonly project: string; readonly environment: string; readonly key: string | null };
+  readonly now: number;
+  readonly token: string;
+  readonly overrides: Record<string, string>;
+}
+
+for (const { name, scope, now, token, overrides } of read<Preview>("preview.json")) {
+  test(`preview: ${name}`, async () => {
+    assert.deepEqual(await previewed(token, { ...scope, previewKey: scope.key }, now), overrides);
+  });
+}
 
 for (const file of readdirSync(new URL("evaluation/", vectors))) {
   for (const { name, snapshot, flag, context, code_default, blobs = {}, expected } of read<Case>(`evaluation/${file}`)) {

@@ -3,6 +3,7 @@ import { isObject } from "./values.js";
 
 const LONGEST_TOKEN = 4_096;
 const LARGEST_COUNT = 50;
+const MEMBERS = "environment,expires,overrides,project";
 const LONGEST_LIFE_SECONDS = 30 * 86_400;
 const TOKEN = /^p1\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/;
 const KEY = /^[0-9a-f]{64}$/;
@@ -35,7 +36,8 @@ async function read(token: unknown, scope: PreviewScope, nowSeconds: number): Pr
   const message = `equipoise-preview:${project}/${environment}:${payload}`;
   if (match === null || !(await isSigned(message, signature, previewKey ?? ""))) return NONE;
   const asked: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(decoded(payload)));
-  if (!isObject(asked) || asked["project"] !== project || asked["environment"] !== environment) return NONE;
+  if (!isObject(asked) || Object.keys(asked).sort().join() !== MEMBERS) return NONE;
+  if (asked["project"] !== project || asked["environment"] !== environment) return NONE;
   const { expires, overrides } = asked;
   const isTimely =
     Number.isInteger(expires) && nowSeconds < Number(expires) && Number(expires) <= nowSeconds + LONGEST_LIFE_SECONDS;

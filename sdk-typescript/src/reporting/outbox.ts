@@ -17,6 +17,11 @@ export class Outbox {
     return this.#exposures.length + this.#tracks.length + this.#leaving.length;
   }
 
+  /** The events that wait, exposures first. */
+  get waiting(): readonly string[] {
+    return [...this.#leaving, ...this.#exposures, ...this.#tracks];
+  }
+
   /** Queue an event, an exposure at the cost of the oldest track; false: it was dropped. */
   put(kind: "exposure" | "track", event: string): boolean {
     const isFull = this.queued >= this.size;

@@ -5,12 +5,12 @@ import type { Snapshot } from "../core/snapshot.js";
 import { canonicalUnit } from "../core/hashing.js";
 import { isObject, own, type Context } from "../core/values.js";
 
-/** Where first clusters are kept; `iteration` is "experiment:iteration". Neither call may wait. */
+/** Where first clusters are kept; `iteration` is "experiment:iteration". Called during evaluations: may not wait. */
 export interface StickyStore {
-  /** Return the cluster that was kept for a unit, or null. */
-  get(iteration: string, unitType: string, unit: string): string | null;
+  /** Return the first cluster of a unit in an iteration, or null. */
+  get(iteration: string, unit: string): string | null;
   /** Keep a unit's cluster, unless one is kept already. */
-  set(iteration: string, unitType: string, unit: string, cluster: string): void;
+  keep(iteration: string, unit: string, cluster: string): void;
 }
 
 /** Keeps first clusters in this process, up to a number; the longest unused is forgotten first. */
@@ -19,8 +19,8 @@ export class MemoryStickyStore implements StickyStore {
 
   constructor(readonly size = 100_000) {}
 
-  get(iteration: string, unitType: string, unit: string): string | null {
-    const key = JSON.stringify([iteration, unitType, unit]);
+  get(iteration: string, unit: string): string | null {
+    const key = JSON.stringify([iteration, unit]);
     const cluster = this.#clusters.get(key);
     if (cluster === undefined) return null;
     this.#clusters.delete(key);
@@ -28,9 +28,9 @@ export class MemoryStickyStore implements StickyStore {
     return cluster;
   }
 
-  set(iteration: string, unitType: string, unit: string, cluster: string): void {
-    if (this.get(iteration, unitType, unit) !== null) return;
-    this.#clusters.set(JSON.stringify([iteration, unitType, unit]), cluster);
+  keep(iteration: string, unit: string, cluster: string): void {
+    if (this.get(iteration, unit) !== null) return;
+    this.#clusters.set(JSON.stringify([iteration, unit]), cluster);
     const [oldest] = this.#clusters.keys();
     if (this.#clusters.size > this.size && oldest !== undefined) this.#clusters.delete(oldest);
   }
@@ -42,7 +42,7 @@ export function withClusters(context: Context, snapshot: Snapshot, store: Sticky
   const kept: Record<string, string | number> = {};
   for (const { stickyKey: iteration, unitType } of snapshot.clustered) {
     const unit = canonicalUnit(own(context.units, unitType));
-    const cluster = unit === null ? null : store.get(iteration, unitType, unit);
+    const cluster = unit === null ? null : store.get(iteration, unit);
     if (cluster !== null) kept[iteration] = cluster;
   }
   const brought = isObject(context.clusters) ? context.clusters : {};
@@ -53,5 +53,5 @@ export function withClusters(context: Context, snapshot: Snapshot, store: Sticky
 export function keepCluster(decision: Decision, store: StickyStore): void {
   const place = decision.enrolment;
   if (place?.cluster === undefined) return;
-  store.set(stickyKey(place), place.unitType, place.unit, place.cluster);
+  store.keep(stickyKey(place), place.unit, place.cluster);
 }
