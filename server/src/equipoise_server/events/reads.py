@@ -27,20 +27,17 @@ def pinned_files(environment_id: UUID, kind: EventKind, *, since: datetime, unti
     return PinnedFiles(kind, tuple(directory / path for path in rows.values_list("path", flat=True)))
 
 
-def arrived_files(environment_id: UUID, kind: EventKind, *, after: int = -1) -> ArrivedFiles:
-    """The files with events that arrived after a round of compaction (−1: all); their rows say which.
-
-    Read at one instant: all that arrived up to `through` is in the files, and nothing else.
-    """
+def arrived_files(environment_id: UUID, kind: EventKind) -> ArrivedFiles:
+    """All files at one instant: what arrived up to the round `through` is in them, and nothing else."""
     while True:
         version = _version()
-        rows = StoreFile.objects.filter(
-            environment_id=environment_id, kind=kind, retired_at=None, arrival__gt=after
-        ).order_by("day", "created_at", "id")
-        found = [(row.path, row.day, row.earliest, row.latest) for row in rows]
+        rows = StoreFile.objects.filter(environment_id=environment_id, kind=kind, retired_at=None).order_by(
+            "day", "created_at", "id"
+        )
+        found = [(row.path, row.earliest, row.latest, row.arrival) for row in rows]
         if version == _version():
             directory = places.store_directory()
-            files = tuple(StoredFile(directory / path, *span) for path, *span in found)
+            files = tuple(StoredFile(directory / path, *facts) for path, *facts in found)
             return ArrivedFiles(kind, files, version)
 
 

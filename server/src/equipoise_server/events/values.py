@@ -91,17 +91,17 @@ class PinnedFiles:
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """One file, the day of its events' raw `at`, and the span of their derived time."""
+    """One file, the span of its events' derived time, and the last round of compaction in it."""
 
     path: Path
-    day: date
     earliest: datetime
     latest: datetime
+    arrival: int
 
 
 @dataclass(frozen=True, slots=True)
 class ArrivedFiles:
-    """The files that hold what arrived after a round, up to the round `through`; they outlive the reader."""
+    """The files that hold what arrived up to the round `through`; they outlive the reader."""
 
     kind: EventKind
     files: tuple[StoredFile, ...]

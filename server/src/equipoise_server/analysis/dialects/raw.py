@@ -101,7 +101,7 @@ class RawSource:
         return where(self._events({fact.event}), *matches(self.engine, filter_of(fact)))
 
     def _events(self, names: set[str], *numbers: exp.Expr) -> exp.Select:
-        at = named(self.engine.micros(col("track", "derived_at")), "at")
+        at = named(self.engine.micros(col("track", "derived_at")), "moment")
         query = from_(select(col("track", "unit"), at, *numbers), _as(self.tracks, "track"))
         return where(
             query,

@@ -50,7 +50,7 @@ ADDITIVE = {Reduction.TOTAL, Reduction.ANY}
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Rows (unit, at, one column per measure, named by it) whose numbers may be added."""
+    """Rows (unit, moment, one column per measure, named by it) whose numbers may be added."""
 
     rows: exp.Select
     measures: frozenset[Measure]
@@ -66,10 +66,10 @@ class Source(Protocol):
         """Rows for all measures, in as many parts as the source has."""
 
     def texts(self, fact: Fact) -> exp.Select:
-        """(unit, at, text) for the fact's property."""
+        """(unit, moment, text) for the fact's property."""
 
     def instants(self, fact: Fact) -> exp.Select:
-        """(unit, at) of the fact's events."""
+        """(unit, moment) of the fact's events."""
 
 
 def units_query(columns: Sequence[Column], source: Source) -> exp.Select:
@@ -153,10 +153,10 @@ def _totals(placed: Sequence[tuple[int, Column]], rows: exp.Select) -> exp.Selec
 
 def _joined(columns: Sequence[Column], rows: exp.Select) -> exp.Select:
     """The rows of exposed units between the earliest and the latest instant that a column looks at."""
-    at, first = col("atoms", "at"), col("firsts", "first_at")
-    names = [name for name in rows.named_selects if name not in {"unit", "at"}]
+    at, first = col("atoms", "moment"), col("firsts", "first_at")
+    names = [name for name in rows.named_selects if name not in {"unit", "moment"}]
     query = select(
-        col("firsts", "unit"), named(at, "at"), first, named(sub(at.copy(), first.copy()), "after"),
+        col("firsts", "unit"), named(at, "moment"), first, named(sub(at.copy(), first.copy()), "after"),
         *(col("atoms", name) for name in names),
     )  # fmt: skip
     query = from_(query, "firsts")
@@ -182,7 +182,7 @@ def _added(column: Column) -> exp.Expr:
 
 
 def _in_window(column: Column, table: str = "done") -> exp.Expr:
-    at, first, after = (col(table, name) for name in ("at", "first_at", "after"))
+    at, first, after = (col(table, name) for name in ("moment", "first_at", "after"))
     if column.before:
         return all_of(lt(after, whole(0)), gte(at, sub(day_of(first), whole(span(column.before)))))
     begun = gte(after, whole(span(column.delay)))
@@ -207,13 +207,13 @@ def _funnel(place: int, column: Column, source: Source) -> _Stage:
     for step, fact in enumerate((column.fact, *column.steps)):
         name, before = f"funnel{place}_{step}", f"funnel{place}_{step - 1}"
         found = from_(
-            where(select(col("done", "unit"), named(col("done", "at"), "at")), _in_window(column)),
+            where(select(col("done", "unit"), named(col("done", "moment"), "moment")), _in_window(column)),
             _aliased(_joined([column], source.instants(fact)), "done"),
         )
-        query = select(col("taken", "unit"), named(smallest(col("taken", "at")), "step_at"))
+        query = select(col("taken", "unit"), named(smallest(col("taken", "moment")), "step_at"))
         query = from_(query, _aliased(found, "taken"))
         if step:
-            later = gt(col("taken", "at"), col(before, "step_at"))
+            later = gt(col("taken", "moment"), col(before, "step_at"))
             query = join(query, before, all_of(eq(col(before, "unit"), col("taken", "unit")), later))
         parts.append((name, group(query, col("taken", "unit"))))
     last = f"funnel{place}"
@@ -227,7 +227,7 @@ def _unanswered(place: int, column: Column, source: Source) -> _Stage:
     assert column.answer is not None
     name, asked = f"unanswered{place}", f"asked{place}"
     found = _joined([column], from_(_next_answers(), _aliased(_asks_and_answers(column, source), "said")))
-    late = gt(col("done", "answered_at"), add(col("done", "at"), whole(span(column.within))))
+    late = gt(col("done", "answered_at"), add(col("done", "moment"), whole(span(column.within))))
     is_open = exp.Paren(this=exp.Or(this=is_null(col("done", "answered_at")), expression=late))
     counted = when(all_of(eq(col("done", "asks"), whole(1)), _in_window(column), is_open), number(1.0))
     query = from_(select(col("done", "unit"), named(total(counted), y(place))), asked_as(asked))
@@ -243,7 +243,7 @@ def _asks_and_answers(column: Column, source: Source) -> exp.Expr:
     assert column.answer is not None
     parts = [
         from_(
-            select(col("event", "unit"), col("event", "at"), named(whole(asks), "asks")),
+            select(col("event", "unit"), col("event", "moment"), named(whole(asks), "asks")),
             _aliased(source.instants(fact), "event"),
         )
         for asks, fact in ((1, column.fact), (0, column.answer))
@@ -252,7 +252,7 @@ def _asks_and_answers(column: Column, source: Source) -> exp.Expr:
 
 
 def _next_answers() -> exp.Select:
-    unit, at, asks = (col("said", name) for name in ("unit", "at", "asks"))
+    unit, at, asks = (col("said", name) for name in ("unit", "moment", "asks"))
     answers = smallest(when(eq(asks.copy(), whole(0)), at.copy()))
     order = exp.Order(expressions=[exp.Ordered(this=at.copy()), exp.Ordered(this=asks.copy())])
     rows = exp.WindowSpec(

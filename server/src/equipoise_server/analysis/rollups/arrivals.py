@@ -1,0 +1,127 @@
+"""From the store's files to temporary tables of what is to be taken: what is new, or everything again.
+
+What claims to happen later than the state's instant waits in the state until its time has come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from equipoise_server.analysis.dialects.sql import DAY
+from equipoise_server.analysis.rollups.state import NEVER, State
+
+MOST_BYTES_AT_ONCE = 64_000_000
+_COLUMNS = {
+    "exposures": "e.unit_type, e.unit, e.experiment, e.iteration, e.variant,"
+    " epoch_us(e.derived_at) AS moment, e.id",
+    "tracks": "e.unit_type, e.unit, e.name, epoch_us(e.derived_at) AS moment, e.value, e.properties",
+}
+_WANTED = {
+    "exposures": "(e.experiment, e.iteration, e.unit_type) IN"
+    " (SELECT (w.experiment, w.iteration, w.unit_type) FROM wanted_runs AS w)",
+    "tracks": "e.name IN (SELECT w.event FROM wanted_events AS w)"
+    " AND e.unit_type IN (SELECT w.unit_type FROM wanted_types AS w)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One file of events, the first and last microsecond in which they happened, and their last round."""
+
+    path: Path
+    earliest: int
+    latest: int
+    arrival: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """Files of one environment at one instant; `through` is the last round of compaction in them."""
+
+    exposures: tuple[Segment, ...]
+    tracks: tuple[Segment, ...]
+    through: int
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Up to which round, and before which instant, events count."""
+
+    through: int
+    now: int
+
+
+def take(state: State, kind: str, files: Sequence[Segment], head: Head, *, after: int) -> None:
+    """`new_<kind>`: what arrived after a round, and what waited until now."""
+    state.run(f"CREATE OR REPLACE TEMP TABLE arrived AS SELECT w.* FROM waiting_{kind} AS w")
+    state.run(f"DELETE FROM waiting_{kind}")
+    _read(state, kind, [file for file in files if file.arrival > after], head, after=after)
+    _part(state, kind, head)
+
+
+def take_again(state: State, kind: str, files: Sequence[Segment], head: Head) -> None:
+    """`new_<kind>`: everything that is wanted in these files, whenever it arrived."""
+    state.run(f"CREATE OR REPLACE TEMP TABLE arrived AS FROM waiting_{kind} LIMIT 0")
+    _read(state, kind, files, head, after=NEVER)
+    _part(state, kind, head)
+
+
+def read_days(
+    state: State, files: Sequence[Segment], head: Head, days: Sequence[int], condition: str
+) -> None:
+    """`new_tracks`: the wanted events of some days again, where a condition on `e` holds; nobody waits."""
+    state.run("CREATE OR REPLACE TEMP TABLE arrived AS FROM waiting_tracks LIMIT 0")
+    overlapping = [f for f in files if any(f.earliest < day + DAY and f.latest >= day for day in days)]
+    _read(state, "tracks", overlapping, head, after=NEVER, condition=condition)
+    state.run(
+        "CREATE OR REPLACE TEMP TABLE new_tracks AS SELECT a.* FROM arrived AS a WHERE a.moment < ?",
+        [head.now],
+    )
+
+
+def in_portions(files: Sequence[Segment]) -> Iterator[list[Segment]]:
+    """The files in portions that fit into memory."""
+    portion: list[Segment] = []
+    size = 0
+    for file in files:
+        portion.append(file)
+        size += file.path.stat().st_size
+        if size >= MOST_BYTES_AT_ONCE:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
+
+
+def _read(
+    state: State, kind: str, files: Sequence[Segment], head: Head, *, after: int, condition: str = "TRUE"
+) -> None:
+    if not files:
+        return
+    given: dict[str, object] = {"paths": [str(file.path) for file in files]}
+    arrived = "TRUE"
+    if _has_rounds(state, given):
+        arrived = "COALESCE(e.arrival, 0) > $after AND COALESCE(e.arrival, 0) <= $through"
+        given |= {"after": after, "through": head.through}
+    state.run(
+        f"INSERT INTO arrived SELECT {_COLUMNS[kind]} FROM read_parquet($paths, union_by_name = true) AS e"
+        f" WHERE NOT e.is_early AND {_WANTED[kind]} AND {arrived} AND {condition}",
+        given,
+    )
+
+
+def _part(state: State, kind: str, head: Head) -> None:
+    now = [head.now]
+    state.run(
+        f"CREATE OR REPLACE TEMP TABLE new_{kind} AS SELECT a.* FROM arrived AS a WHERE a.moment < ?", now
+    )
+    state.run(f"INSERT INTO waiting_{kind} SELECT a.* FROM arrived AS a WHERE a.moment >= ?", now)
+    state.run("DROP TABLE arrived")
+
+
+def _has_rounds(state: State, given: dict[str, object]) -> bool:
+    """Files from before rounds were numbered do not say; whoever asks for them asks for all of them."""
+    state.run("FROM read_parquet($paths, union_by_name = true) LIMIT 0", given)
+    return any(column[0] == "arrival" for column in state.database.description or ())

@@ -1,0 +1,99 @@
+"""First exposures: merged with what arrives later, in any order, so that the earliest decides the arm.
+
+Besides the first exposure it is enough to keep when the unit first met any other arm: if the first one moves
+to another arm, the old first one is such a meeting, and no later one matters.
+"""
+
+from __future__ import annotations
+
+from equipoise_server.analysis.rollups.state import State
+
+_INTERN = """
+INSERT INTO units SELECT (SELECT COALESCE(MAX(held.u), 0) FROM units AS held) + ROW_NUMBER() OVER (),
+  strange.unit_type, strange.unit
+FROM (SELECT DISTINCT n.unit_type, n.unit FROM {table} AS n) AS strange
+ANTI JOIN units ON units.unit_type = strange.unit_type AND units.unit = strange.unit
+"""
+_MET = """
+CREATE OR REPLACE TEMP TABLE met AS
+SELECT r.run, units.u, e.variant AS arm, e.moment, e.id, list_contains(r.arms, e.variant) AS is_known
+FROM new_exposures AS e
+JOIN wanted_runs AS r ON r.experiment = e.experiment AND r.iteration = e.iteration
+  AND r.unit_type = e.unit_type
+JOIN units ON units.unit_type = e.unit_type AND units.unit = e.unit
+WHERE e.moment >= r.since
+"""
+_STRANGERS = """
+INSERT INTO strangers SELECT met.run, met.arm, met.u, MIN(met.moment) FROM met WHERE NOT met.is_known
+GROUP BY met.run, met.arm, met.u
+"""
+_MERGED = """
+CREATE OR REPLACE TEMP TABLE merged AS
+WITH coming AS (
+  SELECT met.run, met.u, ARG_MIN(met.arm, (met.moment, met.id)) AS arm, MIN(met.moment) AS first_at,
+    ARG_MIN(met.id, (met.moment, met.id)) AS first_id
+  FROM met WHERE met.is_known GROUP BY met.run, met.u
+), chosen AS (
+  SELECT coming.run, coming.u, held.arm AS held_arm, held.first_at AS held_at, held.first_id AS held_id,
+    held.crossed_at AS held_crossed,
+    (held.u IS NULL OR coming.first_at < held.first_at
+      OR (coming.first_at = held.first_at AND coming.first_id < held.first_id)) AS is_earlier,
+    coming.arm, coming.first_at, coming.first_id
+  FROM coming LEFT JOIN firsts AS held ON held.run = coming.run AND held.u = coming.u
+), decided AS (
+  SELECT chosen.run, chosen.u, chosen.held_arm, chosen.held_at, chosen.held_crossed,
+    CASE WHEN chosen.is_earlier THEN chosen.arm ELSE chosen.held_arm END AS arm,
+    CASE WHEN chosen.is_earlier THEN chosen.first_at ELSE chosen.held_at END AS first_at,
+    CASE WHEN chosen.is_earlier THEN chosen.first_id ELSE chosen.held_id END AS first_id
+  FROM chosen
+), crossing AS (
+  SELECT met.run, met.u, MIN(met.moment) AS moment FROM met
+  JOIN decided ON decided.run = met.run AND decided.u = met.u
+  WHERE met.is_known AND met.arm <> decided.arm GROUP BY met.run, met.u
+)
+SELECT decided.run, decided.u, decided.arm, decided.first_at, decided.first_id,
+  LEAST(crossing.moment,
+    CASE WHEN decided.held_arm <> decided.arm THEN decided.held_at ELSE decided.held_crossed END
+  ) AS crossed_at,
+  decided.held_at IS NULL AS is_new, decided.held_at, decided.held_crossed
+FROM decided LEFT JOIN crossing ON crossing.run = decided.run AND crossing.u = decided.u
+"""
+_UNCHANGED = """
+DELETE FROM merged WHERE NOT merged.is_new AND merged.first_at = merged.held_at
+  AND merged.crossed_at IS NOT DISTINCT FROM merged.held_crossed
+"""
+_REPLACE = (
+    """
+DELETE FROM firsts USING merged WHERE firsts.run = merged.run AND firsts.u = merged.u
+  AND NOT merged.is_new
+""",
+    """
+INSERT INTO firsts
+SELECT merged.run, merged.u, merged.arm, merged.first_at, merged.first_id, merged.crossed_at FROM merged
+""",
+)
+
+
+def intern(state: State, table: str) -> None:
+    """Give each unit in a temporary table a number, once."""
+    state.run(_INTERN.format(table=table))
+
+
+def merge(state: State) -> None:
+    """`merged`: first exposures that `new_exposures` make or change; nothing is applied yet."""
+    state.run(_MET)
+    state.run(_STRANGERS)
+    state.run(_MERGED)
+    state.run(_UNCHANGED)
+
+
+def apply(state: State) -> None:
+    """Put what `merged` says into the state."""
+    for statement in _REPLACE:
+        state.run(statement)
+
+
+def forget_run(state: State, run: str) -> None:
+    """Take everything away that one run's exposures made."""
+    for table in ("firsts", "strangers", "sums", "runs"):
+        state.run(f"DELETE FROM {table} WHERE {table}.run = ?", [run])

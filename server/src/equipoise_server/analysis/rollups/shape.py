@@ -1,0 +1,103 @@
+"""What the state must hold so that a set of plans can be computed from it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from equipoise_server.analysis.columns import Column, Reduction
+from equipoise_server.analysis.dialects.measures import Measure, fact_name, measure_of
+from equipoise_server.analysis.dialects.sql import span
+from equipoise_server.analysis.dialects.units import ADDITIVE
+from equipoise_server.analysis.plan import Plan
+from equipoise_server.metrics.values import Align, Fact
+
+_SEGMENTED = {*ADDITIVE, Reduction.UNIQUE}
+
+
+@dataclass(frozen=True, slots=True)
+class FactTable:
+    """A table of what sums cannot tell: texts by segment, or instants."""
+
+    name: str
+    fact: Fact
+    is_of_texts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EventShape:
+    """What is kept of the events of one name."""
+
+    event: str
+    measures: tuple[Measure, ...]
+    tables: tuple[FactTable, ...]
+
+    @property
+    def totals(self) -> str:
+        """The table with one row per unit and segment."""
+        return totals_name(self.event)
+
+    @property
+    def held_tables(self) -> tuple[str, ...]:
+        """All tables of the event."""
+        return (self.totals, *(table.name for table in self.tables))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Everything that must be there: more of it may be, less means building it again."""
+        return frozenset((*(one.name for one in self.measures), *(one.name for one in self.tables)))
+
+
+def totals_name(event: str) -> str:
+    """The name of an event's table of sums."""
+    return f"totals_{blake2b(event.encode(), digest_size=8).hexdigest()}"
+
+
+def shapes_of(plans: Sequence[Plan]) -> tuple[EventShape, ...]:
+    """By event, all measures and tables that some plan reads."""
+    columns = [column for plan in plans for column in plan.columns]
+    measures = dict.fromkeys(measure_of(column) for column in columns if column.reduction in ADDITIVE)
+    tables = {table.name: table for column in columns for table in _tables(column)}
+    events = dict.fromkeys(event for plan in plans for event in plan.events)
+    return tuple(
+        EventShape(
+            event,
+            tuple(one for one in measures if one.event == event),
+            tuple(one for one in tables.values() if one.fact.event == event),
+        )
+        for event in events
+    )
+
+
+def _tables(column: Column) -> tuple[FactTable, ...]:
+    match column.reduction:
+        case Reduction.UNIQUE:
+            return (FactTable(fact_name("texts", column.fact), column.fact, is_of_texts=True),)
+        case Reduction.FUNNEL | Reduction.UNANSWERED:
+            return tuple(
+                FactTable(fact_name("instants", fact), fact, is_of_texts=False) for fact in column.facts
+            )
+        case _:
+            return ()
+
+
+def cuts_of(plan: Plan) -> tuple[int, ...]:
+    """How long after a first exposure segments must begin, so that every window is made of whole segments."""
+    windows = [
+        cut
+        for column in plan.columns
+        if column.reduction in _SEGMENTED and not column.before
+        for cut in (column.delay, *([column.window] if column.align is Align.EXACT else []))
+    ]
+    return tuple(sorted({0, *(span(cut) for cut in windows)}))
+
+
+def run_of(plan: Plan) -> str:
+    """What one iteration's exposures are filed under."""
+    return f"{plan.experiment}#{plan.iteration}"
+
+
+def plan_hash(plan: Plan) -> str:
+    """Equal when the same numbers are asked for of the same exposures."""
+    return blake2b(repr(plan).encode(), digest_size=16).hexdigest()

@@ -1,0 +1,119 @@
+"""The state file: its tables, its ledger, and how it is opened. Knows DuckDB; knows no plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+NEVER = -1
+"""The ledger before anything was taken."""
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS ledger (form INTEGER, arrival BIGINT, as_of BIGINT);
+CREATE TABLE IF NOT EXISTS units (u BIGINT, unit_type VARCHAR, unit VARCHAR);
+CREATE TABLE IF NOT EXISTS runs (
+  run VARCHAR, unit_type VARCHAR, experiment VARCHAR, iteration INTEGER, since BIGINT, hash VARCHAR,
+  arms VARCHAR[], cuts BIGINT[]);
+CREATE TABLE IF NOT EXISTS firsts (
+  run VARCHAR, u BIGINT, arm VARCHAR, first_at BIGINT, first_id UUID, crossed_at BIGINT);
+CREATE TABLE IF NOT EXISTS strangers (run VARCHAR, variant VARCHAR, u BIGINT, first_at BIGINT);
+CREATE TABLE IF NOT EXISTS shapes (event VARCHAR, names VARCHAR[]);
+CREATE TABLE IF NOT EXISTS sums (
+  run VARCHAR, hash VARCHAR, arm VARCHAR, crossed BIGINT, pivots DOUBLE[], gram DOUBLE[]);
+CREATE TABLE IF NOT EXISTS carried (unit_type VARCHAR, event VARCHAR, hour BIGINT, events BIGINT);
+CREATE TABLE IF NOT EXISTS waiting_exposures (
+  unit_type VARCHAR, unit VARCHAR, experiment VARCHAR, iteration INTEGER, variant VARCHAR,
+  moment BIGINT, id UUID);
+CREATE TABLE IF NOT EXISTS waiting_tracks (
+  unit_type VARCHAR, unit VARCHAR, name VARCHAR, moment BIGINT, value DOUBLE, properties VARCHAR);
+"""
+FORM = 1
+"""Grows when the tables mean something else: a file of another form is made again."""
+
+
+class StateInUse(Exception):
+    """Another process holds the state file."""
+
+
+class State:
+    """An open state file."""
+
+    def __init__(self, database: duckdb.DuckDBPyConnection) -> None:
+        self.database = database
+
+    def run(self, statement: str, given: object = None) -> list[tuple]:  # type: ignore[type-arg]  # columns differ
+        """Execute and fetch everything: a connection refuses the next statement while rows are undrained."""
+        rows: list[tuple] = self.database.execute(statement, given).fetchall()  # type: ignore[type-arg]  # as above
+        return rows
+
+    @property
+    def arrival(self) -> int:
+        """Up to which round of compaction everything was taken."""
+        return int(self.run("SELECT ledger.arrival FROM ledger")[0][0])
+
+    @property
+    def as_of(self) -> int:
+        """Everything that happened before this instant, in microseconds, is in the state; nothing else is."""
+        return int(self.run("SELECT ledger.as_of FROM ledger")[0][0])
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, the ledger included."""
+        self.run("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self.run("ROLLBACK")
+            raise
+        self.run("COMMIT")
+
+    def fill(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """A temporary table with these few rows; `columns` are names with types."""
+        self.run(f"CREATE OR REPLACE TEMP TABLE {table} ({', '.join(columns)})")  # our own names
+        if rows:
+            marks = ", ".join("?" for _ in columns)
+            self.database.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+
+
+@contextmanager
+def open_state(path: Path | None, *, memory: str = "1200MB") -> Iterator[State]:
+    """The state in a file of ours, made if it is not there; None keeps it in memory."""
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    # One thread: the same events give the same sums, whatever else the machine does.
+    config = {"threads": 1, "memory_limit": memory, "asof_loop_join_threshold": 0}
+    try:
+        database = duckdb.connect(":memory:" if path is None else str(path), config=config)
+    except duckdb.IOException as trouble:
+        raise StateInUse(str(trouble)) from trouble
+    try:
+        database.execute("SET preserve_insertion_order = false").fetchall()
+        state = State(database)
+        _prepare(state)
+        yield state
+    finally:
+        database.close()
+
+
+def _prepare(state: State) -> None:
+    with state.transaction():
+        for statement in _TABLES.split(";\n"):
+            if statement.strip():
+                state.run(statement)
+        held = state.run("SELECT ledger.form FROM ledger")
+        if held and held[0][0] != FORM:
+            for (name,) in state.run("SELECT t.table_name FROM duckdb_tables() AS t WHERE NOT t.temporary"):
+                state.run(f'DROP TABLE "{name}"')
+            _again(state)
+        elif not held:
+            state.run("INSERT INTO ledger VALUES (?, ?, ?)", [FORM, NEVER, 0])
+
+
+def _again(state: State) -> None:
+    for statement in _TABLES.split(";\n"):
+        if statement.strip():
+            state.run(statement)
+    state.run("INSERT INTO ledger VALUES (?, ?, ?)", [FORM, NEVER, 0])

@@ -1,0 +1,113 @@
+"""The state equals plain Python over everything that arrived, in whatever order and portions it came."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from histories import DEFINITIONS, STARTS, a_history, a_plan
+from plain_units import DAY, unit_rows
+from stored import Stored
+
+from equipoise_server.analysis.plan import Plan
+from equipoise_server.analysis.rollups import sums
+from equipoise_server.analysis.rollups.advance import StateAhead, advance
+from equipoise_server.analysis.rollups.state import State, open_state
+
+HOUR = DAY // 24
+
+
+def by_hand(plan: Plan, stored: Stored, until: int, exposed_before: int) -> dict[str, sums.ArmSums]:
+    rows = unit_rows(plan, stored.met, stored.did, until=until, exposed_before=exposed_before).values()
+    arms = {}
+    for arm in plan.arms:
+        mine = [row for row in rows if row.arm == arm]
+        if mine:
+            numbers = np.array([(1.0, *row.numbers) for row in mine])
+            arms[arm] = sums.ArmSums(sum(row.is_crossed for row in mine), numbers.T @ numbers)
+    return arms
+
+
+def assert_equal(found: dict[str, sums.ArmSums], wanted: dict[str, sums.ArmSums]) -> None:
+    assert found.keys() == wanted.keys()
+    for arm, one in wanted.items():
+        assert found[arm].crossed == one.crossed
+        np.testing.assert_allclose(found[arm].gram, one.gram, rtol=1e-9, atol=1e-9)
+
+
+def assert_true(state: State, plan: Plan, stored: Stored, now: int) -> None:
+    """The moved sums, and sums from rollups now and at the midnight before, are those of plain Python."""
+    kept = sums.held(state, plan)
+    assert kept is not None
+    assert_equal(kept, by_hand(plan, stored, now, now))
+    midnight = now - now % DAY
+    for until, before in ((now, now), (midnight, midnight), (midnight, midnight - DAY)):
+        found = sums.evaluate(state, plan, [0.0] * len(plan.columns), until=until, exposed_before=before)
+        assert_equal(dict(found.arms), by_hand(plan, stored, until, before))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_build_equals_plain_python(seed: int, tmp_path: Path) -> None:
+    stored, plan = Stored(tmp_path), a_plan()
+    stored.receive(*a_history(random.Random(seed), units=60))
+    now = STARTS + 4 * DAY + 3 * HOUR
+    with open_state(None) as state:
+        advance(state, [plan], stored.arrived(), now=now)
+        assert_true(state, plan, stored, now)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_order_of_arrival_and_any_portions_give_the_same(seed: int, tmp_path: Path) -> None:
+    dice = random.Random(seed)
+    stored, plan = Stored(tmp_path), a_plan()
+    met, did = a_history(dice, units=40)
+    dice.shuffle(met)
+    dice.shuffle(did)
+    with open_state(None) as state:
+        for step in range(6):
+            stored.receive(met[step::6], did[step::6])
+            if dice.random() < 0.3:
+                stored.merge()
+            now = STARTS + DAY * (step + 1) - HOUR * dice.randint(0, 20)
+            advance(state, [plan], stored.arrived(), now=now)
+            assert_true(state, plan, stored, now)
+
+
+def test_a_metric_and_an_experiment_added_late_have_their_whole_history(tmp_path: Path) -> None:
+    stored = Stored(tmp_path)
+    stored.receive(*a_history(random.Random(5), units=60))
+    few = a_plan({key: DEFINITIONS[key] for key in ("bought", "basket")})
+    every = a_plan()
+    now = STARTS + 5 * DAY
+    with open_state(None) as state:
+        advance(state, [few], stored.arrived(), now=now - DAY)
+        done = advance(state, [every], stored.arrived(), now=now)
+        assert done.built == ("purchase", "page")
+        assert_true(state, every, stored, now)
+        assert advance(state, [few], stored.arrived(), now=now).built == ()
+        assert_true(state, few, stored, now)
+
+
+def test_news_touch_only_their_units(tmp_path: Path) -> None:
+    stored, plan = Stored(tmp_path), a_plan()
+    met, did = a_history(random.Random(7), units=80)
+    stored.receive(met, did[1:])
+    now = STARTS + 6 * DAY
+    with open_state(None) as state:
+        advance(state, [plan], stored.arrived(), now=now)
+        again = advance(state, [plan], stored.arrived(), now=now)
+        assert (again.touched, again.made, again.built, again.split_again) == (0, (), (), 0)
+        unit = met[0].unit
+        stored.receive(did=[one for one in a_history(random.Random(8), units=80)[1] if one.unit == unit])
+        assert advance(state, [plan], stored.arrived(), now=now).touched <= 1
+        assert_true(state, plan, stored, now)
+
+
+def test_the_state_does_not_answer_for_the_past(tmp_path: Path) -> None:
+    stored, plan = Stored(tmp_path), a_plan()
+    with open_state(None) as state:
+        advance(state, [plan], stored.arrived(), now=STARTS + DAY)
+        with pytest.raises(StateAhead):
+            advance(state, [plan], stored.arrived(), now=STARTS)
