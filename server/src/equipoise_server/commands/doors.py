@@ -28,6 +28,7 @@ from equipoise_server.edge.admission import Admission, room_for_streams
 from equipoise_server.edge.app import build
 from equipoise_server.edge.break_glass import BreakGlass, Watcher
 from equipoise_server.edge.broadcaster import Broadcaster
+from equipoise_server.edge.cross_origin import AnyOrigin
 from equipoise_server.edge.events import EventsDoor, Upkeep
 from equipoise_server.edge.notifications import Notifications, can_notify
 from equipoise_server.edge.polling import Poller
@@ -115,7 +116,7 @@ async def _open_edge(stack: AsyncExitStack) -> ASGIApp:
     )
     streams = Streams(state, broadcaster, room)
     routes = [
-        Route("/v1/events", events, methods=["POST"]),
+        Route("/v1/events", AnyOrigin(events), methods=["POST", "OPTIONS"]),
         Route("/v1/stream", StreamDoor(state, streams), methods=["GET"]),
         *ofrep.routes(state, streams),
     ]
