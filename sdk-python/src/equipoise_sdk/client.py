@@ -249,6 +249,23 @@ class Client:
             self._connection.close(self._outbox)
 
     @property
+    def default_unit_type(self) -> str | None:
+        """Return the type of a unit that is given without one, such as a targeting key."""
+        snapshot = self._keeper.serving.snapshot
+        return None if snapshot is None else snapshot.default_unit_type
+
+    @property
+    def version(self) -> str | None:
+        """Return epoch and revision of what serves, as "1.42"."""
+        number = self._keeper.number
+        return None if number is None else f"{number[0]}.{number[1]}"
+
+    @property
+    def unit_types(self) -> tuple[str, ...]:
+        """Return the unit types of the project; none while no snapshot serves."""
+        return self._keeper.serving.unit_types
+
+    @property
     def status(self) -> Status:
         """Return how the client is doing now."""
         serving = self._keeper.serving

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import cast
 
 from equipoise_engine import Members, Snapshot, SnapshotError, compile_snapshot, content_hash
 from equipoise_sdk.blobs import Addresses, named_addresses
@@ -62,6 +63,7 @@ class Serving:
         kills: what was killed after it; each is forgotten once a snapshot of its revision serves.
         preview: whose preview tokens hold; None while the environment has no key.
         clustered: "experiment:iteration" → unit type, of the experiments that randomise clusters.
+        unit_types: those that the project declares.
     """
 
     snapshot: Snapshot | None
@@ -72,6 +74,7 @@ class Serving:
     kills: tuple[Kill, ...] = ()
     preview: PreviewScope | None = None
     clustered: Mapping[str, str] = field(default_factory=dict)
+    unit_types: tuple[str, ...] = ()
 
 
 NOTHING = Serving(None, Source.NONE, None)
@@ -212,8 +215,18 @@ def serving_of(
     """Return what serves when an offer does."""
     key = offer.document.get("preview_key")
     scope = PreviewScope(snapshot.project, snapshot.environment, key) if isinstance(key, str) else None
-    clustered = clustered_types(offer.document)
-    return Serving(snapshot, source, at, offer.body, offer.addresses, kills, scope, clustered)
+    unit_types = cast("list[str]", offer.document["unit_types"])  # the snapshot was compiled
+    return Serving(
+        snapshot,
+        source,
+        confirmed_at=at,
+        body=offer.body,
+        addresses=offer.addresses,
+        kills=kills,
+        preview=scope,
+        clustered=clustered_types(offer.document),
+        unit_types=tuple(unit_types),
+    )
 
 
 def _later(kills: tuple[Kill, ...], snapshot: Snapshot) -> tuple[Kill, ...]:

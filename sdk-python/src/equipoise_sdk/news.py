@@ -37,48 +37,56 @@ class Event:
 Hear = Callable[[Event], None]
 
 
+class _Listener:
+    """Somebody who listens, and what they were told last of the server."""
+
+    def __init__(self, hear: Hear) -> None:
+        self._hear = hear
+        self.is_worried = False
+
+    def tell(self, event: Event) -> None:
+        try:
+            self._hear(event)
+        except Exception:
+            LOG.exception("a listener failed")
+
+
 class News:
-    """Who listens. Told in background threads; for any thread."""
+    """Who listens. Told in background threads; anybody may subscribe at any time."""
 
     def __init__(self) -> None:
-        self._listeners: tuple[Hear, ...] = ()
-        self._is_stale = False
+        self._listeners: tuple[_Listener, ...] = ()
 
     @property
     def is_heard(self) -> bool:
         """Tell whether anybody listens."""
         return bool(self._listeners)
 
-    @property
-    def is_stale(self) -> bool:
-        """Tell whether the server could not be asked when it was tried last."""
-        return self._is_stale
-
     def subscribe(self, hear: Hear) -> Callable[[], None]:
         """Let somebody hear of all that happens from now on; return what ends it."""
-        self._listeners = (*self._listeners, hear)
+        listener = _Listener(hear)
+        self._listeners = (*self._listeners, listener)
 
         def leave() -> None:
-            self._listeners = tuple(one for one in self._listeners if one is not hear)
+            self._listeners = tuple(one for one in self._listeners if one is not listener)
 
         return leave
 
     def tell(self, event: Event) -> None:
         """Tell everybody."""
-        for hear in self._listeners:
-            try:
-                hear(event)
-            except Exception:
-                LOG.exception("a listener failed")
+        for listener in self._listeners:
+            listener.tell(event)
 
     def stale(self, message: str) -> None:
-        """Tell that the server cannot be asked; once until it can."""
-        if not self._is_stale:
-            self._is_stale = True
-            self.tell(Event(Turn.STALE, message=message))
+        """Tell that the server cannot be asked; everybody once, until it can."""
+        for listener in self._listeners:
+            if not listener.is_worried:
+                listener.is_worried = True
+                listener.tell(Event(Turn.STALE, message=message))
 
     def fresh(self) -> None:
-        """Tell that the server answers again."""
-        if self._is_stale:
-            self._is_stale = False
-            self.tell(Event(Turn.FRESH))
+        """Tell everybody who was told otherwise that the server answers."""
+        for listener in self._listeners:
+            if listener.is_worried:
+                listener.is_worried = False
+                listener.tell(Event(Turn.FRESH))
