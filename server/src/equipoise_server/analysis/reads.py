@@ -6,11 +6,20 @@ from datetime import datetime
 from uuid import UUID
 
 from equipoise_server.analysis import models
+from equipoise_server.analysis.audience import AudienceSize, audience_size
 from equipoise_server.analysis.codec import from_json
 from equipoise_server.analysis.planning import power_plan
 from equipoise_server.analysis.values import Report
 
-__all__ = ["has_final_report", "outdated_reports", "power_plan", "report_of", "reports_of"]
+__all__ = [
+    "AudienceSize",
+    "audience_size",
+    "has_final_report",
+    "outdated_reports",
+    "power_plan",
+    "report_of",
+    "reports_of",
+]
 
 
 def report_of(iteration_id: UUID) -> Report | None:
