@@ -13,7 +13,7 @@ import worlds
 from authoring.parts import Json, button, experiment, serve, snapshot, switch, trial, unit_in_arm, user
 from hypothesis import given
 
-from equipoise_engine import Decision, Enrolment, Reason, SnapshotError, Step, compile_snapshot
+from equipoise_engine import Decision, Enrolment, Finding, Reason, SnapshotError, Step, compile_snapshot
 from equipoise_engine.definitions import Definitions
 
 
@@ -90,7 +90,9 @@ def test_a_context_that_raises_spoils_only_the_flags_that_ask() -> None:
 
 
 def test_steps_of_an_explanation_have_no_detail_unless_given() -> None:
-    assert compile_snapshot(trial()).explain("button", {})[0] == Step("kill", "environment", "not_killed")  # type: ignore[arg-type]
+    assert compile_snapshot(trial()).explain("button", {})[0] == Step(
+        "kill", "environment", Finding.NOT_KILLED
+    )
 
 
 def test_a_snapshot_shows_what_it_is() -> None:

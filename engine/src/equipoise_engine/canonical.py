@@ -11,6 +11,8 @@ import math
 import re
 from collections.abc import Mapping
 
+Number = int | float  # not float alone, which would make doubles of integers when this is compiled
+
 _EXACT = 2**53
 _NUMBER = re.compile(r"(-?)(\d)(?:\.(\d+))?e([+-]\d+)")
 
@@ -76,7 +78,7 @@ def _written(node: object) -> str:
     raise ValueError(f"{type(node).__name__} has no JSON form")
 
 
-def _number(value: float) -> str:
+def _number(value: Number) -> str:
     """Write a number as ECMAScript does: the shortest digits of a double (RFC 8785, section 3.2.2.3)."""
     try:
         double = float(value)

@@ -31,12 +31,18 @@ class Clause:
 
     Attributes:
         texts: None when it is about a number. Only strings equal strings, so types need no look.
+        low, high: None when there is no such bound.
     """
 
     __slots__ = ("attribute", "high", "low", "texts")
 
     def __init__(
-        self, attribute: str, texts: frozenset[object] | None, low: Number = 0, high: Number = 0
+        self,
+        attribute: str,
+        texts: frozenset[object] | None,
+        *,
+        low: Number | None = None,
+        high: Number | None = None,
     ) -> None:
         self.attribute = attribute
         self.texts = texts

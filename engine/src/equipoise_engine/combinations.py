@@ -37,11 +37,14 @@ class Every(Test):
         try:
             for clause in self.clauses:
                 value = attributes.get(clause.attribute)
-                texts = clause.texts
-                if texts is not None:
-                    if value not in texts:
+                if clause.texts is not None:
+                    if value not in clause.texts:
                         return False
-                elif not (type(value) is int or is_number(value)) or not clause.low <= value <= clause.high:
+                elif (  # NaN is on no side of a bound
+                    not (type(value) is int or is_number(value))
+                    or (clause.low is not None and not value >= clause.low)
+                    or (clause.high is not None and not value <= clause.high)
+                ):
                     return False
         except TypeError:  # lists and objects have no hash
             return False

@@ -159,7 +159,8 @@ class Compiled:
             and type(units := context.get("units")) is dict
             and type(attributes := context.get("attributes")) is dict
         ):
-            steps = self._linked_steps if "overrides" in context else self._steps
+            is_linked = len(context) > 2 and "overrides" in context  # noqa: PLR2004 - the two from above
+            steps = self._linked_steps if is_linked else self._steps
         else:
             parts = context_parts(context)
             if parts is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 import mmh3
 
@@ -16,12 +16,12 @@ from equipoise_engine.murmur import IS_COMPILED, Prefix, hash_after
 if TYPE_CHECKING:
     from mypy_extensions import i64
 
-HASH_SPACE = 2**32
-SLOT_COUNT = 10_000
-PARTS = 1_000_000
-LARGEST_WEIGHT_SUM = 2**20
-LONGEST_UNIT_BYTES = 256
-_LARGEST_INTEGER_BITS = 1_024  # more than 256 digits, far below Python's own limit for text
+HASH_SPACE: Final = 2**32
+SLOT_COUNT: Final = 10_000
+PARTS: Final = 1_000_000
+LARGEST_WEIGHT_SUM: Final = 2**20
+LONGEST_UNIT_BYTES: Final = 256
+_LARGEST_INTEGER_BITS: Final = 1_024  # more than 256 digits, far below Python's own limit for text
 
 
 def hash_unit(salt: str, unit: str) -> int:
@@ -177,6 +177,6 @@ def _header(size: int) -> bytes:
 
 
 # Headers as text, by the length of what follows, as long as they are ASCII themselves.
-LENGTH_OF_ASCII = 128
+LENGTH_OF_ASCII: Final = 128
 ASCII_HEADS = tuple(_header(size).decode() for size in range(LENGTH_OF_ASCII))
 HASH_TEXT = mmh3.hash

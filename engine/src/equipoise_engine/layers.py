@@ -95,16 +95,19 @@ def read_slots(reader: Reader) -> Slots:
     """Return required half-open ranges of slots."""
     ranges: list[tuple[int, int]] = []
     for index, entry in enumerate(reader.array("slots")):
-        match entry:
-            case [int(low), int(high)] if _is_range(low, high):
-                ranges.append((low, high))
-            case _:
-                told = f"entry {index} must be [from, to] with 0 ≤ from < to ≤ 10,000"
-                reader.malformed("slots", told)
+        found = _range(entry)
+        if found is None:
+            told = f"entry {index} must be [from, to] with 0 ≤ from < to ≤ 10,000"
+            reader.malformed("slots", told)
+        else:
+            ranges.append(found)
     if "slots" not in reader.members:
         reader.malformed("slots", "is required")
     return tuple(ranges)
 
 
-def _is_range(low: int, high: int) -> bool:
-    return not isinstance(low, bool) and not isinstance(high, bool) and 0 <= low < high <= SLOT_COUNT
+def _range(entry: object) -> tuple[int, int] | None:
+    if not isinstance(entry, (list, tuple)) or [type(edge) for edge in entry] != [int, int]:
+        return None
+    low, high = entry
+    return (low, high) if 0 <= low < high <= SLOT_COUNT else None

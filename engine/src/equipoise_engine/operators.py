@@ -84,14 +84,18 @@ def _values(reader: Reader) -> list[object]:
     return reader.array("values")
 
 
-def _number(bounds: Callable[[Number], tuple[Number, Number]]) -> Build:
+Bounds = Callable[[Number], tuple[Number | None, Number | None]]
+
+
+def _number(bounds: Bounds) -> Build:
     def build(reader: Reader, attribute: str) -> Part | None:
         _constant_absent(reader, ["values"])
         constant = reader.get("value")
         if not _is_exact(constant):
             reader.senseless("value", "must be a number within ±(2**53 - 1)")
             return None
-        return Clause(attribute, None, *bounds(constant))
+        low, high = bounds(constant)
+        return Clause(attribute, None, low=low, high=high)
 
     return build
 
@@ -140,10 +144,10 @@ OPERATORS: Mapping[str, Build] = {
     "equals": _equals,
     "in": _in,
     # The double next to a constant: constants are exact, so no integer lies between the two.
-    "greater": _number(lambda constant: (math.nextafter(constant, math.inf), math.inf)),
-    "greater_or_equal": _number(lambda constant: (constant, math.inf)),
-    "less": _number(lambda constant: (-math.inf, math.nextafter(constant, -math.inf))),
-    "less_or_equal": _number(lambda constant: (-math.inf, constant)),
+    "greater": _number(lambda constant: (math.nextafter(constant, math.inf), None)),
+    "greater_or_equal": _number(lambda constant: (constant, None)),
+    "less": _number(lambda constant: (None, math.nextafter(constant, -math.inf))),
+    "less_or_equal": _number(lambda constant: (None, constant)),
     "starts_with": _text(str.startswith),
     "ends_with": _text(str.endswith),
     "contains": _text(lambda value, parts: any(part in value for part in parts)),
