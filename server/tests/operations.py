@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from calling import Caller, Reply
 from people import NOW
@@ -13,7 +14,17 @@ from scenes import Shop, a_button_flag, a_running_experiment
 from equipoise_server.access.actions import IssueSdkKey, issue_sdk_key
 from equipoise_server.access.values import KeyKind
 from equipoise_server.api.app import build
-from equipoise_server.flags.actions import CreateGroup, CreateSegment, create_group, create_segment
+from equipoise_server.flags.actions import (
+    CreateGroup,
+    CreateSegment,
+    ScheduleRamp,
+    add_rollout_rule,
+    create_group,
+    create_segment,
+    schedule_ramp,
+)
+from equipoise_server.flags.reads import flag_by_key
+from equipoise_server.flags.values import RampStep, Rollout, Rule
 
 Schema = Mapping[str, object]
 READ_ONLY = {"explain", "explain_draft", "plan_power"}
@@ -133,14 +144,25 @@ def a_place(shop: Shop) -> Place:
     create_segment(shop.owner, CreateSegment(shop.project.id, "staff", "Staff", condition), now=NOW)
     create_group(shop.owner, CreateGroup(shop.project.id, "loose", "Loose"), now=NOW)
     production = shop.project.environments[1]
+    ramp = _a_ramp(shop)
     issued = issue_sdk_key(shop.owner, IssueSdkKey(production.id, KeyKind.SERVER, "web"), now=NOW)
     return Place(
         Keys(
             project=shop.project.key, environment="production", flag="free-flag", segment="staff",
-            group="loose",
+            group="loose", ramp=ramp,
             experiment="checkout-button", metric="purchase", key=str(issued.key.id),
         )
     )  # fmt: skip
+
+
+def _a_ramp(shop: Shop) -> str:
+    """A schedule of a rollout of the free flag in production."""
+    flag = flag_by_key(shop.project.id, "free-flag")
+    production = flag.settings["production"].environment_id
+    rule = Rule("rollout", rollout=Rollout("green", "user", 1))
+    add_rollout_rule(shop.owner, flag.id, production, rule, now=NOW)
+    steps = (RampStep(NOW + timedelta(days=1), 500_000),)
+    return str(schedule_ramp(shop.owner, ScheduleRamp(flag.id, production, "rollout", steps), now=NOW).id)
 
 
 def names_in(path: str) -> list[str]:

@@ -222,7 +222,7 @@ def get_flag_settings(
     request: HttpRequest, response: HttpResponse, project: str, flag: str, environment: str
 ) -> FlagSettings:
     """What one environment serves of a flag."""
-    _, settings = _settings_of(request, project, flag, environment)
+    _, settings = settings_named(request, project, flag, environment)
     response["ETag"] = etag(settings.version)
     return settings
 
@@ -238,7 +238,7 @@ def update_flag_settings(  # request, response, three parts of the address, and 
     body: SettingsEdit,
 ) -> FlagSettings:
     """Change what one environment serves. While an experiment runs on the flag, only overrides may change."""
-    found, settings = _settings_of(request, project, flag, environment)
+    found, settings = settings_named(request, project, flag, environment)
     version = expected_version(request, body.expected_version)
     command = settings_command(found.id, settings.environment_id, version, body)
     edited = actions.update_flag_settings(actor_of(request), command, now=timezone.now())
@@ -250,7 +250,7 @@ def update_flag_settings(  # request, response, three parts of the address, and 
 @router.post(SETTINGS + "/kill", response=FlagSettingsShape)
 def kill_flag(request: HttpRequest, project: str, flag: str, environment: str, body: Reason) -> FlagSettings:
     """Serve the off variant at once. Needs no approval; stops what runs on the flag."""
-    found, settings = _settings_of(request, project, flag, environment)
+    found, settings = settings_named(request, project, flag, environment)
     command = actions.KillFlag(found.id, settings.environment_id, body.reason)
     return actions.kill_flag(actor_of(request), command, now=timezone.now()).settings[environment]
 
@@ -260,7 +260,7 @@ def unkill_flag(
     request: HttpRequest, project: str, flag: str, environment: str, body: Reason
 ) -> FlagSettings:
     """Serve by the rules again; stopped experiments stay stopped."""
-    found, settings = _settings_of(request, project, flag, environment)
+    found, settings = settings_named(request, project, flag, environment)
     command = actions.KillFlag(found.id, settings.environment_id, body.reason)
     return actions.unkill_flag(actor_of(request), command, now=timezone.now()).settings[environment]
 
@@ -276,9 +276,10 @@ def settings_command(
     )  # fmt: skip
 
 
-def _settings_of(
+def settings_named(
     request: HttpRequest, project: str, flag: str, environment: str
 ) -> tuple[Flag, FlagSettings]:
+    """The flag and the settings that the address names."""
     place = project_of(request, project)
     environment_of(place, environment)
     found = flags.flag_by_key(place.id, flag)

@@ -45,6 +45,14 @@ from equipoise_server.flags.previewing import (
     create_preview_link,
     revoke_preview_links,
 )
+from equipoise_server.flags.ramps import (
+    ChangeRamp,
+    ScheduleRamp,
+    end_ramp,
+    pause_ramp,
+    resume_ramp,
+    schedule_ramp,
+)
 from equipoise_server.flags.rollouts import SetRolloutShare, add_rollout_rule, keep_on, set_rollout_share
 from equipoise_server.flags.segmenting import (
     CreateSegment,
@@ -59,6 +67,7 @@ from equipoise_server.flags.unit_files import unit_ids
 __all__ = [
     "ArchiveFlag",
     "ChangeMembers",
+    "ChangeRamp",
     "CoverFlag",
     "CreateFlag",
     "CreateGroup",
@@ -72,6 +81,7 @@ __all__ = [
     "KillGroup",
     "PinFlags",
     "RevokePreviewLinks",
+    "ScheduleRamp",
     "SetRolloutShare",
     "UnpinFlags",
     "UpdateFlag",
@@ -89,13 +99,17 @@ __all__ = [
     "create_segment",
     "delete_group",
     "delete_segment",
+    "end_ramp",
     "fill_coverage_port",
     "keep_on",
     "kill_environment",
     "kill_flag",
     "kill_group",
+    "pause_ramp",
     "pin_flags",
+    "resume_ramp",
     "revoke_preview_links",
+    "schedule_ramp",
     "set_rollout_share",
     "uncover_flags",
     "unit_ids",

@@ -98,6 +98,16 @@ def refuse_if_needed_by_pinned(flag: models.Flag, environment_id: UUID, what: st
     _refuse({experiment for _, experiment in holders}, f"{what} while {needing} needs “{flag.key}” in")
 
 
+def pins_problem(flag: models.Flag, environment_id: UUID, what: str) -> Problem | None:
+    """What the two refusals above would say first; None when nothing holds the flag."""
+    try:
+        refuse_if_pinned(flag, environment_id, what)
+        refuse_if_needed_by_pinned(flag, environment_id, what)
+    except Conflict as held:
+        return held.problems[0]
+    return None
+
+
 def refuse_if_segment_pinned(segment: models.Segment) -> None:
     """Refuse while a running experiment's eligibility, or a flag that it depends on, uses the segment."""
     holders = experiments_using(segment)

@@ -14,6 +14,7 @@ from equipoise_server.flags.baselines import HeldFlag, baseline_nodes, held_flag
 from equipoise_server.flags.member_hashes import holds
 from equipoise_server.flags.needs import NeedsGraph, graph_of
 from equipoise_server.flags.pins import experiments_using
+from equipoise_server.flags.ramp_rows import ramp_value
 from equipoise_server.flags.rows import (
     flag_value,
     found_segment,
@@ -24,7 +25,16 @@ from equipoise_server.flags.rows import (
 )
 from equipoise_server.flags.settings_json import segments_in, segments_named
 from equipoise_server.flags.stand_ins import addresses_in, stand_ins
-from equipoise_server.flags.values import Condition, Flag, FlagsPayload, FlagType, Group, Segment, SegmentUses
+from equipoise_server.flags.values import (
+    Condition,
+    Flag,
+    FlagsPayload,
+    FlagType,
+    Group,
+    Ramp,
+    Segment,
+    SegmentUses,
+)
 from equipoise_server.foundation.refusals import Conflict, NotFound, Problem
 
 __all__ = [
@@ -49,6 +59,7 @@ __all__ = [
     "needs_graph",
     "payload",
     "preview_key",
+    "ramps_of",
     "segment",
     "segment_by_key",
     "segment_uses",
@@ -174,6 +185,12 @@ def group_by_key(project_id: UUID, key: str) -> Group:
 def groups_of(project_id: UUID) -> tuple[Group, ...]:
     """The project's groups by key."""
     return tuple(map(group_value, _groups().filter(project_id=project_id).order_by("key")))
+
+
+def ramps_of(flag_id: UUID, environment_id: UUID) -> tuple[Ramp, ...]:
+    """The schedules of a flag's rollouts in an environment, the newest first."""
+    rows = models.Ramp.objects.filter(flag_id=flag_id, environment_id=environment_id)
+    return tuple(map(ramp_value, rows.order_by("-created_at", "pk")))
 
 
 def preview_key(environment_id: UUID) -> str:

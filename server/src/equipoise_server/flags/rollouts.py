@@ -24,7 +24,7 @@ from equipoise_server.foundation.refusals import Conflict, Invalid, NotFound, Pr
 
 @dataclass(frozen=True, slots=True)
 class SetRolloutShare:
-    """A new share for one rollout rule; who is in already stays in when it grows."""
+    """A new share for one rollout rule, or for a ring of it; who is in already stays in when it grows."""
 
     flag_id: UUID
     environment_id: UUID
@@ -32,6 +32,7 @@ class SetRolloutShare:
     parts_per_million: int
     expected_version: int
     reason: str = ""
+    ring_id: str = ""
 
 
 def add_rollout_rule(actor: Actor, flag_id: UUID, environment_id: UUID, rule: Rule, *, now: datetime) -> Flag:
@@ -89,32 +90,73 @@ def _require_editing_or_deciding(actor: Actor, project_id: UUID) -> None:
 
 
 def set_rollout_share(actor: Actor, command: SetRolloutShare, *, now: datetime) -> Flag:
-    """Grow or shrink a rollout."""
+    """Grow or shrink a rollout. Shrinking pauses the schedule that would let it grow again."""
     flag = found_flag(command.flag_id)
     actor.require(Permission.FLAG_EDIT, flag.project_id)
     row = found_settings(flag, command.environment_id)
-    rules = list(map(rule_from_json, row.rules))
-    place = next((i for i, rule in enumerate(rules) if rule.id == command.rule_id), None)
-    if place is None or (rollout := rules[place].rollout) is None:
-        raise NotFound(
-            Problem("rule_id", f"The flag has no rollout “{command.rule_id}” in this environment.")
-        )
+    before = found_share(flag, row, command.rule_id, command.ring_id)
     if not 0 <= command.parts_per_million <= PARTS:
         told = "The share goes from 0 % (0) to 100 % (1,000,000)."
         raise Invalid(Problem("parts_per_million", told))
     refuse_if_pinned(flag, command.environment_id, "The share cannot change")
     refuse_if_needed_by_pinned(flag, command.environment_id, "The share cannot change")
-    before = rollout.parts_per_million
-    rules[place] = replace(
-        rules[place], rollout=replace(rollout, parts_per_million=command.parts_per_million)
-    )
+    place = {"rule": command.rule_id, **({"ring": command.ring_id} if command.ring_id else {})}
     subject = Subject("flag", flag.pk, flag.key, flag.project_id, command.environment_id)
     with change(actor.author, "flag.set_rollout_share", subject, now=now, reason=command.reason) as entry:
-        entry.before = {"rule": command.rule_id, "parts_per_million": before}
-        entry.after = {"rule": command.rule_id, "parts_per_million": command.parts_per_million}
-        _write(row, list(map(rule_to_json, rules)), command.expected_version)
+        entry.before = {**place, "parts_per_million": before}
+        entry.after = {**place, "parts_per_million": command.parts_per_million}
+        write_share(
+            row, (command.rule_id, command.ring_id), command.parts_per_million, command.expected_version
+        )
+        if command.parts_per_million < before:
+            _pause_ramps(row, command, now)
         entry.touches(command.environment_id, flag.key)
     return reads.flag(flag.pk)
+
+
+def found_share(flag: models.Flag, row: models.FlagSettings, rule_id: str, ring_id: str = "") -> int:
+    """The share of a rollout, or of a ring of it, in parts per million; or a refusal."""
+    rule = next((rule for rule in map(rule_from_json, row.rules) if rule.id == rule_id), None)
+    if rule is None or rule.rollout is None:
+        told = f"The flag “{flag.key}” has no rollout “{rule_id}” in this environment."
+        raise NotFound(Problem("rule_id", told))
+    if not rule.rollout.rings and not ring_id:
+        return rule.rollout.parts_per_million
+    shares = {ring.id: ring.parts_per_million for ring in rule.rollout.rings}
+    if ring_id not in shares:
+        told = f"Say which ring of “{rule_id}”; it has: {', '.join(shares) or 'none'}."
+        raise NotFound(Problem("ring_id", told))
+    return shares[ring_id]
+
+
+def write_share(
+    row: models.FlagSettings, place: tuple[str, str], parts_per_million: int, expected_version: int
+) -> None:
+    """Write the share of a rule, or of a ring of it; the place is (rule, ring or "")."""
+    rules = [
+        rule_to_json(_with_share(rule, place[1], parts_per_million) if rule.id == place[0] else rule)
+        for rule in map(rule_from_json, row.rules)
+    ]
+    _write(row, rules, expected_version)
+
+
+def _with_share(rule: Rule, ring_id: str, parts_per_million: int) -> Rule:
+    rollout = rule.rollout
+    assert rollout is not None
+    if not ring_id:
+        return replace(rule, rollout=replace(rollout, parts_per_million=parts_per_million))
+    rings = tuple(
+        replace(ring, parts_per_million=parts_per_million) if ring.id == ring_id else ring
+        for ring in rollout.rings
+    )
+    return replace(rule, rollout=replace(rollout, rings=rings))
+
+
+def _pause_ramps(row: models.FlagSettings, command: SetRolloutShare, now: datetime) -> None:
+    models.Ramp.objects.filter(
+        flag_id=row.flag_id, environment_id=row.environment_id, rule_id=command.rule_id,
+        ring_id=command.ring_id, ended_at=None, paused_at=None,
+    ).update(paused_at=now, note="Paused, because the share was lowered by hand.")  # fmt: skip
 
 
 def _write(row: models.FlagSettings, rules: list[dict[str, object]], expected_version: int) -> None:

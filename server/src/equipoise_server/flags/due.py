@@ -1,0 +1,16 @@
+"""Due work of flags: the steps of ramp schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from equipoise_server.flags.ramps import take_due_steps
+from equipoise_server.foundation.due_work import handles
+
+
+@handles("flag.ramp")
+def raise_share(payload: Mapping[str, str], now: datetime) -> None:
+    """Take the steps of a schedule whose time has come."""
+    take_due_steps(UUID(payload["ramp_id"]), now=now)

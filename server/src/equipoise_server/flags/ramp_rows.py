@@ -1,0 +1,49 @@
+"""Turns rows of ramp schedules into frozen values, and finds them or refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from equipoise_server.flags import models
+from equipoise_server.flags.values import Ramp, RampState, RampStep
+from equipoise_server.foundation.refusals import NotFound, Problem
+
+
+def found_ramp(ramp_id: UUID) -> models.Ramp:
+    """The row of a schedule with its flag, or a refusal."""
+    row = models.Ramp.objects.select_related("flag").filter(pk=ramp_id).first()
+    if row is None:
+        raise NotFound(Problem("ramp", "There is no such schedule."))
+    return row
+
+
+def steps_to_json(steps: Sequence[RampStep]) -> list[dict[str, object]]:
+    """Steps as a row keeps them."""
+    return [
+        {"at": step.at.astimezone(UTC).isoformat(), "parts_per_million": step.parts_per_million}
+        for step in steps
+    ]
+
+
+def steps_from_json(items: Sequence[Mapping[str, Any]]) -> tuple[RampStep, ...]:
+    """The steps of a row."""
+    return tuple(RampStep(datetime.fromisoformat(item["at"]), item["parts_per_million"]) for item in items)
+
+
+def ramp_value(row: models.Ramp) -> Ramp:
+    """A schedule."""
+    state = RampState.RISING if row.paused_at is None else RampState.PAUSED
+    return Ramp(
+        id=row.pk,
+        flag_id=row.flag_id,
+        environment_id=row.environment_id,
+        rule_id=row.rule_id,
+        ring_id=row.ring_id,
+        steps=steps_from_json(row.steps),
+        done_count=row.done_count,
+        state=state if row.ended_at is None else RampState.ENDED,
+        note=row.note,
+    )

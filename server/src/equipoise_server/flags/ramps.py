@@ -1,0 +1,192 @@
+"""Ramp schedules: the share of a rollout rises at set times, by due work that writes revisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from uuid import UUID
+
+from equipoise_server.access.values import Actor, Permission
+from equipoise_server.audit.actions import change
+from equipoise_server.audit.values import Author, Subject
+from equipoise_server.flags import models
+from equipoise_server.flags.pins import pins_problem
+from equipoise_server.flags.ramp_rows import found_ramp, ramp_value, steps_from_json, steps_to_json
+from equipoise_server.flags.rollouts import PARTS, found_share, write_share
+from equipoise_server.flags.rows import found_flag, found_settings
+from equipoise_server.flags.values import Ramp, RampState, RampStep
+from equipoise_server.foundation.due_work import schedule
+from equipoise_server.foundation.ids import new_id
+from equipoise_server.foundation.refusals import Conflict, Invalid, NotFound, Problem, Refusal, refuse_all
+
+MOST_STEPS = 50
+RAMP_SCHEDULE = Author("automation", "ramp schedule", "ramp schedule")
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleRamp:
+    """Let the share of a rollout, or of one of its rings, rise at these times."""
+
+    flag_id: UUID
+    environment_id: UUID
+    rule_id: str
+    steps: tuple[RampStep, ...]
+    ring_id: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRamp:
+    """Pause a schedule, resume it, or end it."""
+
+    ramp_id: UUID
+    reason: str = ""
+
+
+def schedule_ramp(actor: Actor, command: ScheduleRamp, *, now: datetime) -> Ramp:
+    """Plan the steps; each is taken when its time has come."""
+    flag = found_flag(command.flag_id)
+    actor.require(Permission.FLAG_EDIT, flag.project_id)
+    row = found_settings(flag, command.environment_id)
+    share = found_share(flag, row, command.rule_id, command.ring_id)
+    refuse_all(Invalid, [*_steps_problems(command.steps, share, now)])
+    place = {"environment_id": row.environment_id, "rule_id": command.rule_id, "ring_id": command.ring_id}
+    if models.Ramp.objects.filter(flag=flag, ended_at=None, **place).exists():
+        raise Conflict(Problem("rule_id", "This share has a schedule already; end it first."))
+    ramp_id, steps = new_id(), steps_to_json(command.steps)
+    subject = Subject("flag", flag.pk, flag.key, flag.project_id, row.environment_id)
+    with change(actor.author, "flag.schedule_ramp", subject, now=now, reason=command.reason) as entry:
+        made = models.Ramp.objects.create(id=ramp_id, flag=flag, steps=steps, created_at=now, **place)
+        entry.after = {"rule": command.rule_id, "ring": command.ring_id, "steps": steps}
+        _plan_next(made)
+    return ramp_value(made)
+
+
+def _steps_problems(steps: tuple[RampStep, ...], share: int, now: datetime) -> Iterator[Problem]:
+    if not 1 <= len(steps) <= MOST_STEPS:
+        yield Problem("steps", f"A schedule has 1 to {MOST_STEPS} steps.")
+    if steps and steps[0].at <= now:
+        yield Problem("steps.0.at", "The first step lies in the past; choose a later time.")
+    if steps and steps[0].parts_per_million <= share:
+        told = f"The share is {share / 10_000:g} % now; the first step must be more."
+        yield Problem("steps.0.parts_per_million", told)
+    if any(step.parts_per_million > PARTS for step in steps):
+        yield Problem("steps", "A share goes up to 100 % (1,000,000).")
+    for place, (one, other) in enumerate(pairwise(steps), 1):
+        if other.at <= one.at:
+            yield Problem(f"steps.{place}.at", "Each step comes after the one before.")
+        if other.parts_per_million <= one.parts_per_million:
+            yield Problem(
+                f"steps.{place}.parts_per_million", "A schedule only rises; lower the share by hand."
+            )
+
+
+def pause_ramp(actor: Actor, command: ChangeRamp, *, now: datetime) -> Ramp:
+    """Take no further step until it is resumed."""
+    row = _changeable(actor, command)
+    if row.paused_at is None:
+        _record(actor.author, row, "flag.pause_ramp", now=now, reason=command.reason, paused_at=now)
+    return ramp_value(found_ramp(row.pk))
+
+
+def resume_ramp(actor: Actor, command: ChangeRamp, *, now: datetime) -> Ramp:
+    """Go on; what was still to come is later by the length of the pause."""
+    row = _changeable(actor, command)
+    if row.paused_at is not None:
+        late = now - row.paused_at
+        steps = [
+            step if place < row.done_count else RampStep(step.at + late, step.parts_per_million)
+            for place, step in enumerate(steps_from_json(row.steps))
+        ]
+        _record(
+            actor.author, row, "flag.resume_ramp", now=now, reason=command.reason, paused_at=None, note="",
+            steps=steps_to_json(steps),
+        )  # fmt: skip
+        _plan_next(found_ramp(row.pk))
+    return ramp_value(found_ramp(row.pk))
+
+
+def end_ramp(actor: Actor, command: ChangeRamp, *, now: datetime) -> Ramp:
+    """Forget the steps to come; the share stays where it is."""
+    row = _changeable(actor, command)
+    _record(actor.author, row, "flag.end_ramp", now=now, reason=command.reason, ended_at=now)
+    return ramp_value(found_ramp(row.pk))
+
+
+def take_due_steps(ramp_id: UUID, *, now: datetime) -> None:
+    """Raise the share to the last step whose time has come. Doing it again does nothing more."""
+    row = models.Ramp.objects.filter(pk=ramp_id, ended_at=None, paused_at=None).first()
+    if row is None:
+        return
+    steps = steps_from_json(row.steps)
+    due = [place for place, step in enumerate(steps) if step.at <= now and place >= row.done_count]
+    if not due:
+        _plan_next(row)
+        return
+    refused = _why_not(row)
+    if refused is not None:
+        ending = {"ended_at": now} if isinstance(refused, NotFound) else {"paused_at": now}
+        note = "; ".join(problem.message for problem in refused.problems)
+        _record(RAMP_SCHEDULE, row, "flag.pause_ramp", now=now, reason=note, note=note, **ending)
+        return
+    _take(row, steps, due[-1], now)
+
+
+def _take(row: models.Ramp, steps: tuple[RampStep, ...], place: int, now: datetime) -> None:
+    settings = found_settings(row.flag, row.environment_id)
+    before = found_share(row.flag, settings, row.rule_id, row.ring_id)
+    after = max(before, steps[place].parts_per_million)
+    is_last = place + 1 == len(steps)
+    with change(RAMP_SCHEDULE, "flag.ramp", _subject(row), now=now) as entry:
+        entry.before = {"rule": row.rule_id, "ring": row.ring_id, "parts_per_million": before}
+        entry.after = {"rule": row.rule_id, "ring": row.ring_id, "parts_per_million": after}
+        held = models.Ramp.objects.filter(pk=row.pk, done_count=row.done_count, paused_at=None)
+        if not held.update(done_count=place + 1, ended_at=now if is_last else None):
+            raise Conflict(Problem("", "Somebody changed the schedule meanwhile."))
+        if after != before:
+            write_share(settings, (row.rule_id, row.ring_id), after, settings.version)
+            entry.touches(row.environment_id, row.flag.key)
+        if not is_last:
+            _plan_next(found_ramp(row.pk))
+
+
+def _why_not(row: models.Ramp) -> Refusal | None:
+    """What keeps the schedule from going on."""
+    if row.flag.archived_at is not None:
+        return NotFound(Problem("", "The flag is archived."))
+    try:
+        found_share(row.flag, found_settings(row.flag, row.environment_id), row.rule_id, row.ring_id)
+    except NotFound as gone:
+        return gone
+    held = pins_problem(row.flag, row.environment_id, "The share cannot rise")
+    return None if held is None else Conflict(held)
+
+
+def _changeable(actor: Actor, command: ChangeRamp) -> models.Ramp:
+    row = found_ramp(command.ramp_id)
+    actor.require(Permission.FLAG_EDIT, row.flag.project_id)
+    if ramp_value(row).state is RampState.ENDED:
+        raise Conflict(Problem("", "This schedule is over; make a new one."))
+    return row
+
+
+def _record(
+    author: Author, row: models.Ramp, action: str, *, now: datetime, reason: str, **columns: object
+) -> None:
+    """Change a schedule; no client's payload changes."""
+    with change(author, action, _subject(row), now=now, reason=reason) as entry:
+        entry.after = {"rule": row.rule_id, "ring": row.ring_id}
+        models.Ramp.objects.filter(pk=row.pk).update(**columns)
+
+
+def _plan_next(row: models.Ramp) -> None:
+    upcoming = ramp_value(row).next_step
+    if upcoming is not None:
+        key = f"{row.pk}:{upcoming.at.isoformat()}"
+        schedule("flag.ramp", key, due_at=upcoming.at, payload={"ramp_id": str(row.pk)})
+
+
+def _subject(row: models.Ramp) -> Subject:
+    return Subject("flag", row.flag.pk, row.flag.key, row.flag.project_id, row.environment_id)
