@@ -1,4 +1,5 @@
 /** What a page asks for, and what is taken from the page. */
+import { BOOTSTRAP } from "../delivery/bootstrap.js";
 import { CONSOLE, type Logger } from "../reporting/troubles.js";
 import type { Page } from "./changes.js";
 import { tokenOf } from "./previewing.js";
@@ -47,9 +48,6 @@ export interface Settings {
   readonly fetch: typeof fetch;
   readonly outside: { readonly now: () => Date; readonly newId: () => string; readonly jitter: () => number };
 }
-
-/** Where a page that was rendered on a server finds its values. */
-export const BOOTSTRAP = "__EQUIPOISE__";
 
 /** @throws {TypeError} lists every bad argument */
 export function settingsOf(options: BrowserOptions): Settings {

@@ -6,7 +6,7 @@ import { chosenAttributes, encoded, exposure, track, type Report, type TrackDeta
 import { Exposed, exposureKey } from "../reporting/exposed.js";
 import { Troubles, type Logger } from "../reporting/troubles.js";
 import type { Connection } from "./connection.js";
-import type { Keeper, Source } from "./keeper.js";
+import type { Keeper, Source } from "../delivery/keeper.js";
 import type { Outside } from "./settings.js";
 import { keepCluster, withClusters, type StickyStore } from "./sticky.js";
 

@@ -6,7 +6,7 @@ import { Troubles } from "../reporting/troubles.js";
 import { Verifier } from "../core/signatures.js";
 import { Blobs } from "./blobs.js";
 import { Disk } from "./disk.js";
-import { Keeper } from "./keeper.js";
+import { Keeper } from "../delivery/keeper.js";
 import { Listener } from "./listener.js";
 import { Poller } from "./poller.js";
 import type { Settings } from "./settings.js";
@@ -71,7 +71,7 @@ export class Connection {
     this.#troubles = new Troubles(settings.logger);
     this.#transport = new Transport(settings);
     const blobs = new Blobs(this.#transport, disk, this.#troubles);
-    this.keeper = new Keeper(verifier, (addresses, from) => blobs.fetch(addresses, from));
+    this.keeper = new Keeper(verifier, (addresses, from) => blobs.fetch(addresses, from), this.#troubles);
     this.outbox = new Outbox(queueSize);
     this.sender = new Sender(this.outbox, (body) => this.#deliver(body), this.#troubles, outside);
     this.#poller = new Poller(this.#transport, this.keeper, disk, this.#troubles, settings);

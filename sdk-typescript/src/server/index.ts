@@ -3,7 +3,7 @@ import { compileSnapshot } from "../core/snapshot.js";
 import { CONSOLE } from "../reporting/troubles.js";
 import { Client } from "./client.js";
 import { Connection } from "./connection.js";
-import { Keeper } from "./keeper.js";
+import { Keeper } from "../delivery/keeper.js";
 import { settingsOf, WORLD, type Options } from "./settings.js";
 
 export { Decision } from "../core/decisions.js";

@@ -1,8 +1,8 @@
 /** Holds a stream open: applies kills at once, and says when a newer snapshot is worth asking for. */
 import { BackOff } from "../reporting/retries.js";
 import type { Troubles } from "../reporting/troubles.js";
-import { Frames, isLater, type Kill, type Moment, type Revision } from "./frames.js";
-import type { Keeper } from "./keeper.js";
+import { Frames, isLater, type Kill, type Moment, type Revision } from "../delivery/frames.js";
+import type { Keeper } from "../delivery/keeper.js";
 import type { Settings } from "./settings.js";
 import { OpenStream, type Transport } from "./transport.js";
 

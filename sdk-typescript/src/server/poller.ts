@@ -2,7 +2,8 @@
 import { BackOff } from "../reporting/retries.js";
 import type { Troubles } from "../reporting/troubles.js";
 import type { Disk } from "./disk.js";
-import { Refused, type Keeper } from "./keeper.js";
+import type { Keeper } from "../delivery/keeper.js";
+import { Refused } from "../delivery/vetting.js";
 import type { Settings } from "./settings.js";
 import { Unreachable, type Answer, type Transport } from "./transport.js";
 

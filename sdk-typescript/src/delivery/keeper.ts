@@ -1,21 +1,16 @@
 /** Decides which snapshot serves: distrusts what it gets, never replaces good with bad or older. */
-import { contentHash } from "../core/canonical.js";
-import type { Members } from "../core/members.js";
-import { namedBlobs } from "../core/members.js";
+import { namedBlobs, type Members } from "../core/members.js";
 import type { Verifier } from "../core/signatures.js";
 import { compileSnapshot, type Snapshot } from "../core/snapshot.js";
-import { isObject, type Table } from "../core/values.js";
+import { isObject } from "../core/values.js";
+import type { Troubles } from "../reporting/troubles.js";
 import { isLater, type Kill, type Moment } from "./frames.js";
+import { refused, refuseOlder, vetted } from "./vetting.js";
 
 const TABLES = { flag: "flags", group: "groups", experiment: "experiments" } as const;
 
 /** How the serving snapshot is kept current, or where it came from. */
 export type Source = "poll" | "disk" | "bootstrap" | "memory" | "none";
-
-/** The offered snapshot does not serve; the one before stays. */
-export class Refused extends Error {
-  override readonly name = "Refused";
-}
 
 /** The snapshot in use, where it is from, and when it was last known to be current. */
 export interface Serving {
@@ -54,6 +49,7 @@ export class Keeper {
   constructor(
     readonly verifier: Verifier | null = null,
     readonly fetchMembers: FetchMembers = () => Promise.resolve(new Map()),
+    readonly troubles: Troubles | null = null,
   ) {}
 
   /** Epoch and revision of the snapshot in use. */
@@ -111,23 +107,16 @@ export class Keeper {
   }
 
   async #take(offer: Offer): Promise<void> {
-    const document = parsed(offer.body);
-    const snapshot = compileSnapshot(document);
-    if (snapshot.hash === null || snapshot.hash !== (await contentHash(document))) {
-      throw new Refused("the snapshot does not have the content that its hash promises");
-    }
-    const signed = { ...scope(snapshot), hash: snapshot.hash };
     const isOwn = offer.source === "bootstrap"; // the application brought it along itself
-    if (this.verifier !== null && !isOwn && !(await this.verifier.holds(offer.signature, signed))) {
-      throw new Refused("the snapshot is not signed with a key that is trusted");
-    }
-    this.#refuseOlder(snapshot);
+    const { document, snapshot } = await vetted(offer, isOwn ? null : this.verifier);
+    refuseOlder(snapshot, this.serving.snapshot);
     if (this.#isServing(snapshot)) {
       this.confirm(offer.at);
       return this.#complete();
     }
     const wanted = namedBlobs(document);
-    const blobs = wanted.size === 0 ? new Map<string, Members>() : await this.fetchMembers(wanted, offer.source === "poll" ? "anywhere" : "disk");
+    const from = offer.source === "poll" ? "anywhere" : "disk";
+    const blobs = wanted.size === 0 ? new Map<string, Members>() : await this.fetchMembers(wanted, from);
     [this.#wanted, this.#blobs] = [wanted, blobs];
     const kills = this.serving.kills.filter((kill) => isLater(kill.moment, [snapshot.epoch, snapshot.revision]));
     this.#serve({ snapshot, source: offer.source, confirmedAt: offer.at, body: offer.body, kills });
@@ -139,38 +128,21 @@ export class Keeper {
     for (const kill of serving.kills) apply(kill, document ?? {});
     const snapshot = document === null ? serving.snapshot : compileSnapshot(document, this.#blobs);
     this.serving = { ...serving, snapshot };
-    for (const listener of this.#listeners) listener();
+    for (const listener of this.#listeners) this.#call(listener);
+  }
+
+  #call(listener: () => void): void {
+    try {
+      listener();
+    } catch (cause) {
+      this.troubles?.say("listener", `a listener to changes failed: ${String(cause)}`);
+    }
   }
 
   #isServing({ epoch, revision, hash }: Snapshot): boolean {
     const current = this.serving.snapshot;
     return current?.epoch === epoch && current.revision === revision && current.hash === hash;
   }
-
-  #refuseOlder(offered: Snapshot): void {
-    const current = this.serving.snapshot;
-    if (current === null) return;
-    if (offered.project !== current.project || offered.environment !== current.environment) {
-      throw new Refused(`the snapshot is of ${offered.project}/${offered.environment}, another environment`);
-    }
-    const [was, now] = [`${current.epoch}.${current.revision}`, `${offered.epoch}.${offered.revision}`];
-    if (isLater([current.epoch, current.revision], [offered.epoch, offered.revision])) {
-      throw new Refused(`epoch and revision ${now} are older than ${was}`);
-    }
-    if (now === was && offered.hash !== current.hash) {
-      throw new Refused(`two different snapshots call themselves epoch and revision ${now}`);
-    }
-  }
-}
-
-/** Whatever a document does to its readers, such as to nest too deeply for them, is a reason to refuse it. */
-function refused(cause: unknown): never {
-  if (cause instanceof Refused) throw cause;
-  throw new Refused(`the snapshot cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`);
-}
-
-function scope({ project, environment, epoch, revision }: Snapshot) {
-  return { project, environment, epoch, revision };
 }
 
 /** Kill in the document what it knows; what it does not know cannot be served either. */
@@ -182,14 +154,4 @@ function apply(kill: Kill, document: Record<string, unknown>): void {
   const table = document[TABLES[kill.level]];
   const entry = isObject(table) && Object.hasOwn(table, kill.key) ? table[kill.key] : undefined;
   if (isObject(entry)) (entry as Record<string, unknown>)["killed"] = true;
-}
-
-function parsed(body: string): Table {
-  try {
-    const document: unknown = JSON.parse(body);
-    if (isObject(document)) return document;
-  } catch {
-    throw new Refused("the snapshot is not JSON");
-  }
-  throw new Refused("the snapshot is not a JSON object");
 }
