@@ -140,8 +140,9 @@ def write_parquet(path: Path, columns: Mapping[str, str], rows: Sequence[tuple[o
     database = duckdb.connect(":memory:")
     database.execute(f"CREATE TABLE t ({', '.join(f'{name} {kind}' for name, kind in columns.items())})")
     if rows:
-        marks = ", ".join("?" for _ in columns)
-        database.executemany(f"INSERT INTO t VALUES ({marks})", rows)
+        marks = f"({', '.join('?' for _ in columns)})"
+        values = ", ".join(marks for _ in rows)
+        database.execute(f"INSERT INTO t VALUES {values}", [value for row in rows for value in row])
     database.execute(f"COPY t TO '{path}' (FORMAT PARQUET)")
     database.close()
     return path

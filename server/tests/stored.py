@@ -12,8 +12,6 @@ from plain_units import Did, Met
 
 from equipoise_server.analysis.rollups.arrivals import Arrived, Segment
 
-Kept = tuple[int, tuple[object, ...]]
-
 
 @dataclass
 class Stored:
@@ -46,6 +44,17 @@ class Stored:
                 instants = [at for file, _ in files for at in (file.earliest, file.latest)]
                 files.clear()
                 self._write(kind, rows, instants)
+
+    def forget(self, unit: str) -> None:
+        """Erase a unit's raw events; every file is written again, rows keep their rounds."""
+        self.met = [one for one in self.met if one.unit != unit]
+        self.did = [one for one in self.did if one.unit != unit]
+        for kind, files in self._files.items():
+            kept = [(file, [row for row in rows if row[2] != unit]) for file, rows in files]
+            files.clear()
+            for file, rows in kept:
+                if rows:
+                    self._write(kind, rows, [file.earliest, file.latest])
 
     def arrived(self) -> Arrived:
         """All files now."""

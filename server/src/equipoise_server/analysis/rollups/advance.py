@@ -103,6 +103,7 @@ def _advance(work: _Work, pivots: Pivots) -> Advanced:
     _make_runs(work)
     rolling.roll(state, work.ready)
     _build_events(work)
+    _want(state, (), work.ready, (*work.moving, *work.made))
     torn = rolling.split_again(state, work.ready, work.arrived.tracks, work.head)
     after = _evaluate_touched(work)
     for plan in work.moving:
@@ -161,7 +162,7 @@ def _evaluate_touched(work: _Work) -> dict[str, Mapping[str, sums.ArmSums]]:
     state, now = work.state, work.head.now
     if not work.moving or not state.run("SELECT COUNT(*) FROM touched")[0][0]:
         return {run_of(plan): {} for plan in work.moving}
-    _copy_touched(work)
+    copy_touched(state, [name for shape in (*work.ready, *work.missing) for name in shape.held_tables])
     return {
         run_of(plan): sums.evaluate(
             state, plan, sums.pivots_of(state, plan) or [], until=now, exposed_before=now, prefix=TOUCHED
@@ -170,10 +171,10 @@ def _evaluate_touched(work: _Work) -> dict[str, Mapping[str, sums.ArmSums]]:
     }
 
 
-def _copy_touched(work: _Work) -> None:
-    tables = [name for shape in (*work.ready, *work.missing) for name in shape.held_tables]
+def copy_touched(state: State, tables: Sequence[str]) -> None:
+    """First exposures and these tables of `touched` units alone, under names with a prefix."""
     for name in ("firsts", *tables):
-        work.state.run(
+        state.run(
             f"CREATE OR REPLACE TEMP TABLE {TOUCHED}{name} AS"
             f" SELECT h.* FROM {name} AS h SEMI JOIN touched ON touched.u = h.u"
         )

@@ -1,0 +1,72 @@
+"""Erasure of units from the state, and letting go of what was merged into fewer rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from equipoise_server.analysis.plan import Plan
+from equipoise_server.analysis.rollups import sums
+from equipoise_server.analysis.rollups.advance import TOUCHED, copy_touched
+from equipoise_server.analysis.rollups.shape import shapes_of
+from equipoise_server.analysis.rollups.state import State
+
+_WAITING = ("waiting_exposures", "waiting_tracks")
+
+
+def forget_units(state: State, plans: Sequence[Plan], unit_type: str, units: Sequence[str]) -> int:
+    """Take units out of everything that is kept, their names too; sums lose just them. How many were known.
+
+    Their raw events must be erased as well, before anything is built again.
+    """
+    with state.transaction():
+        state.fill("forgotten", ["unit VARCHAR"], [(unit,) for unit in units])
+        state.run(
+            "CREATE OR REPLACE TEMP TABLE touched AS SELECT units.u FROM units"
+            " WHERE units.unit_type = ? AND units.unit IN (SELECT f.unit FROM forgotten AS f)",
+            [unit_type],
+        )
+        known = int(state.run("SELECT COUNT(*) FROM touched")[0][0])
+        tables = [name for shape in shapes_of(plans) for name in shape.held_tables]
+        copy_touched(state, tables)
+        _take_from_sums(state, plans)
+        for name in ("firsts", "strangers", *tables, "units"):
+            state.run(f"DELETE FROM {name} USING touched WHERE {name}.u = touched.u")
+        for name in _WAITING:
+            state.run(
+                f"DELETE FROM {name} WHERE {name}.unit_type = ?"
+                f" AND {name}.unit IN (SELECT f.unit FROM forgotten AS f)",
+                [unit_type],
+            )
+        for name in ("forgotten", "touched", *(f"{TOUCHED}{name}" for name in ("firsts", *tables))):
+            state.run(f"DROP TABLE {name}")
+    state.run("CHECKPOINT")
+    return known
+
+
+def _take_from_sums(state: State, plans: Sequence[Plan]) -> None:
+    as_of = state.as_of
+    for plan in plans:
+        kept, pivots = sums.held(state, plan), sums.pivots_of(state, plan)
+        if kept is None or pivots is None:
+            continue
+        theirs = sums.evaluate(state, plan, pivots, until=as_of, exposed_before=as_of, prefix=TOUCHED)
+        sums.keep(state, plan, sums.moved(kept, theirs.arms, {}), pivots)
+
+
+def compact(state: State, plans: Sequence[Plan]) -> None:
+    """One row per unit and segment instead of one per refresh, in order of units. Numbers stay the same."""
+    with state.transaction():
+        for shape in shapes_of(plans):
+            added = "".join(f", SUM(h.{one.name}) AS {one.name}" for one in shape.measures)
+            state.run(
+                f"CREATE OR REPLACE TABLE {shape.totals} AS SELECT h.u, h.start, MAX(h.last) AS last,"
+                f" CAST(SUM(h.n) AS BIGINT) AS n{added} FROM {shape.totals} AS h GROUP BY h.u, h.start"
+                " ORDER BY h.u, h.start"
+            )
+            for table in shape.tables:
+                if table.is_of_texts:
+                    state.run(
+                        f"CREATE OR REPLACE TABLE {table.name} AS SELECT DISTINCT h.u, h.start, h.text"
+                        f" FROM {table.name} AS h ORDER BY h.u, h.start"
+                    )
+    state.run("CHECKPOINT")
