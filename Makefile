@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 MEMBERS := engine stats sdk-python server cli examples/shop
 MEMBER_FILES := $(addsuffix /pyproject.toml,$(MEMBERS))
 
-.PHONY: demo test check lint types contracts coverage simulations simulations-page bench screenshots requirements node-modules clean help
+.PHONY: demo test check lint types contracts coverage engine-compiled simulations simulations-page bench screenshots requirements node-modules clean help
 
 help:
 	@echo "make demo   the running product with live demo traffic on http://127.0.0.1:8000"
@@ -41,7 +41,7 @@ demo: $(VENV)/.product
 test: $(VENV)/.develop $(NODE_MODULES)
 	$(BIN)/python -m pytest
 
-check: lint types contracts coverage
+check: lint types contracts coverage engine-compiled
 
 lint: $(VENV)/.develop
 	$(BIN)/ruff format --check .
@@ -56,6 +56,15 @@ contracts: $(VENV)/.develop
 # The whole suite once, with the coverage of engine and stats held at 100 %.
 coverage: $(VENV)/.develop $(NODE_MODULES)
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+# The optional wheel of the engine as machine code, into dist/; then the engine's own tests on what it holds.
+COMPILED := dist/engine-compiled
+engine-compiled: $(VENV)/.develop
+	rm -rf $(COMPILED)
+	cd engine && EQUIPOISE_COMPILED=1 ../$(BIN)/hatchling build -t wheel -d ../$(COMPILED)
+	$(BIN)/python -m zipfile -e $(COMPILED)/*.whl $(COMPILED)/unpacked
+	PYTHONPATH=$(COMPILED)/unpacked $(BIN)/python -c "import equipoise_engine.murmur as m; assert m.IS_COMPILED"
+	PYTHONPATH=$(COMPILED)/unpacked $(BIN)/python -m pytest engine/tests
 
 # Every study at full size, one after the other, and the page of what they find.
 simulations: $(VENV)/.develop
