@@ -9,7 +9,7 @@ import os
 import click
 import django
 
-from equipoise_server.commands import break_glass
+from equipoise_server.commands import break_glass, relay
 from equipoise_server.commands.demo import demo
 
 
@@ -103,6 +103,7 @@ def create_token(email: str, name: str, days: int) -> None:
 
 main.add_command(demo)
 main.add_command(break_glass.command)
+main.add_command(relay.command)
 
 if __name__ == "__main__":
     main()

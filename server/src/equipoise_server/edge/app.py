@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 from equipoise_server.edge.answers import problem_body
 from equipoise_server.edge.members import MembersDoor
-from equipoise_server.edge.snapshot import HealthDoor, SnapshotDoor
+from equipoise_server.edge.snapshot import HealthDoor, RelayDoor, SnapshotDoor
 from equipoise_server.edge.state import EdgeState
 
 
@@ -23,6 +23,7 @@ def build(state: EdgeState, more_routes: Sequence[BaseRoute] = ()) -> ASGIApp:
         routes=[
             Route("/v1/snapshot", SnapshotDoor(state), methods=["GET"]),
             Route("/v1/members/{address}", MembersDoor(state), methods=["GET"]),
+            Route("/v1/relay", RelayDoor(state), methods=["GET"]),
             Route("/v1/health", HealthDoor(state), methods=["GET"]),
             *more_routes,
         ],

@@ -43,6 +43,10 @@ class Stream:
         self._pending = frame
         self._wake.set()
 
+    def add(self, frame: bytes) -> None:
+        """Send this after what still waits."""
+        self.offer(self._pending + frame)
+
     def beat(self) -> None:
         """Send a heartbeat, unless something better waits."""
         if not self._pending:
@@ -125,6 +129,17 @@ class Broadcaster:
         has_lost_keys = before is not None and not before.keys.keys() <= after.keys.keys()
         if self._loop is not None and (frames or has_lost_keys):
             self._loop.call_soon_threadsafe(self._tell, frames, after)
+
+    def pass_on(self, environment_id: UUID, kill: bytes) -> None:
+        """Tell readers of rules a kill at once, before the snapshot that has it; from any thread."""
+
+        def tell() -> None:
+            for stream in self._streams.get(environment_id, ()):
+                if not stream.is_evaluated:
+                    stream.add(kill)
+
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(tell)
 
     def _tell(self, frames: dict[UUID, Frames], view: View) -> None:
         for environment_id, frame in frames.items():

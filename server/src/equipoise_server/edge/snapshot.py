@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.types import Receive, Scope, Send
 
+from equipoise_server.access.values import KeyKind
 from equipoise_server.edge.answers import Refused, answer, answer_json, answer_refused
 from equipoise_server.edge.keys import authenticate, current_view, header, require_server_key
 from equipoise_server.edge.signing import HEADER as SIGNATURE
@@ -30,8 +31,7 @@ class SnapshotDoor:
         require_server_key(key)
         found = current_view(self._state).snapshots.get(key.environment_id)
         if found is None:
-            told = "The environment's configuration could not be loaded yet. Try again in a second."
-            raise Refused(503, "Not ready yet", told, headers={"retry-after": "1"})
+            raise _not_ready()
         headers = {
             "etag": found.etag,
             "cache-control": "private, no-cache",
@@ -49,6 +49,30 @@ class SnapshotDoor:
             await answer(send, 200, found.body, headers | {"content-type": "application/json"})
 
 
+class RelayDoor:
+    """Tells a relay what it needs besides the snapshot: whose a key is, and how numbers were declared."""
+
+    def __init__(self, state: EdgeState) -> None:
+        self._state = state
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        try:
+            key = authenticate(scope, self._state)
+            found = current_view(self._state).snapshots.get(key.environment_id)
+            if found is None:
+                raise _not_ready()
+        except Refused as refused:
+            await answer_refused(send, refused)
+            return
+        told: dict[str, object] = {name: found.document.get(name) for name in ("project", "environment")}
+        told["kind"] = str(key.kind)
+        if key.kind is KeyKind.SERVER:
+            told["revision"] = f"{found.revision.epoch}.{found.revision.number}"
+            told["decimal_flags"] = sorted(found.decimal_flags)
+        await answer_json(send, 200, told)
+
+
 class HealthDoor:
     """Says whether this process can serve, and how old its configuration is."""
 
@@ -63,6 +87,11 @@ class HealthDoor:
         if self._state.signing_key_id:
             told["signing_key_id"] = self._state.signing_key_id
         await answer_json(send, 200 if told["status"] == "ok" else 503, told)
+
+
+def _not_ready() -> Refused:
+    told = "The environment's configuration could not be loaded yet. Try again in a second."
+    return Refused(503, "Not ready yet", told, headers={"retry-after": "1"})
 
 
 def _status(age: float | None) -> str:

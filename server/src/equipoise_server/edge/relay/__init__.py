@@ -1,0 +1,1 @@
+"""A relay: the SDKs' door over what an upstream server says, without a database."""
