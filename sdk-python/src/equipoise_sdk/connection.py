@@ -18,6 +18,8 @@ from equipoise_sdk.spool import SpooledOutbox, moving
 from equipoise_sdk.transport import HttpTransport
 
 LONGEST_CLOSE_SECONDS = 0.9
+FRESHER_SECONDS = 0.3
+"""How long a start waits for something fresher than what serves already."""
 
 
 class Connection:
@@ -25,6 +27,7 @@ class Connection:
 
     def __init__(self, settings: Settings, keeper: Keeper, outbox: Outbox) -> None:
         outside = settings.outside
+        self._keeper = keeper
         self._transport = HttpTransport(settings)
         disk = DiskCache(settings.cache_directory, settings.server_url, settings.key)
         places = Places(self._transport, disk, Shelf(self._transport, disk))
@@ -62,7 +65,8 @@ class Connection:
         """Load what is here, start the loops, and wait for the first answer."""
         self._poller.load(bootstrap)
         self._loops.start()
-        self._loops.wait_for_first_poll(timeout_seconds)
+        longest = FRESHER_SECONDS if self._keeper.serving.snapshot is not None else timeout_seconds
+        self._loops.wait_for_first_poll(min(longest, timeout_seconds))
 
     def after_fork(self) -> None:
         """Begin again in the child, with connections of its own."""

@@ -47,7 +47,8 @@ def connect(  # noqa: PLR0913 - each is one setting; a settings object would onl
         server_url: such as "https://flags.example.org".
         key: a server key of one environment.
         poll_interval_seconds: between two questions for a newer snapshot, while no stream tells of changes.
-        start_timeout_seconds: how long to wait for the first answer; the disk serves meanwhile.
+        start_timeout_seconds: how long to wait for the first answer; 0.3 seconds at most while something
+            serves already, from disk or bootstrap.
         request_timeout_seconds: for one request.
         cache_directory: where the last good snapshot is kept; None keeps none.
         exposure_attributes: names of the attributes that exposures may carry.
