@@ -27,7 +27,7 @@ from equipoise_server.flags.reads import flag_by_key
 from equipoise_server.flags.values import RampStep, Rollout, Rule
 
 Schema = Mapping[str, object]
-READ_ONLY = {"explain", "explain_draft", "plan_power"}
+READ_ONLY = {"explain", "explain_draft", "plan_power", "preview_flag"}
 """POSTs that change nothing, so that a viewer may send them."""
 NEEDS_NO_PROJECT = {"list_projects", "create_project"}
 

@@ -30,11 +30,24 @@ class ContextBody(Strict):
     attributes: Json = {}
 
 
+class FullContextBody(ContextBody):
+    """A context with everything that an evaluation may look at (spec/evaluation.md)."""
+
+    overrides: dict[str, str] = {}
+    clusters: dict[str, str] = {}
+    now: AwareDatetime | None = None
+
+    def context(self) -> dict[str, object]:
+        """As the engine reads it."""
+        content = self.model_dump(exclude={"now"})
+        return content if self.now is None else {**content, "now": self.now.timestamp()}
+
+
 class Explain(Strict):
     """Which flag for whom."""
 
     flag: str
-    context: ContextBody = ContextBody()
+    context: FullContextBody = FullContextBody()
 
 
 class ReplayQuery(Schema):
@@ -101,7 +114,7 @@ def explain(request: HttpRequest, project: str, environment: str, body: Explain)
     """What a context gets of a flag now, and why, step by step. Changes nothing, exposes nobody."""
     place = _place(request, project, environment)
     flags.flag_by_key(place.project_id, body.flag)
-    decision, steps = snapshots.explain(place.id, body.flag, body.context.model_dump())
+    decision, steps = snapshots.explain(place.id, body.flag, body.context.context())
     return explanation_of(decision, steps)
 
 

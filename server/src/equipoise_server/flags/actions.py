@@ -15,6 +15,7 @@ from equipoise_server.flags.editing import (
     UpdateFlagSettings,
     archive_flag,
     create_flag,
+    proposed_node,
     update_flag,
     update_flag_settings,
 )
@@ -107,6 +108,7 @@ __all__ = [
     "kill_group",
     "pause_ramp",
     "pin_flags",
+    "proposed_node",
     "resume_ramp",
     "revoke_preview_links",
     "schedule_ramp",

@@ -27,7 +27,7 @@ from equipoise_server.flags.checks import (
 )
 from equipoise_server.flags.needs import graph_of, needs_problems
 from equipoise_server.flags.pins import refuse_if_needed_by_pinned, refuse_if_pinned
-from equipoise_server.flags.rows import found_flag, found_settings
+from equipoise_server.flags.rows import flag_node, found_flag, found_settings
 from equipoise_server.flags.settings_json import rule_from_json, variants_from_json, variants_to_json
 from equipoise_server.flags.values import (
     Flag,
@@ -248,6 +248,19 @@ def update_flag_settings(actor: Actor, command: UpdateFlagSettings, *, now: date
         if command.confirms_growth:
             entry.confirms_growth()
     return reads.flag(flag.pk)
+
+
+def proposed_node(command: UpdateFlagSettings) -> dict[str, object]:
+    """What an edit would put into the snapshot; refused as the edit itself would be. Changes nothing."""
+    flag = found_flag(command.flag_id)
+    _refuse_archived(flag)
+    row = found_settings(flag, command.environment_id)
+    around = _surroundings(access.project(flag.project_id), variants_from_json(flag.variants))
+    asked = asked_settings(command)
+    needs = needs_problems(flag.key, command.prerequisites, graph_of(row.environment_id))
+    refuse_all(Invalid, all_problems(settings_problems(asked, around), needs))
+    settings = served_json(replace(asked, rules=with_ids_and_salts(command.rules, row)))
+    return flag_node(flag, settings, killed=row.killed_at is not None)
 
 
 def asked_settings(command: UpdateFlagSettings) -> Served:

@@ -12,9 +12,10 @@ from equipoise_server.access.values import Actor, Permission
 from equipoise_server.audit.actions import change
 from equipoise_server.audit.values import Author, Subject
 from equipoise_server.flags import models
+from equipoise_server.flags.checks import PARTS
 from equipoise_server.flags.pins import pins_problem
 from equipoise_server.flags.ramp_rows import found_ramp, ramp_value, steps_from_json, steps_to_json
-from equipoise_server.flags.rollouts import PARTS, found_share, write_share
+from equipoise_server.flags.rollouts import found_share, write_share
 from equipoise_server.flags.rows import found_flag, found_settings
 from equipoise_server.flags.values import Ramp, RampState, RampStep
 from equipoise_server.foundation.due_work import schedule

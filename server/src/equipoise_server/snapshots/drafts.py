@@ -15,6 +15,7 @@ from equipoise_server.experiments.values import Experiment, Iteration
 from equipoise_server.flags import reads as flags
 from equipoise_server.foundation.revisions import Revision
 from equipoise_server.snapshots.composing import Rows, compose
+from equipoise_server.snapshots.lists import lists_of
 
 SAMPLED_UNITS = 5_000
 HELD, ELSEWHERE, OUTSIDE = "held", "another experiment", "outside"
@@ -97,7 +98,7 @@ def _compiled(
         assert isinstance(nodes, dict)
         nodes[run.experiment_key] = {**nodes[run.experiment_key], "eligibility": None}
         del document["hash"]
-    return run, compile_snapshot(document)
+    return run, compile_snapshot(document, lists_of(project.id, document))
 
 
 def _sample(run: Iteration, now: datetime) -> list[dict[str, object]]:

@@ -15,16 +15,30 @@ from equipoise_server.snapshots import keeping, models
 from equipoise_server.snapshots.composing import Document
 from equipoise_server.snapshots.drafts import DraftAnswer, DraftShares, draft_shares, explain_draft
 from equipoise_server.snapshots.lists import lists_of
+from equipoise_server.snapshots.proposals import (
+    FlagShares,
+    Proposed,
+    Served,
+    made_up_contexts,
+    served_by,
+    with_node,
+)
+from equipoise_server.snapshots.recent import recent_contexts
 from equipoise_server.snapshots.values import KeptSnapshot, Replay, ReplayQuestion
 
 __all__ = [
     "DraftAnswer",
     "DraftShares",
+    "FlagShares",
+    "Proposed",
+    "Served",
     "blob",
     "current",
     "draft_shares",
     "explain",
     "explain_draft",
+    "explain_proposed",
+    "flag_shares",
     "preview",
     "replay",
     "snapshot_at",
@@ -52,6 +66,32 @@ def explain(
     """What a context gets of a flag now, and why, step by step."""
     snapshot = preview(environment_id)
     return snapshot.evaluate(flag_key, context, None), snapshot.explain(flag_key, context)
+
+
+def explain_proposed(proposed: Proposed, context: Mapping[str, object]) -> tuple[Decision, tuple[Step, ...]]:
+    """What a context would get of a flag with other settings, and why, step by step."""
+    snapshot = _with(proposed)
+    return snapshot.evaluate(proposed.flag_key, context, None), snapshot.explain(proposed.flag_key, context)
+
+
+def flag_shares(
+    proposed: Proposed, attributes: Mapping[str, object], *, unit_type: str, now: datetime
+) -> FlagShares:
+    """Who gets what: of made-up units with these attributes, and of units that were exposed lately."""
+    project = access.project(access.environment(proposed.environment_id).project_id)
+    recent, reason = recent_contexts(proposed.environment_id, unit_type, now=now)
+    made_up = made_up_contexts(project.unit_types, attributes, now=now)
+    snapshot = _with(proposed)
+    return FlagShares(
+        served_by(snapshot, proposed.flag_key, made_up),
+        served_by(snapshot, proposed.flag_key, recent) if recent else None,
+        reason,
+    )
+
+
+def _with(proposed: Proposed) -> Snapshot:
+    document = keeping.document_of(_found(proposed.environment_id))
+    return _compiled(proposed.environment_id, with_node(document, proposed))
 
 
 def replay(environment_id: UUID, question: ReplayQuestion) -> Replay:
