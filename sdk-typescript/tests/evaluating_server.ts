@@ -18,6 +18,7 @@ export class EvaluatingServer {
   readonly events: Record<string, unknown>[] = [];
   readonly asked: { readonly context: unknown; readonly preview: unknown; readonly status: number }[] = [];
   readonly pages = new Map<string, string>();
+  readonly scripts = new Map<string, string>();
   document = shop(1);
   fault: "hang" | "503" | null = null;
   readonly #streams = new Set<ServerResponse>();
@@ -58,7 +59,8 @@ export class EvaluatingServer {
     for await (const part of request) parts.push(part as Buffer);
     const body = Buffer.concat(parts).toString();
     if (request.method === "OPTIONS") return void response.writeHead(204, CORS).end();
-    if (pathname === "/sdk.js") return void response.writeHead(200, { "content-type": "text/javascript" }).end(this.script);
+    const script = pathname === "/sdk.js" ? this.script : this.scripts.get(pathname);
+    if (script !== undefined) return void response.writeHead(200, { "content-type": "text/javascript" }).end(script);
     if (request.method === "GET" && !pathname.startsWith("/ofrep")) return this.#page(pathname, response);
     if (this.fault === "hang") return;
     if (this.fault === "503") return void response.writeHead(503, CORS).end();
@@ -87,7 +89,8 @@ export class EvaluatingServer {
   #evaluate(request: IncomingMessage, body: string, response: ServerResponse): void {
     const { context } = JSON.parse(body) as { context: Record<string, string> };
     const snapshot = compileSnapshot(this.document);
-    const units = Object.fromEntries(snapshot.unitTypes.map((type) => [type, context[type]]));
+    const named = snapshot.unitTypes.filter((type) => Object.hasOwn(context, type));
+    const units: Record<string, string> = Object.fromEntries(named.map((type) => [type, context[type] ?? ""]));
     const flags = snapshot.evaluateAll({ units, attributes: context }).map((decision) => item(decision, snapshot));
     const eventStreams = [{ type: "sse", url: `${this.url}/ofrep/v1/stream?token=t`, inactivityDelaySec: 120 }];
     const answer = JSON.stringify({ flags, eventStreams });

@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1]
 SUITES = sorted(path.name.removesuffix(".test.ts") for path in PACKAGE.glob("tests/*.test.ts"))
-IN_A_BROWSER = {"browser"}
+IN_A_BROWSER = {"browser", "openfeature_web"}
 WITHIN_SECONDS = 120
 
 pytestmark = pytest.mark.node

@@ -40,6 +40,26 @@ export interface Exposing extends When {
   readonly attributes?: Table | null;
 }
 
+/** The head of the snapshot in use; null before there is one. */
+export interface Scope {
+  readonly project: string | null;
+  readonly environment: string | null;
+  readonly epoch: number | null;
+  readonly revision: number | null;
+  readonly unitTypes: readonly string[];
+  /** The type of ids that are given without one. */
+  readonly defaultUnitType: string | null;
+}
+
+const NOWHERE: Scope = {
+  project: null,
+  environment: null,
+  epoch: null,
+  revision: null,
+  unitTypes: [],
+  defaultUnitType: null,
+};
+
 /** Where events go. */
 export interface Reports {
   readonly queued: number;
@@ -160,10 +180,12 @@ export class Client {
     return this.#parts.keeper.onChange(listener);
   }
 
-  /** The unit types of the project, and the one of ids that are given without a type; null before a snapshot. */
-  get unitTypes(): { readonly all: readonly string[]; readonly default: string } | null {
+  /** Whose flags these are, of which moment, and which types of units the project has. */
+  get scope(): Scope {
     const { snapshot } = this.#parts.keeper.serving;
-    return snapshot === null ? null : { all: snapshot.unitTypes, default: snapshot.defaultUnitType };
+    if (snapshot === null) return NOWHERE;
+    const { project, environment, epoch, revision, unitTypes, defaultUnitType } = snapshot;
+    return { project, environment, epoch, revision, unitTypes, defaultUnitType };
   }
 
   get status(): Status {
