@@ -55,9 +55,14 @@ def test_one_record_makes_one_revision_of_each_environment_it_touches() -> None:
         with change(OPERATOR, "team.join", a_subject(), now=NOW) as inner:
             inner.touches(development.id)
             inner.touches(production.id)
-    assert revisions.current(development.id) == revisions.current(production.id) == Revision(1, 2)
+    assert (
+        revisions.current(development.id)
+        == revisions.current(production.id)
+        == Revision(revisions.epoch_at(NOW), 2)
+    )
     newest = AuditRecord.objects.latest("number")
-    assert newest.revisions == {str(development.id): "1.2", str(production.id): "1.2"}
+    told = f"{revisions.epoch_at(NOW)}.2"
+    assert newest.revisions == {str(development.id): told, str(production.id): told}
 
 
 def test_a_subjects_history_is_its_own_and_newest_first() -> None:

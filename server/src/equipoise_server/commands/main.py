@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import click
 import django
@@ -99,6 +100,64 @@ def create_token(email: str, name: str, days: int) -> None:
     if person is None:
         raise click.ClickException(f"Nobody with the address {email} has an account here.")
     click.echo(issue_api_token(person.pk, name, life=timedelta(days=days), now=timezone.now()))
+
+
+@main.command()
+@click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
+def backup(target: Path) -> None:
+    """Copy the embedded configuration store to a file, while the server runs."""
+    from equipoise_server.commands.backups import NotPossible
+    from equipoise_server.commands.backups import backup as copied
+
+    try:
+        size = copied(_embedded_store(), target)
+    except (NotPossible, OSError) as cause:
+        raise click.ClickException(str(cause)) from cause
+    click.echo(f"{target} holds the configuration store: {size:,} bytes.")
+
+
+@main.command()
+@click.argument("source", type=click.Path(dir_okay=False, path_type=Path))
+def restore(source: Path) -> None:
+    """Put a backup in place of the embedded configuration store. Stop serve and worker first."""
+    from equipoise_server.commands.backups import NotPossible
+    from equipoise_server.commands.backups import restore as put_back
+
+    try:
+        put_back(source, _embedded_store())
+    except (NotPossible, OSError) as cause:
+        raise click.ClickException(str(cause)) from cause
+    _begin_epochs(migrates=True)
+
+
+@main.command("new-epoch")
+def new_epoch() -> None:
+    """Begin a new epoch of every environment: after restoring PostgreSQL from a backup."""
+    _begin_epochs(migrates=False)
+
+
+def _embedded_store() -> Path:
+    django.setup()
+    from django.conf import settings
+
+    database = settings.DATABASES["default"]
+    if not database["ENGINE"].endswith("sqlite3"):
+        told = "The store is PostgreSQL: use pg_dump and pg_restore, then “equipoise-server new-epoch”."
+        raise click.ClickException(told)
+    return Path(database["NAME"])
+
+
+def _begin_epochs(*, migrates: bool) -> None:
+    django.setup()
+    from django.core.management import call_command
+    from django.utils import timezone
+
+    from equipoise_server.commands.backups import begin_epochs
+
+    if migrates:
+        call_command("migrate", interactive=False, verbosity=0)
+    count = begin_epochs(now=timezone.now())
+    click.echo(f"{count} environments begin a new epoch: clients take what they get now for newer.")
 
 
 main.add_command(demo)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -17,6 +17,7 @@ from django.db.models import F
 
 from equipoise_server.foundation.models import EnvironmentRevision
 
+EPOCHS_BEGIN = datetime(2020, 1, 1, tzinfo=UTC)
 CHANNEL = "equipoise_revisions"
 """The PostgreSQL channel on which commits of new revisions are announced."""
 
@@ -85,7 +86,7 @@ def advance(
     """Give the environment its next revision; its payload is vetted and kept, or refused by raising."""
     with transaction.atomic():
         row, _ = EnvironmentRevision.objects.select_for_update().get_or_create(
-            environment_id=environment_id, defaults={"changed_at": now}
+            environment_id=environment_id, defaults={"epoch": epoch_at(now), "changed_at": now}
         )
         row.number += 1
         row.changed_at = now
@@ -96,6 +97,18 @@ def advance(
         transaction.on_commit(_tell_subscribers, robust=True)
         _tell_other_processes()
         return revision
+
+
+def epoch_at(now: datetime) -> int:
+    """The epoch of what is created now: what is made anew outranks what clients keep of before."""
+    return max(1, int((now - EPOCHS_BEGIN).total_seconds()))
+
+
+def begin_epoch(environment_id: UUID, *, now: datetime) -> None:
+    """Within a change that advances, after a restore: number from one, above all that was served."""
+    row = EnvironmentRevision.objects.select_for_update().get(environment_id=environment_id)
+    row.epoch, row.number = max(row.epoch + 1, epoch_at(now)), 0
+    row.save(update_fields=["epoch", "number"])
 
 
 def skip(environment_id: UUID, count: int) -> None:

@@ -30,6 +30,7 @@ _VERBS = {
     "environment.unkill": "turned back on everything in",
     "break_glass.kill": "took over a kill by break-glass in",
     "break_glass.lift": "noted that a kill by break-glass was lifted in",
+    "environment.begin_epoch": "began, after a restore, a new epoch of",
     "segment.create": "created the segment",
     "segment.update": "changed the segment",
     "metric.create": "created the metric",
