@@ -36,5 +36,5 @@ def assert_true(state: State, plan: Plan, stored: Stored, now: int) -> None:
     assert_equal(kept, by_hand(plan, stored, now, now))
     midnight = now - now % DAY
     for until, before in ((now, now), (midnight, midnight), (midnight, midnight - DAY)):
-        found = sums.evaluate(state, plan, [0.0] * len(plan.columns), until=until, exposed_before=before)
+        found = sums.evaluate(state, plan, [0.0] * len(plan.columns), sums.Scope(until, before))
         assert_equal(dict(found.arms), by_hand(plan, stored, until, before))

@@ -29,7 +29,7 @@ def found_rows(plan: Plan, span: Span, exposures: Path, tracks: Path) -> dict[st
     query = units_query(plan.columns, raw_source(plan, span, exposures=[exposures], tracks=[tracks]))
     rows = duckdb.connect(":memory:").execute(query.sql(dialect="duckdb")).fetchall()
     return {
-        unit: UnitRow(unit, arm, bool(crossed), tuple(numbers)) for unit, arm, _, crossed, *numbers in rows
+        unit: UnitRow(unit, arm, bool(crossed), tuple(numbers)) for _, unit, arm, _, crossed, *numbers in rows
     }
 
 

@@ -50,7 +50,8 @@ class RawSource:
     def firsts(self) -> exp.Select:
         """The first exposure of each unit decides its arm, whatever it met later."""
         seen = exp.Subquery(this=self._seen(), alias=exp.TableAlias(this=exp.to_identifier("seen")))
-        query = select(*(col("seen", name) for name in ("unit", "arm", "first_at", "is_crossed")))
+        held = (col("seen", name) for name in ("unit", "arm", "first_at", "is_crossed"))
+        query = select(named(col("seen", "unit"), "pair"), *held)
         is_first = eq(col("seen", "place"), whole(1))
         until = exposed_before(self.engine, self.span)
         return where(from_(query, seen), is_first, lt(col("seen", "seen_at"), until))

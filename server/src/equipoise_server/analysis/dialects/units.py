@@ -45,6 +45,7 @@ from equipoise_server.analysis.dialects.sql import (
 )
 from equipoise_server.metrics.values import Align, Fact
 
+_FIRSTS = ("pair", "unit", "arm", "first_at", "is_crossed")
 ADDITIVE = {Reduction.TOTAL, Reduction.ANY}
 
 
@@ -60,7 +61,7 @@ class Source(Protocol):
     """Where atoms come from: raw events of some engine, or rollups."""
 
     def firsts(self) -> exp.Select:
-        """(unit, arm, first_at, is_crossed) of every unit of the arms."""
+        """(pair, unit, arm, first_at, is_crossed) of every unit of the arms; a pair is a unit in one run."""
 
     def totals(self, measures: Sequence[Measure]) -> Iterator[Totals]:
         """Rows for all measures, in as many parts as the source has."""
@@ -73,16 +74,16 @@ class Source(Protocol):
 
 
 def units_query(columns: Sequence[Column], source: Source) -> exp.Select:
-    """(unit, arm, first_at, is_crossed, y0 … yk) per exposed unit; without events its numbers are 0."""
+    """(pair, unit, arm, first_at, is_crossed, y0 … yk) per exposed unit; without events its numbers are 0."""
     stages = [*_stages(columns, source)]
     held = {name: stage for stage in stages for name in stage.names}
     numbers = [
         named(_final(column, held[y(place)].name, y(place)), y(place)) for place, column in enumerate(columns)
     ]
-    query = select(*(col("firsts", name) for name in ("unit", "arm", "first_at", "is_crossed")), *numbers)
+    query = select(*(col("firsts", name) for name in _FIRSTS), *numbers)
     query = from_(query, "firsts")
     for stage in stages:
-        query = join(query, stage.name, eq(col(stage.name, "unit"), col("firsts", "unit")), side="left")
+        query = join(query, stage.name, eq(col(stage.name, "pair"), col("firsts", "pair")), side="left")
     query = within(query, "firsts", source.firsts())
     for stage in stages:
         for name, part in stage.parts:
@@ -146,9 +147,9 @@ def _stages(columns: Sequence[Column], source: Source) -> Iterator[_Stage]:
 
 
 def _totals(placed: Sequence[tuple[int, Column]], rows: exp.Select) -> exp.Select:
-    numbers = [named(_added(column), y(place)) for place, column in placed]
+    numbers = [named(added_up(column), y(place)) for place, column in placed]
     found = _joined([column for _, column in placed], rows)
-    return group(from_(select(col("done", "unit"), *numbers), _aliased(found, "done")), col("done", "unit"))
+    return group(from_(select(col("done", "pair"), *numbers), _aliased(found, "done")), col("done", "pair"))
 
 
 def _joined(columns: Sequence[Column], rows: exp.Select) -> exp.Select:
@@ -156,7 +157,7 @@ def _joined(columns: Sequence[Column], rows: exp.Select) -> exp.Select:
     at, first = col("atoms", "moment"), col("firsts", "first_at")
     names = [name for name in rows.named_selects if name not in {"unit", "moment"}]
     query = select(
-        col("firsts", "unit"), named(at, "moment"), first, named(sub(at.copy(), first.copy()), "after"),
+        col("firsts", "pair"), named(at, "moment"), first, named(sub(at.copy(), first.copy()), "after"),
         *(col("atoms", name) for name in names),
     )  # fmt: skip
     query = from_(query, "firsts")
@@ -173,7 +174,8 @@ def _joined(columns: Sequence[Column], rows: exp.Select) -> exp.Select:
     )
 
 
-def _added(column: Column) -> exp.Expr:
+def added_up(column: Column) -> exp.Expr:
+    """An additive column from rows `done` (moment, first_at, after, measures), to be grouped by unit."""
     value = col("done", measure_of(column).name)
     counted = _in_window(column)
     if column.reduction is Reduction.ANY:
@@ -197,8 +199,8 @@ def _unique(place: int, column: Column, source: Source) -> _Stage:
     counted = exp.Count(this=exp.Distinct(expressions=[when(_in_window(column), col("done", "text"))]))
     found = _joined([column], source.texts(column.fact))
     number_ = exp.Cast(this=counted, to=exp.DataType.build("DOUBLE"))
-    query = from_(select(col("done", "unit"), named(number_, y(place))), _aliased(found, "done"))
-    return _Stage(name, (y(place),), ((name, group(query, col("done", "unit"))),))
+    query = from_(select(col("done", "pair"), named(number_, y(place))), _aliased(found, "done"))
+    return _Stage(name, (y(place),), ((name, group(query, col("done", "pair"))),))
 
 
 def _funnel(place: int, column: Column, source: Source) -> _Stage:
@@ -207,17 +209,17 @@ def _funnel(place: int, column: Column, source: Source) -> _Stage:
     for step, fact in enumerate((column.fact, *column.steps)):
         name, before = f"funnel{place}_{step}", f"funnel{place}_{step - 1}"
         found = from_(
-            where(select(col("done", "unit"), named(col("done", "moment"), "moment")), _in_window(column)),
+            where(select(col("done", "pair"), named(col("done", "moment"), "moment")), _in_window(column)),
             _aliased(_joined([column], source.instants(fact)), "done"),
         )
-        query = select(col("taken", "unit"), named(smallest(col("taken", "moment")), "step_at"))
+        query = select(col("taken", "pair"), named(smallest(col("taken", "moment")), "step_at"))
         query = from_(query, _aliased(found, "taken"))
         if step:
             later = gt(col("taken", "moment"), col(before, "step_at"))
-            query = join(query, before, all_of(eq(col(before, "unit"), col("taken", "unit")), later))
-        parts.append((name, group(query, col("taken", "unit"))))
+            query = join(query, before, all_of(eq(col(before, "pair"), col("taken", "pair")), later))
+        parts.append((name, group(query, col("taken", "pair"))))
     last = f"funnel{place}"
-    through = select(col(parts[-1][0], "unit"), named(number(1.0), y(place)))
+    through = select(col(parts[-1][0], "pair"), named(number(1.0), y(place)))
     parts.append((last, from_(through, parts[-1][0])))
     return _Stage(last, (y(place),), tuple(parts))
 
@@ -230,8 +232,8 @@ def _unanswered(place: int, column: Column, source: Source) -> _Stage:
     late = gt(col("done", "answered_at"), add(col("done", "moment"), whole(span(column.within))))
     is_open = exp.Paren(this=exp.Or(this=is_null(col("done", "answered_at")), expression=late))
     counted = when(all_of(eq(col("done", "asks"), whole(1)), _in_window(column), is_open), number(1.0))
-    query = from_(select(col("done", "unit"), named(total(counted), y(place))), asked_as(asked))
-    return _Stage(name, (y(place),), ((asked, found), (name, group(query, col("done", "unit")))))
+    query = from_(select(col("done", "pair"), named(total(counted), y(place))), asked_as(asked))
+    return _Stage(name, (y(place),), ((asked, found), (name, group(query, col("done", "pair")))))
 
 
 def asked_as(name: str) -> exp.Expr:
@@ -271,4 +273,4 @@ def _aliased(query: exp.Expr, name: str) -> exp.Expr:
     return exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier(name)))
 
 
-__all__ = ["Source", "Totals", "not_null", "sums_query", "units_query", "y"]
+__all__ = ["Source", "Totals", "added_up", "not_null", "sums_query", "units_query", "y"]

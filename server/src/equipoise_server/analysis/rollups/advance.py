@@ -110,19 +110,24 @@ def _advance(work: _Work, pivots: Pivots) -> Advanced:
         run = run_of(plan)
         kept = sums.held(state, plan) or {}
         sums.keep(state, plan, sums.moved(kept, before[run], after[run]), sums.pivots_of(state, plan) or [])
-    for plan in work.made:
-        make_sums(state, plan, pivots.get(run_of(plan), {}), now=work.head.now)
+    make_sums(state, work.made, pivots, now=work.head.now)
     state.run("UPDATE ledger SET arrival = ?, as_of = ?", [work.head.through, work.head.now])
     (touched,) = state.run("SELECT COUNT(*) FROM touched")[0]
     built, made = (shape.event for shape in work.missing), (run_of(plan) for plan in work.made)
     return Advanced(touched, torn, tuple(built), tuple(made))
 
 
-def make_sums(state: State, plan: Plan, pivots: Mapping[str, float], *, now: int) -> None:
-    """Add up all units of a run, shifted by these pivots."""
-    shift = [pivots.get(column.name, 0.0) for column in plan.columns]
-    found = sums.evaluate(state, plan, shift, until=now, exposed_before=now)
-    sums.keep(state, plan, found.arms, shift)
+def make_sums(state: State, plans: Sequence[Plan], pivots: Pivots, *, now: int) -> None:
+    """Add up all units of some runs, shifted by the pivots of each."""
+    shifts = {run_of(plan): _shift(plan, pivots.get(run_of(plan), {})) for plan in plans}
+    shifted = [(plan, shifts[run_of(plan)]) for plan in plans]
+    found = sums.evaluate_all(state, shifted, sums.Scope(now, now))
+    for plan, shift in shifted:
+        sums.keep(state, plan, found[run_of(plan)].arms, shift)
+
+
+def _shift(plan: Plan, pivots: Mapping[str, float]) -> list[float]:
+    return [pivots.get(column.name, 0.0) for column in plan.columns]
 
 
 def _take_news(work: _Work) -> None:
@@ -163,12 +168,9 @@ def _evaluate_touched(work: _Work) -> dict[str, Mapping[str, sums.ArmSums]]:
     if not work.moving or not state.run("SELECT COUNT(*) FROM touched")[0][0]:
         return {run_of(plan): {} for plan in work.moving}
     copy_touched(state, [name for shape in (*work.ready, *work.missing) for name in shape.held_tables])
-    return {
-        run_of(plan): sums.evaluate(
-            state, plan, sums.pivots_of(state, plan) or [], until=now, exposed_before=now, prefix=TOUCHED
-        ).arms
-        for plan in work.moving
-    }
+    shifted = [(plan, sums.pivots_of(state, plan) or []) for plan in work.moving]
+    found = sums.evaluate_all(state, shifted, sums.Scope(now, now, TOUCHED))
+    return {run: one.arms for run, one in found.items()}
 
 
 def copy_touched(state: State, tables: Sequence[str]) -> None:

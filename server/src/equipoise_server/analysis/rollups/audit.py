@@ -29,7 +29,7 @@ def moved_sums_mismatches(state: State, plan: Plan) -> tuple[Mismatch, ...]:
     if kept is None or pivots is None:
         return ()
     as_of = state.as_of
-    found = sums.evaluate(state, plan, pivots, until=as_of, exposed_before=as_of)
+    found = sums.evaluate(state, plan, pivots, sums.Scope(as_of, as_of))
     return mismatches(plan, kept, found.arms)
 
 

@@ -49,7 +49,7 @@ def _take_from_sums(state: State, plans: Sequence[Plan]) -> None:
         kept, pivots = sums.held(state, plan), sums.pivots_of(state, plan)
         if kept is None or pivots is None:
             continue
-        theirs = sums.evaluate(state, plan, pivots, until=as_of, exposed_before=as_of, prefix=TOUCHED)
+        theirs = sums.evaluate(state, plan, pivots, sums.Scope(as_of, as_of, TOUCHED))
         sums.keep(state, plan, sums.moved(kept, theirs.arms, {}), pivots)
 
 

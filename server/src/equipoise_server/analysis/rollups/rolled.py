@@ -7,50 +7,52 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from equipoise_server.analysis.columns import Column
 from equipoise_server.analysis.dialects.measures import Measure, fact_name
 from equipoise_server.analysis.dialects.sql import (
+    add,
     col,
-    eq,
     from_,
     lt,
+    mul,
     named,
     select,
-    text,
     when,
     where,
     whole,
 )
 from equipoise_server.analysis.dialects.units import Totals, units_query
-from equipoise_server.analysis.plan import Plan
-from equipoise_server.analysis.rollups.shape import run_of, totals_name
+from equipoise_server.analysis.rollups.shape import totals_name
 from equipoise_server.metrics.values import Fact
 
 UNTIL, EXPOSED_BEFORE = "until", "exposed_before"
+PAIRS = 2**40
+"""More than there are units: a pair's number says its run and its unit."""
 
 
 @dataclass(frozen=True, slots=True)
 class RolledSource:
-    """One run's exposures and segments. `prefix` names copies that hold some units only.
+    """Exposures and segments of some runs. `prefix` names copies that hold some units only.
 
-    Two parameters remain open in every statement: $until, a midnight or the state's own instant, and
-    $exposed_before.
+    Parameters remain open in every statement: $runs, $arms, $exposed_before, and $until, a midnight or the
+    state's own instant. So runs with the same columns share one statement, however many they are.
     """
 
-    plan: Plan
     prefix: str = ""
 
     def firsts(self) -> exp.Select:
-        """The run's first exposures; crossed if it met another arm in time."""
+        """The runs' first exposures; crossed if the unit met another arm in time."""
         crossed = when(lt(col("held", "crossed_at"), _given(UNTIL)), whole(1), whole(0))
         query = select(
+            named(add(mul(_place("runs", "run"), whole(PAIRS)), col("held", "u")), "pair"),
             named(col("held", "u"), "unit"),
-            col("held", "arm"),
+            named(_place("arms", "arm"), "arm"),
             col("held", "first_at"),
             named(crossed, "is_crossed"),
         )
         return where(
             from_(query, self._table("firsts")),
-            eq(col("held", "run"), text(run_of(self.plan))),
+            exp.Anonymous(this="list_contains", expressions=[_given("runs"), col("held", "run")]),
             lt(col("held", "first_at"), _given(EXPOSED_BEFORE)),
         )
 
@@ -80,14 +82,15 @@ class RolledSource:
         )
 
 
-def rows_statement(plan: Plan, prefix: str = "") -> str:
-    """(arm's place in the plan, is_crossed, y0 … yk) per exposed unit."""
-    rows = units_query(plan.columns, RolledSource(plan, prefix)).sql(dialect="duckdb")
-    arms = ", ".join(text(arm).sql(dialect="duckdb") for arm in plan.arms)
-    return (
-        f"SELECT list_position([{arms}], rows.arm) AS arm, rows.* EXCLUDE (unit, arm, first_at)"
-        f" FROM ({rows}) AS rows"
-    )
+def rows_statement(columns: Sequence[Column], prefix: str = "") -> str:
+    """(places of the run and the arm among those given, is_crossed, y0 … yk) per exposed unit."""
+    rows = units_query(columns, RolledSource(prefix)).sql(dialect="duckdb")
+    return f"SELECT rows.pair // {PAIRS} AS run, rows.* EXCLUDE (pair, unit, first_at) FROM ({rows}) AS rows"
+
+
+def _place(among: str, column: str) -> exp.Expr:
+    """Where a column's text stands among those given, from 1."""
+    return exp.Anonymous(this="list_position", expressions=[_given(among), col("held", column)])
 
 
 def _given(name: str) -> exp.Expr:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise_server.analysis.columns import Column
 from equipoise_server.analysis.plan import Plan
 from equipoise_server.analysis.rollups.rolled import rows_statement
 from equipoise_server.analysis.rollups.shape import plan_hash, run_of
@@ -47,26 +49,61 @@ class Evaluated:
     largest: Mapping[str, Floats]
 
 
-def evaluate(
-    state: State, plan: Plan, pivots: Sequence[float], *, until: int, exposed_before: int, prefix: str = ""
-) -> Evaluated:
-    """Sums over the units of a run, or over those in copies of the tables with a prefix."""
-    statement = _statement(plan, prefix)
-    given = {"until": until, "exposed_before": exposed_before}
-    found = state.database.execute(statement, given).fetchnumpy()
-    k = len(plan.columns)
-    arm, crossed = np.asarray(found["arm"]), np.asarray(found["is_crossed"])
-    numbers = np.ones((len(arm), k + 1))
-    for place, pivot in enumerate(pivots):
-        numbers[:, place + 1] = np.asarray(found[f"y{place}"]) - pivot
-    arms, tops = {}, {}
-    for place, key in enumerate(plan.arms, 1):
-        mine = arm == place
-        rows = numbers[mine]
-        if len(rows):
-            arms[key] = ArmSums(int(crossed[mine].sum()), rows.T @ rows)
-            tops[key] = rows[:, 1:].max(axis=0) + np.asarray(pivots) if k else np.zeros(0)
-    return Evaluated(arms, tops)
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which units count: exposed before an instant, by what they did until another; copies have a prefix."""
+
+    until: int
+    exposed_before: int
+    prefix: str = ""
+
+
+def evaluate(state: State, plan: Plan, pivots: Sequence[float], scope: Scope) -> Evaluated:
+    """Sums over the units of a run."""
+    return evaluate_all(state, [(plan, pivots)], scope)[run_of(plan)]
+
+
+def evaluate_all(
+    state: State, shifted: Sequence[tuple[Plan, Sequence[float]]], scope: Scope
+) -> dict[str, Evaluated]:
+    """Sums over the units of each run, by run; one statement for all that have the same columns."""
+    alike: dict[str, list[tuple[Plan, Sequence[float]]]] = defaultdict(list)
+    for plan, pivots in shifted:
+        alike[repr(plan.columns)].append((plan, pivots))
+    found: dict[str, Evaluated] = {}
+    for key, group in alike.items():
+        found |= _evaluate_alike(state, key, group, scope)
+    return found
+
+
+def _evaluate_alike(
+    state: State, key: str, group: Sequence[tuple[Plan, Sequence[float]]], scope: Scope
+) -> dict[str, Evaluated]:
+    columns = group[0][0].columns
+    arms = [*dict.fromkeys(arm for plan, _ in group for arm in plan.arms)]
+    given = {
+        "until": scope.until, "exposed_before": scope.exposed_before, "arms": arms,
+        "runs": [run_of(plan) for plan, _ in group],
+    }  # fmt: skip
+    rows = state.database.execute(_statement(key, columns, scope.prefix), given).fetchnumpy()
+    met = np.asarray(rows["run"]) * (len(arms) + 1) + np.asarray(rows["arm"])
+    order = np.argsort(met, kind="stable")
+    numbers = np.ones((len(met), len(columns) + 1))
+    for place in range(len(columns)):
+        numbers[:, place + 1] = np.asarray(rows[f"y{place}"])[order]
+    crossed, met = np.asarray(rows["is_crossed"])[order], met[order]
+    found = {}
+    for number, (plan, pivots) in enumerate(group, 1):
+        sums, tops = {}, {}
+        for arm in plan.arms:
+            mine = number * (len(arms) + 1) + arms.index(arm) + 1
+            low, high = np.searchsorted(met, [mine, mine + 1])
+            if low < high:
+                part = numbers[low:high] - np.array([0.0, *pivots])
+                sums[arm] = ArmSums(int(crossed[low:high].sum()), part.T @ part)
+                tops[arm] = numbers[low:high, 1:].max(axis=0) if columns else np.zeros(0)
+        found[run_of(plan)] = Evaluated(sums, tops)
+    return found
 
 
 def held(state: State, plan: Plan) -> dict[str, ArmSums] | None:
@@ -115,11 +152,10 @@ def moved(
     return {arm: sums for arm, sums in arms.items() if sums.units}
 
 
-def _statement(plan: Plan, prefix: str) -> str:
-    """Made once per plan: writing SQL costs more than running it on a few units."""
-    key = (plan_hash(plan), prefix)
-    if key not in _statements:
+def _statement(key: str, columns: Sequence[Column], prefix: str) -> str:
+    """Made once per set of columns: writing SQL costs more than running it on a few units."""
+    if (key, prefix) not in _statements:
         if len(_statements) >= _MOST_STATEMENTS:
             _statements.clear()
-        _statements[key] = rows_statement(plan, prefix)
-    return _statements[key]
+        _statements[key, prefix] = rows_statement(columns, prefix)
+    return _statements[key, prefix]
