@@ -1,0 +1,44 @@
+"""Builds the TypeScript package and runs its suites in Node."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+WITHIN_SECONDS = 120
+
+
+@functools.cache
+def build() -> None:
+    """Make modules of the package and its tests; the compiler checks every type on the way."""
+    _node("build.mjs")
+
+
+def run_suite(name: str, settings: Mapping[str, str] | None = None) -> None:
+    """Run one compiled suite: every test has to pass, and none may be skipped."""
+    said = _node("--test", "--test-reporter=tap", f"build/tests/{name}.test.js", settings=settings)
+    counted = dict(re.findall(r"^# (pass|fail|skipped|todo) (\d+)$", said, re.MULTILINE))
+    assert int(counted["pass"]) > 0, said
+    assert {counted[kind] for kind in ("fail", "skipped", "todo")} == {"0"}, said
+
+
+def _node(*arguments: str, settings: Mapping[str, str] | None = None) -> str:
+    node = shutil.which("node")
+    assert node is not None
+    run = subprocess.run(
+        [node, *arguments],
+        cwd=PACKAGE,
+        env={**os.environ, **(settings or {})},
+        capture_output=True,
+        text=True,
+        timeout=WITHIN_SECONDS,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
