@@ -47,7 +47,7 @@ for (const domain of DOMAINS) {
   test(`${domain}: a change is seen, and taken back`, async () => {
     const client = OpenFeature.getClient(domain);
     const isOn = () => client.getBooleanValue("changing", false, ANNA);
-    assert.equal(await isOn(), true);
+    await eventually(isOn);
     await post("changing", "kill");
     await eventually(async () => !(await isOn()));
     assert.equal((await client.getBooleanDetails("changing", true, ANNA)).reason, "DISABLED");
