@@ -110,7 +110,9 @@ def test_every_launch_check_leads_to_a_step_of_the_wizard() -> None:
         "arms.0.key": WizardStep.VARIANTS,
         "metrics.1.margin": WizardStep.METRICS,
         "alpha": WizardStep.PLAN,
-        "slot_share": WizardStep.AUDIENCE,
+        "slot_share": WizardStep.RANDOMISATION,
+        "switchback.starts_at": WizardStep.RANDOMISATION,
+        "ramp.0.after_hours": WizardStep.AUDIENCE,
         "eligibility": WizardStep.AUDIENCE,
         "mde_relative": WizardStep.PLAN,
     }

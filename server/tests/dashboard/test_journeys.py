@@ -55,8 +55,11 @@ def _design(client: Client) -> None:
     steps = {
         "audience": {
             "joined_by": "all", "clause.0.attribute": "country", "clause.0.operator": "in",
-            "clause.0.value": "DE, AT", "clause.0.is": "is", "share": "50", "unit_type": "user", "layer": "",
-            "slot_share": "100",
+            "clause.0.value": "DE, AT", "clause.0.is": "is", "share": "50", "ramp.0.after": "", "ramp.0.share": "",
+        },
+        "randomisation": {
+            "spillover": "none", "scheme": "units", "unit_type": "user", "layer": "", "slot_share": "100",
+            "surface": "",
         },
         "variants": {
             "flag.0": "checkout-button", "control": "0",
@@ -74,7 +77,7 @@ def _design(client: Client) -> None:
             "planned_days": "14",
         },
     }  # fmt: skip
-    following = ["variants", "metrics", "plan", "review"]
+    following = ["randomisation", "variants", "metrics", "plan", "review"]
     for (step, form), after in zip(steps.items(), following, strict=True):
         version = _version_in(client, f"{EXPERIMENT}/edit/{step}")
         answer = client.post(f"{EXPERIMENT}/edit/{step}", {**form, "version": version, "do": "save"})

@@ -213,7 +213,7 @@ def archive_experiment(
 
 
 @router.post(EXPERIMENT + "/ramp/pause", response=ExperimentShape)
-def pause_ramp(
+def pause_experiment_ramp(
     request: HttpRequest, response: HttpResponse, project: str, experiment: str, body: Reason
 ) -> Experiment:
     """Keep the gate as wide as it is until somebody resumes the ramp."""
@@ -223,7 +223,7 @@ def pause_ramp(
 
 
 @router.post(EXPERIMENT + "/ramp/resume", response=ExperimentShape)
-def resume_ramp(
+def resume_experiment_ramp(
     request: HttpRequest, response: HttpResponse, project: str, experiment: str, body: Reason
 ) -> Experiment:
     """Go on with the ramp; its remaining steps move back by the length of the pause."""

@@ -8,9 +8,12 @@ from equipoise_server.dashboard import themes
 from equipoise_server.dashboard.views import (
     experiments,
     flags,
+    holdouts,
     home,
     imports,
+    layers,
     metrics,
+    planning_aids,
     sessions,
     settings,
     wizard,
@@ -22,11 +25,14 @@ _experiments: list[URLPattern | URLResolver] = [
     path("/<key>", experiments.one),
     path("/<key>/edit/<step>", wizard.edit),
     path("/<key>/power", wizard.power),
+    path("/<key>/audience", planning_aids.audience),
     path("/<key>/launch", wizard.launch),
     path("/<key>/stop", experiments.stop),
     path("/<key>/restart", experiments.restart),
     path("/<key>/widen", experiments.widen),
     path("/<key>/archive", experiments.archive),
+    path("/<key>/pause", experiments.pause_ramp),
+    path("/<key>/resume", experiments.resume_ramp),
     path("/<key>/decide", experiments.decide),
     path("/<key>/<tab>", experiments.one),
 ]
@@ -54,13 +60,22 @@ _settings: list[URLPattern | URLResolver] = [
     path("/kill", settings.kill),
     path("/unkill", settings.unkill),
 ]
+_holdouts: list[URLPattern | URLResolver] = [
+    path("", holdouts.listing),
+    path("/new", holdouts.new),
+    path("/<key>", holdouts.one),
+    path("/<key>/seasons", holdouts.season),
+    path("/<key>/close", holdouts.close),
+    path("/<key>/release", holdouts.release),
+]
 _place: list[URLPattern | URLResolver] = [
     path("", home.home),
     path("/experiments", include(_experiments)),
     path("/flags", include(_flags)),
     path("/metrics", include(_metrics)),
     path("/import", imports.past),
-    path("/layers", home.layers),
+    path("/layers", layers.layers),
+    path("/holdouts", include(_holdouts)),
     path("/activity", home.activity),
     path("/settings", include(_settings)),
 ]

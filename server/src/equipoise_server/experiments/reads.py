@@ -15,7 +15,9 @@ from equipoise_server.experiments.checks import judge
 from equipoise_server.experiments.holdout_rows import all_holdouts, holdout_by_key
 from equipoise_server.experiments.launch_checks import LAUNCH_CHECKS, flags_set
 from equipoise_server.experiments.launch_facts import launch_facts
-from equipoise_server.experiments.rows import experiment_value, iteration_value, layer_room
+from equipoise_server.experiments.ramp_timing import due_at
+from equipoise_server.experiments.rows import experiment_value, holding, iteration_value, layer_room
+from equipoise_server.experiments.scheduling import arm_digits, treated_share_by_hour
 from equipoise_server.experiments.shipping_checks import SHIPPING_CHECKS, ShippingFacts
 from equipoise_server.experiments.snapshot_pieces import as_if_launched, expected_coverings, pieces
 from equipoise_server.experiments.values import (
@@ -23,6 +25,7 @@ from equipoise_server.experiments.values import (
     Covering,
     Experiment,
     ExperimentsPayload,
+    Holding,
     Holdout,
     Iteration,
     LayerRoom,
@@ -30,6 +33,30 @@ from equipoise_server.experiments.values import (
 )
 from equipoise_server.flags import reads as flags
 from equipoise_server.foundation.refusals import NotFound, Problem
+
+__all__ = [
+    "analysable_iterations",
+    "arm_digits",
+    "coverings",
+    "decision_checks",
+    "due_at",
+    "experiment",
+    "experiment_by_key",
+    "experiments_of",
+    "experiments_setting",
+    "holdings_of",
+    "holdout",
+    "holdouts_of",
+    "iteration",
+    "launch_checks",
+    "layers_of",
+    "payload",
+    "payload_with",
+    "running_iterations",
+    "shipping_facts",
+    "surfaces_of",
+    "treated_share_by_hour",
+]
 
 UNDECIDED = (Status.RUNNING, Status.STOPPED)
 
@@ -120,6 +147,13 @@ def layers_of(environment_id: UUID) -> tuple[LayerRoom, ...]:
     rows = models.Layer.objects.filter(environment_id=environment_id).select_related("inside")
     rows = rows.prefetch_related(held)
     return tuple(layer_room(row, row.held.all()) for row in rows.order_by("key"))
+
+
+def holdings_of(environment_id: UUID) -> tuple[Holding, ...]:
+    """Who held, or holds, which slots of the environment's layers, oldest first; imported runs hold none."""
+    rows = models.Iteration.objects.filter(environment_id=environment_id, is_imported=False)
+    held = rows.select_related("experiment", "layer").prefetch_related("held").order_by("started_at", "pk")
+    return tuple(holding(row) for row in held if row.layer is not None)
 
 
 def payload(environment_id: UUID) -> ExperimentsPayload:

@@ -10,7 +10,7 @@ from equipoise_server.experiments.allocation import SLOT_COUNT, slot_count
 from equipoise_server.experiments.design_json import design_from_json
 from equipoise_server.experiments.evidence_json import decision_from_json, verdict_from_json
 from equipoise_server.experiments.timing_json import schedule_from_json
-from equipoise_server.experiments.values import Experiment, Iteration, LayerRoom, Status, StopCause
+from equipoise_server.experiments.values import Experiment, Holding, Iteration, LayerRoom, Status, StopCause
 
 
 def experiment_value(row: models.Experiment) -> Experiment:
@@ -59,6 +59,21 @@ def iteration_value(row: models.Iteration, experiment: models.Experiment) -> Ite
         gates=_gates(row),
         ramp_paused_at=row.ramp_paused_at,
         ramp_delay=row.ramp_delay,
+    )
+
+
+def holding(row: models.Iteration) -> Holding:
+    """The slots of a run; its layer, its experiment and what it still holds are joined."""
+    assert row.layer is not None  # only imported runs have none
+    return Holding(
+        layer_key=row.layer.key,
+        experiment_key=row.experiment.key,
+        iteration=row.number,
+        slots=tuple((first, end) for first, end in row.slots),
+        since=row.started_at,
+        planned_end_at=row.planned_end_at,
+        ended_at=row.stopped_at,
+        is_held=bool(row.held.all()),
     )
 
 

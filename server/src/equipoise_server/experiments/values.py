@@ -374,6 +374,21 @@ class LayerRoom:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """Slots of a layer that one run holds, or held, and until when."""
+
+    layer_key: str
+    experiment_key: str
+    iteration: int
+    slots: tuple[tuple[int, int], ...]
+    since: datetime
+    planned_end_at: datetime | None
+    ended_at: datetime | None
+    """When it stopped; its slots stay with it until people have decided."""
+    is_held: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ExperimentsPayload:
     """What the experiments of one environment put into its snapshot (spec/evaluation.md)."""
 

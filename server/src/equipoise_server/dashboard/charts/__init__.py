@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from equipoise_server.dashboard.charts.calendars import schedule_grid, slot_calendar
 from equipoise_server.dashboard.charts.forest import forest
 from equipoise_server.dashboard.charts.over_time import curves_over_time, p_over_time
 from equipoise_server.dashboard.charts.planning import mde_by_week
@@ -12,12 +13,14 @@ from equipoise_server.dashboard.charts.values import (
     Canvas,
     Curve,
     ForestRow,
+    HeldSpan,
     Mark,
     PlanPoint,
     SlotSpan,
 )
 
 __all__ = [
-    "NARROW", "WIDE", "Canvas", "Curve", "ForestRow", "Mark", "PlanPoint", "SlotSpan", "curves_over_time",
-    "forest", "legend_mark", "mde_by_week", "p_over_time", "slot_map",
+    "NARROW", "WIDE", "Canvas", "Curve", "ForestRow", "HeldSpan", "Mark", "PlanPoint", "SlotSpan",
+    "curves_over_time", "forest", "legend_mark", "mde_by_week", "p_over_time", "schedule_grid",
+    "slot_calendar", "slot_map",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 
 
@@ -89,3 +89,15 @@ class SlotSpan:
     end: int
     holder: str
     href: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldSpan:
+    """Slots of a layer that somebody holds for some time, and the same in words."""
+
+    first: int
+    end: int
+    since: datetime
+    until: datetime
+    holder: str
+    told: str

@@ -8,6 +8,12 @@ from enum import StrEnum
 
 from equipoise_server.dashboard.forms import Form, Reader, choice, filled
 from equipoise_server.dashboard.pages.clauses import clause_texts, read_condition
+from equipoise_server.dashboard.pages.randomisation_forms import (
+    ramp_texts,
+    randomisation_texts,
+    read_ramp,
+    read_randomisation,
+)
 from equipoise_server.experiments.values import Arm, BreachAction, Design, MetricRole, PlannedMetric
 from equipoise_server.flags.values import Flag
 from equipoise_server.foundation.refusals import Problem
@@ -21,6 +27,7 @@ class WizardStep(StrEnum):
 
     HYPOTHESIS = "hypothesis"
     AUDIENCE = "audience"
+    RANDOMISATION = "randomisation"
     VARIANTS = "variants"
     METRICS = "metrics"
     PLAN = "plan"
@@ -30,7 +37,11 @@ class WizardStep(StrEnum):
 FORM_STEPS = tuple(step for step in WizardStep if step is not WizardStep.REVIEW)
 _FIELDS = {
     WizardStep.HYPOTHESIS: ("hypothesis", "name", "owner"),
-    WizardStep.AUDIENCE: ("eligibility", "unit_type", "audience_parts_per_million", "layer", "slot_share"),
+    WizardStep.AUDIENCE: ("eligibility", "audience_parts_per_million", "ramp"),
+    WizardStep.RANDOMISATION: (
+        "spillover", "unit_type", "cluster_type", "cluster_count", "switchback", "layer", "slot_share",
+        "surface", "only_differing",
+    ),
     WizardStep.VARIANTS: ("arms", "control"),
     WizardStep.METRICS: ("metrics",),
     WizardStep.PLAN: (
@@ -67,10 +78,8 @@ def read_step(step: WizardStep, form: Form, design: Design) -> tuple[Design, lis
 def _audience_texts(design: Design) -> dict[str, str]:
     return {
         **clause_texts(design.eligibility),
-        "unit_type": design.unit_type,
         "share": f"{design.audience_parts_per_million / 10_000:g}",
-        "layer": design.layer,
-        "slot_share": f"{design.slot_share * 100:g}",
+        **ramp_texts(design),
     }
 
 
@@ -79,15 +88,13 @@ def _read_hypothesis(reader: Reader, design: Design) -> Design:
 
 
 def _read_audience(reader: Reader, design: Design) -> Design:
-    share, slots = reader.percent("share", "The share"), reader.percent("slot_share", "The part of the layer")
+    share = reader.percent("share", "The share")
     eligibility = read_condition(reader.form, reader.problems)
     return replace(
         design,
         eligibility=eligibility,
-        unit_type=reader.form.text("unit_type", design.unit_type),
         audience_parts_per_million=design.audience_parts_per_million if share is None else round(share * 1e6),
-        layer=reader.form.text("layer"),
-        slot_share=design.slot_share if slots is None else slots,
+        ramp=read_ramp(reader),
     )
 
 
@@ -263,6 +270,7 @@ def _read_plan(reader: Reader, design: Design) -> Design:
 
 _TEXTS: dict[WizardStep, Callable[[Design], Mapping[str, str | Sequence[str]]]] = {
     WizardStep.AUDIENCE: _audience_texts,
+    WizardStep.RANDOMISATION: randomisation_texts,
     WizardStep.VARIANTS: _variants_texts,
     WizardStep.METRICS: _metrics_texts,
     WizardStep.PLAN: _plan_texts,
@@ -270,6 +278,7 @@ _TEXTS: dict[WizardStep, Callable[[Design], Mapping[str, str | Sequence[str]]]] 
 _READERS: dict[WizardStep, Callable[[Reader, Design], Design]] = {
     WizardStep.HYPOTHESIS: _read_hypothesis,
     WizardStep.AUDIENCE: _read_audience,
+    WizardStep.RANDOMISATION: read_randomisation,
     WizardStep.VARIANTS: _read_variants,
     WizardStep.METRICS: _read_metrics,
     WizardStep.PLAN: _read_plan,

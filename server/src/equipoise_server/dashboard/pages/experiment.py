@@ -12,7 +12,9 @@ from equipoise_server.analysis.values import Report
 from equipoise_server.dashboard import words
 from equipoise_server.dashboard.badges import Badge, badge_of, days_left, needs_decision
 from equipoise_server.dashboard.forms import Form
+from equipoise_server.dashboard.pages import course
 from equipoise_server.dashboard.pages.activity import ActivityLine
+from equipoise_server.dashboard.pages.course import RampPanel, SchedulePanel
 from equipoise_server.dashboard.pages.figures import ArmNames
 from equipoise_server.dashboard.pages.health import HealthTab
 from equipoise_server.dashboard.pages.metrics import margin_words
@@ -28,6 +30,7 @@ from equipoise_server.experiments.values import (
     PlannedMetric,
     Status,
 )
+from equipoise_server.flags.values import Flag
 from equipoise_server.metrics.values import Metric, MetricKind
 
 
@@ -103,6 +106,8 @@ class ExperimentHead:
     version: int
     gate_parts_per_million: int
     stop_reason: str
+    killed_flags: tuple[str, ...]
+    ended_by_kill: bool
     waits_for_stop: bool
     """The evidence suffices to decide, but it still runs."""
     decision: Decision | None
@@ -138,6 +143,10 @@ class DesignTab:
     metrics: tuple[PlannedMetricLine, ...]
     flags: tuple[str, ...]
     baseline: str
+    randomised: str = ""
+    spillover: str = ""
+    ramp: RampPanel | None = None
+    schedule: SchedulePanel | None = None
 
     def in_role(self, role: MetricRole) -> tuple[PlannedMetricLine, ...]:
         """The metrics planned in a role."""
@@ -186,6 +195,8 @@ class Shown:
     experiment: Experiment
     iteration: Iteration | None
     report: Report | None
+    flags: tuple[Flag, ...] = ()
+    """The project's flags, to tell which are killed."""
 
     @property
     def arms(self) -> ArmNames:
@@ -230,6 +241,8 @@ def experiment_head(
         version=experiment.version,
         gate_parts_per_million=_gate(experiment, iteration),
         stop_reason=iteration.stop_reason if iteration else "",
+        killed_flags=course.killed_flags(design, iteration, shown.flags),
+        ended_by_kill=course.was_ended_by_a_kill(iteration),
         waits_for_stop=experiment.status is Status.RUNNING and needs_decision(badge_of(experiment, now)),
         decision=decided,
         decided_arm=arm_names(design).name(decided.arm) if decided else "",
@@ -273,6 +286,9 @@ def design_tab(experiment: Experiment, iteration: Iteration | None, catalogue: S
         metrics=tuple(PlannedMetricLine(planned, by_key.get(planned.key)) for planned in design.metrics),
         flags=tuple(dict.fromkeys(flag for arm in design.arms for flag in arm.values)),
         baseline="" if design.baseline is None else words.measure(design.baseline, display),
+        randomised=course.randomised_words(design),
+        spillover=course.SPILLOVERS[design.spillover],
+        schedule=course.schedule_panel(iteration),
     )
 
 

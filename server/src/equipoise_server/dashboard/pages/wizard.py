@@ -13,10 +13,13 @@ from equipoise_server.dashboard.charts import PlanPoint, mde_by_week
 from equipoise_server.dashboard.charts.small import SLOTS
 from equipoise_server.dashboard.charts.values import Canvas
 from equipoise_server.dashboard.forms import Form
+from equipoise_server.dashboard.pages.advice import Advice
 from equipoise_server.dashboard.pages.design_forms import WizardStep, step_of_field
+from equipoise_server.dashboard.pages.draft_preview import AudiencePanel, WhoGetsWhat
 from equipoise_server.dashboard.pages.experiment import DesignTab
 from equipoise_server.dashboard.pages.figures import Figure, Table
 from equipoise_server.dashboard.pages.flags import value_texts
+from equipoise_server.dashboard.pages.randomisation_forms import Scheme
 from equipoise_server.experiments.values import Check, Design, LayerRoom
 from equipoise_server.flags.values import Flag, Segment
 from equipoise_server.metrics.values import Metric
@@ -74,6 +77,11 @@ class WizardPage:
     design: Design
     unit_types: tuple[str, ...] = ()
     layers: tuple[LayerRoom, ...] = ()
+    surfaces: tuple[str, ...] = ()
+    scheme: Scheme = Scheme.UNITS
+    advice: Advice | None = None
+    ramp_count: int = 0
+    audience: AudiencePanel | None = None
     segments: tuple[Segment, ...] = ()
     clause_count: int = 0
     flags: tuple[Flag, ...] = ()
@@ -92,11 +100,13 @@ class WizardPage:
     @property
     def layer_options(self) -> list[Option]:
         """An own layer, or one of the environment's with its free room."""
-        shared = [
-            (layer.key, f"{layer.name or layer.key}: {words.percent(layer.free_slots / SLOTS, 0)} free")
-            for layer in self.layers
-        ]
+        shared = [(layer.key, _layer_words(layer)) for layer in self.layers if not layer.is_own]
         return [("", "a layer of its own"), *shared]
+
+    @property
+    def cluster_options(self) -> list[Option]:
+        """The project's unit types as clusters."""
+        return [("", "choose one"), *self.unit_options]
 
     @property
     def flag_options(self) -> list[Option]:
@@ -127,6 +137,7 @@ class ReviewPage:
     checks: tuple[CheckLine, ...]
     may_launch: bool
     power: PowerPanel
+    preview: WhoGetsWhat
 
     @property
     def step(self) -> WizardStep:
@@ -137,6 +148,13 @@ class ReviewPage:
     def faults(self) -> int:
         """How many conditions are not met."""
         return sum(not line.check.passed for line in self.checks)
+
+
+def _layer_words(layer: LayerRoom) -> str:
+    kind = f", nested in {layer.inside}" if layer.inside else ""
+    kind += ", takes whom others leave" if layer.is_launch else ""
+    free = words.percent(layer.free_slots / SLOTS, 0)
+    return f"{layer.name or layer.key}: {free} free, by {layer.unit_type}{kind}"
 
 
 def step_links(checks: Sequence[Check]) -> tuple[StepLink, ...]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from django.http import HttpResponse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from equipoise_server.access.values import Permission
 from equipoise_server.analysis import reads as analysis
 from equipoise_server.audit import reads as audit
 from equipoise_server.dashboard.forms import Form, Reader, choice, posted, small_number
 from equipoise_server.dashboard.pages import experiment as pages
 from equipoise_server.dashboard.pages.activity import activity_lines
+from equipoise_server.dashboard.pages.course import RampPanel, ramp_panel
 from equipoise_server.dashboard.pages.experiment import (
     ArmToShip,
     DecidePage,
@@ -27,8 +30,9 @@ from equipoise_server.dashboard.views.home import environment_names
 from equipoise_server.dashboard.visits import Visit, done, frame_of, in_place, not_done, show
 from equipoise_server.experiments import actions
 from equipoise_server.experiments import reads as experiments
-from equipoise_server.experiments.actions import Archive, Decide, Restart, Stop, Widen
+from equipoise_server.experiments.actions import Archive, Decide, PauseRamp, Restart, ResumeRamp, Stop, Widen
 from equipoise_server.experiments.values import DecisionKind, Experiment, Status
+from equipoise_server.flags import reads as flags
 from equipoise_server.foundation.refusals import Conflict, Invalid, NotFound, Problem, Refusal
 from equipoise_server.metrics import reads as metrics
 
@@ -64,7 +68,8 @@ def one(visit: Visit, key: str, tab: str = Tab.RESULTS) -> HttpResponse:
 
 def _shown(found: Experiment, *, run: int | None = None) -> Shown:
     iteration = pages.iteration_shown(found, run)
-    return Shown(found, iteration, analysis.report_of(iteration.id) if iteration else None)
+    report = analysis.report_of(iteration.id) if iteration else None
+    return Shown(found, iteration, report, flags.flags_of(found.project_id))
 
 
 def _head(visit: Visit, shown: Shown) -> ExperimentHead:
@@ -83,12 +88,22 @@ def _opened(visit: Visit, tab: Tab, shown: Shown) -> ExperimentPage:
             return ExperimentPage(head, tab, health=health_tab(shown.report, shown.arms))
         case Tab.DESIGN:
             catalogue = metrics.metrics_of(visit.project.id, archived=True)
-            design = pages.design_tab(shown.experiment, iteration, catalogue)
+            design = replace(
+                pages.design_tab(shown.experiment, iteration, catalogue), ramp=_ramp(visit, shown)
+            )
             return ExperimentPage(head, tab, design=design)
         case Tab.ACTIVITY:
             entries = audit.of_subject("experiment", shown.experiment.id)
             lines = activity_lines(entries, environment_names(visit))
             return ExperimentPage(head, tab, activity=lines)
+
+
+def _ramp(visit: Visit, shown: Shown) -> RampPanel | None:
+    design = shown.iteration.design if shown.iteration else shown.experiment.design
+    return ramp_panel(
+        design, shown.iteration, now=visit.now, may_pause=visit.may(Permission.EXPERIMENT_STOP),
+        may_resume=visit.may(Permission.EXPERIMENT_LAUNCH),
+    )  # fmt: skip
 
 
 def _moved(visit: Visit, key: str, move: Callable[[Experiment, Form], str]) -> HttpResponse:
@@ -139,6 +154,30 @@ def widen(visit: Visit, key: str) -> HttpResponse:
         command = Widen(found.id, form.version(), round(share * 1_000_000), form.text("reason"))
         actions.widen(visit.actor, command, now=visit.now)
         return f"The audience is now {share * 100:g} %."
+
+    return _moved(visit, key, move)
+
+
+@require_POST
+@in_place
+def pause_ramp(visit: Visit, key: str) -> HttpResponse:
+    """Take no further step of the ramp for now."""
+
+    def move(found: Experiment, form: Form) -> str:
+        actions.pause_ramp(visit.actor, PauseRamp(found.id, form.text("reason")), now=visit.now)
+        return "The ramp is paused; the share stays as it is."
+
+    return _moved(visit, key, move)
+
+
+@require_POST
+@in_place
+def resume_ramp(visit: Visit, key: str) -> HttpResponse:
+    """Go on with the ramp."""
+
+    def move(found: Experiment, form: Form) -> str:
+        actions.resume_ramp(visit.actor, ResumeRamp(found.id, form.text("reason")), now=visit.now)
+        return "The ramp goes on; its steps moved back by the length of the pause."
 
     return _moved(visit, key, move)
 

@@ -10,7 +10,6 @@ from equipoise_server.audit import reads as audit
 from equipoise_server.dashboard.forms import small_number
 from equipoise_server.dashboard.pages.activity import ActivityLine, ActivityPage, activity_lines
 from equipoise_server.dashboard.pages.home import HomePage, first_steps, killed_in, needs_of, running_of
-from equipoise_server.dashboard.pages.places import layers_page
 from equipoise_server.dashboard.visits import Visit, frame_of, in_place, show
 from equipoise_server.experiments import reads as experiments
 from equipoise_server.flags import reads as flags
@@ -47,14 +46,6 @@ def _recent(visit: Visit) -> tuple[ActivityLine, ...]:
     entries = audit.of_project(visit.project.id, limit=_LOOK_BACK)
     told = [entry for entry in entries if entry.action != "experiment.verdict"]
     return activity_lines(told[:_RECENT], environment_names(visit))
-
-
-@require_safe
-@in_place
-def layers(visit: Visit) -> HttpResponse:
-    """Who holds which slots of which layer."""
-    page = layers_page(experiments.layers_of(visit.environment.id))
-    return show(visit, "layers.html", page, frame=frame_of(visit, "Layers", section="layers"))
 
 
 @require_safe

@@ -14,7 +14,7 @@ from equipoise_server.dashboard.forms import Form, asked, posted
 from equipoise_server.dashboard.pages import design_forms as forms
 from equipoise_server.dashboard.pages.clauses import clause_count
 from equipoise_server.dashboard.pages.design_forms import WizardStep
-from equipoise_server.dashboard.pages.experiment import design_tab
+from equipoise_server.dashboard.pages.randomisation_forms import ramp_count, scheme_of
 from equipoise_server.dashboard.pages.wizard import (
     NewExperimentPage,
     PowerPanel,
@@ -25,6 +25,7 @@ from equipoise_server.dashboard.pages.wizard import (
     power_panel,
     step_links,
 )
+from equipoise_server.dashboard.views import planning_aids
 from equipoise_server.dashboard.visits import Visit, done, frame_of, in_place, not_done, show
 from equipoise_server.experiments import actions
 from equipoise_server.experiments import reads as experiments
@@ -136,8 +137,15 @@ def _with_choices(visit: Visit, page: WizardPage) -> WizardPage:
     project_id, form = visit.project.id, page.form
     if page.step is WizardStep.AUDIENCE:
         return replace(
-            page, unit_types=visit.project.unit_types, clause_count=clause_count(form),
-            layers=experiments.layers_of(visit.environment.id), segments=flags.segments_of(project_id),
+            page, clause_count=clause_count(form), segments=flags.segments_of(project_id),
+            ramp_count=ramp_count(form), audience=planning_aids.audience_size(visit, page.design),
+        )  # fmt: skip
+    if page.step is WizardStep.RANDOMISATION:
+        design, _ = forms.read_step(page.step, form, page.design)
+        return replace(
+            page, unit_types=visit.project.unit_types, advice=planning_aids.advice(visit, design),
+            layers=experiments.layers_of(visit.environment.id), scheme=scheme_of(design),
+            surfaces=experiments.surfaces_of(project_id),
         )  # fmt: skip
     if page.step is WizardStep.VARIANTS:
         known = {flag.key: flag for flag in flags.flags_of(project_id)}
@@ -197,9 +205,9 @@ def _review(visit: Visit, found: Experiment) -> HttpResponse:
     checks = experiments.launch_checks(found, visit.environment, visit.now)
     page = ReviewPage(
         key=found.key, name=found.name, environment=visit.environment.name, links=step_links(checks),
-        version=found.version, design=design_tab(found, None, metrics.metrics_of(visit.project.id)),
+        version=found.version, design=planning_aids.planned(visit, found),
         checks=check_lines(checks), may_launch=visit.may(Permission.EXPERIMENT_LAUNCH),
-        power=_power(visit, found.design),
+        power=_power(visit, found.design), preview=planning_aids.preview(visit, found),
     )  # fmt: skip
     frame = frame_of(visit, "Review", section="experiments", crumbs=_crumbs(visit, found))
     return show(visit, "wizard/review.html", page, frame=frame)
