@@ -152,6 +152,20 @@ test("a store that fails costs no value", () => {
   assert.ok([2, 3].includes(client.number("plans", 0, ANNA)));
 });
 
+test("a page gets the values of its visitor, safely written, and no rule", () => {
+  const flags = shop(1)["flags"] as Record<string, object>;
+  const risky = { ...flags["theme"], variants: { plain: { text: "</script><script>alert(1)//\u2028" } } };
+  const client = inMemory(shop(1, { flags: { ...flags, risky } }));
+  const script = client.bootstrapScript(ANNA, { nonce: 'n"1' });
+  assert.match(script, /^<script nonce="n1">self\.__EQUIPOISE__=[^<>\u2028]*<\/script>$/);
+  const brought = JSON.parse(/=(\{.*\})</.exec(script)?.[1] ?? "") as { flags: { key: string; value: unknown }[]; units: object };
+  assert.deepEqual(brought.flags.map(({ key }) => key), client.evaluateAll(ANNA).map(({ flagKey }) => flagKey));
+  assert.deepEqual(brought.flags.at(-1)?.value, { text: "</script><script>alert(1)//\u2028" });
+  assert.deepEqual(brought.units, ANNA.units);
+  assert.ok(!script.includes("split1"));
+  assert.deepEqual(client.recorded, []);
+});
+
 test("bad arguments are refused all at once", async () => {
   const bad = { pollIntervalSeconds: -1, verifyKeys: ["short"], queueSize: 0 };
   await assert.rejects(connect("ftp://x", "", bad), (cause: Error) => {

@@ -1,7 +1,8 @@
 /** What an application calls: decide, expose, track. Nothing here throws for what the world does. */
 import { failure, type Decision } from "../core/decisions.js";
 import { previewed, type Overrides } from "../core/previews.js";
-import type { Context, Json, Table } from "../core/values.js";
+import { isObject, type Context, type Json, type Table } from "../core/values.js";
+import { broughtOf, scriptOf } from "../delivery/bootstrap.js";
 import { chosenAttributes, encoded, exposure, track, type Report, type TrackDetails } from "../reporting/events.js";
 import { Exposed, exposureKey } from "../reporting/exposed.js";
 import { Troubles, type Logger } from "../reporting/troubles.js";
@@ -156,6 +157,17 @@ export class Client {
   /** Report that something happened to the units of a context; its attributes are not sent. */
   track(eventName: string, context: Context, details: TrackDetails & When = {}): void {
     this.#report("track", details.at, () => track(eventName, context, details));
+  }
+
+  /**
+   * Return a script element for the head of a page that this server renders: the values of one context, for
+   * `@equipoise/sdk/browser` to begin with. Nothing is exposed by it, and no rule is in it.
+   * @param nonce of the page's content security policy, if it has one
+   */
+  bootstrapScript(context: Context, { nonce = null }: { readonly nonce?: string | null } = {}): string {
+    const { epoch, revision } = this.scope;
+    const units = isObject(context?.units) ? context.units : {};
+    return scriptOf(broughtOf(this.evaluateAll(context), units, `${epoch}.${revision}`), nonce);
   }
 
   /** Return what a link to a preview asks to see, for `context.overrides`; empty when its token is void. */
