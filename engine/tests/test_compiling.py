@@ -28,6 +28,23 @@ def test_a_decision_can_be_copied_pickled_and_written_as_json() -> None:
     assert isinstance(copy.deepcopy(decision), Decision)
 
 
+def test_equal_decisions_are_one_in_a_set() -> None:
+    decision = enrolled()
+    assert len({decision, enrolled(), decision._replace(value="other", unit="u0")}) == 2
+    assert decision != decision._replace(value="other")
+    assert decision != "green"
+
+
+def test_a_decision_shows_its_members() -> None:
+    decision = Decision.of(flag_key="button", value="grey", reason=Reason.DEFAULT)
+    assert repr(decision).startswith("Decision(flag_key='button', value='grey', variant=None, reason=<Reason")
+
+
+def test_a_decision_has_no_other_members() -> None:
+    with pytest.raises(TypeError, match="no mood, weather"):
+        enrolled()._replace(weather="fine", mood="odd")
+
+
 @pytest.mark.parametrize("change", ["clear", "popitem"])
 def test_copied_metadata_cannot_be_changed_either(change: str) -> None:
     metadata: Any = pickle.loads(pickle.dumps(enrolled())).metadata

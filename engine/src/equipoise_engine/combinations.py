@@ -37,8 +37,9 @@ class Every(Test):
         try:
             for clause in self.clauses:
                 value = attributes.get(clause.attribute)
-                if clause.texts is not None:
-                    if value not in clause.texts:
+                texts = clause.texts
+                if texts is not None:
+                    if value not in texts:
                         return False
                 elif (  # NaN is on no side of a bound
                     not (type(value) is int or is_number(value))

@@ -145,7 +145,7 @@ class Compiled:
         # Callers may change objects that they get, so they get copies.
         self._copies = flag.refusals.kind == "object"
 
-    def evaluate(self, context: object, code_default: object) -> Decision:
+    def evaluate(self, context: object, code_default: object) -> Decision:  # noqa: C901 - calls cost more
         """Decide for a context and a code default."""
         kind = type(code_default)
         if kind is not self._kind and kind is not self._other_kind:
@@ -159,8 +159,9 @@ class Compiled:
             and type(units := context.get("units")) is dict
             and type(attributes := context.get("attributes")) is dict
         ):
-            is_linked = len(context) > 2 and "overrides" in context  # noqa: PLR2004 - the two from above
-            steps = self._linked_steps if is_linked else self._steps
+            steps = self._steps
+            if len(context) > 2 and "overrides" in context:  # noqa: PLR2004 - the two from above
+                steps = self._linked_steps
         else:
             parts = context_parts(context)
             if parts is None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mypy_extensions import i64
 
 _blank = object.__new__
+_HEADLESS = (-1, "", "")  # for sizes that need a long head, and for no unit at all
 
 
 def slot_edges(slots: Slots) -> tuple[int, ...]:
@@ -108,8 +109,10 @@ class TextSplit(Decider):
         "_edges",
         "_first",
         "_gate",
+        "_has_more",
         "_heads",
         "_high",
+        "_is_whole",
         "_later",
         "_low",
         "_salts",
@@ -121,11 +124,13 @@ class TextSplit(Decider):
         self._arms = arms = Arms(experiment, answers)
         self._first, self._bound, self._later = arms.first, arms.first_bound, arms.later
         self._salts = (experiment.layer.salt, experiment.salt)
-        self._heads = (0, "", "")
+        self._heads = _HEADLESS
         self._gate = None if experiment.gate is None else GateTest(experiment.gate)
         edges = slot_edges(experiment.slots)
+        self._edges = edges
         self._low, self._high = (edges[0], edges[-1]) if edges else (0, 0)
-        self._edges = edges if len(edges) > 2 else None  # noqa: PLR2004 - one range has two edges
+        self._is_whole = edges == (0, HASH_SPACE)
+        self._has_more = self._gate is not None or len(edges) > 2  # noqa: PLR2004 - one range has two edges
 
     def decide(self, units: Units, _context: object) -> Found:
         """Answer, or pass."""
@@ -135,14 +140,13 @@ class TextSplit(Decider):
         size, layer, split = self._heads
         if len(unit) != size:
             size, layer, split = self._headed(len(unit))
-            if size == 0:
+            if size < 0:
                 return self._unusual(unit)
-        place = HASH_TEXT(layer + unit, 0, False)
-        if not self._low <= place < self._high:
-            return None
-        if self._edges is not None and not bisect_right(self._edges, place) & 1:
-            return None
-        if self._gate is not None and not self._gate.passes(unit):
+        if not self._is_whole:
+            place = HASH_TEXT(layer + unit, 0, False)
+            if not self._low <= place < self._high:
+                return None
+        if self._has_more and not self._passes(unit):
             return None
         drawn = HASH_TEXT(split + unit, 0, False)
         made = _blank(Decision)  # half the time of a call of the class
@@ -156,12 +160,11 @@ class TextSplit(Decider):
     def _headed(self, size: int) -> tuple[int, str, str]:
         """Return what the hashes of units of a size begin with; most units of a type are of one size.
 
-        A size of 0 stands for one without a short head. What is returned is kept as a whole, so that
-        threads may share it.
+        What is returned is kept as a whole, so that threads may share it.
         """
         longest = size + max(map(len, self._salts)) + 1
         if size == 0 or longest >= LENGTH_OF_ASCII:
-            return 0, "", ""
+            return _HEADLESS
         layer, split = (f"{ASCII_HEADS[len(text) + 1 + size]}{text}:" for text in self._salts)
         self._heads = (size, layer, split)
         return self._heads
@@ -172,12 +175,15 @@ class TextSplit(Decider):
         if unit is None:
             return Skip.UNIT_MISSING
         layer, split = self._salts
-        place = hash_unit(layer, unit)
-        if not bisect_right(self._edges or (self._low, self._high), place) & 1:
-            return None
-        if self._gate is not None and not self._gate.passes(unit):
+        if not self._low <= hash_unit(layer, unit) < self._high or not self._passes(unit):
             return None
         return Decision(self._arms.drawn(hash_unit(split, unit)), unit)
+
+    def _passes(self, unit: str) -> bool:
+        """Tell whether a unit between the outer edges is between the inner ones, and inside the gate."""
+        if not bisect_right(self._edges, hash_unit(self._salts[0], unit)) & 1:
+            return False
+        return self._gate is None or self._gate.passes(unit)
 
 
 @final
