@@ -67,7 +67,7 @@ def operations() -> Iterator[Operation]:
 
 
 OPERATIONS = {operation.id: operation for operation in operations()}
-NO_REPORT_YET = {"get_report", "export_report"}
+NO_REPORT_YET = {"get_report", "export_report", "export_moments"}
 OF_LISTS_ALONE = {"is_member"}
 QUERY = {
     "at": "2036-03-02T09:00:00Z",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid5
@@ -22,6 +22,10 @@ class Visit:
     arm: str
     at: datetime
     did: tuple[tuple[str, float | None, timedelta], ...] = ()
+    attributes: Mapping[str, object] | None = None
+    """What the exposure says of the unit."""
+    differs: bool | None = None
+    cluster: str | None = None
 
 
 def visited(iteration: Iteration, visits: Iterable[Visit], *, now: datetime) -> None:
@@ -36,7 +40,9 @@ def _events(iteration: Iteration, visits: Iterable[Visit]) -> Iterator[Event]:
         yield Exposure(
             id=_id(iteration, visit.unit, f"exposure-{visit.arm}-{place}"), at=visit.at,
             experiment=iteration.experiment_key, iteration=iteration.number, flag="checkout-button",
-            variant=visit.arm, unit_type=unit_type, unit=visit.unit, revision=1,
+            variant=visit.arm, unit_type=unit_type, unit=visit.unit, revision=1, differs=visit.differs,
+            attributes=None if visit.attributes is None else dict(visit.attributes),
+            cluster_type=None if visit.cluster is None else "city", cluster=visit.cluster,
         )  # fmt: skip
         for number, (name, value, delay) in enumerate(visit.did):
             yield Track(

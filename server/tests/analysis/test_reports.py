@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from people import NOW
-from scenes import a_design, a_draft_experiment, a_running_experiment, a_shop, launched
+from scenes import Shop, a_design, a_draft_experiment, a_running_experiment, a_shop, launched
 from traffic import Visit, visited
 
 from equipoise_server.analysis import models, reads
@@ -23,6 +23,11 @@ from equipoise_server.experiments.values import Arm, Experiment, Iteration, Verd
 pytestmark = pytest.mark.django_db
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MIDNIGHT = NOW.replace(hour=0) + DAY
+
+
+def a_sequence(shop: Shop) -> Experiment:
+    """A running experiment that plans no looks, so that its intervals are sequences."""
+    return a_running_experiment(shop, design=a_design(looks=None))
 
 
 def iteration_of(experiment: Experiment) -> Iteration:
@@ -74,7 +79,7 @@ def numbers_in(document: object) -> Iterator[float]:
 
 
 def test_fifty_thousand_against_forty_eight_thousand_shows_no_metric_number_anywhere() -> None:
-    iteration = iteration_of(a_running_experiment(a_shop()))
+    iteration = iteration_of(a_sequence(a_shop()))
     visited(iteration, split(50_000, 48_000), now=NOW + 2 * HOUR)
     report = refreshed(iteration, NOW + 3 * HOUR)
     assert report.verdict is VerdictState.WITHHELD_SRM
@@ -85,8 +90,10 @@ def test_fifty_thousand_against_forty_eight_thousand_shows_no_metric_number_anyw
     assert "50,000 (Grey) and 48,000 (Green)" in report.withheld.explanation
     assert "The chance of that is 1 in 6.0 billion" in report.withheld.explanation
     assert report.withheld.what_to_check
-    p_value = report.srm.p_value
-    assert set(numbers_in(models.StoredReport.objects.get().report)) == {50_000, 48_000, 0.5, 0, p_value}
+    told = report.srm
+    assert set(numbers_in(models.StoredReport.objects.get().report)) == {
+        50_000, 48_000, 0.5, 0, told.p_value, told.log_e_value,
+    }  # fmt: skip
     assert not models.Look.objects.exists()
     (audited,) = AuditRecord.objects.filter(action="experiment.verdict")
     assert [change["after"] for change in audited.changes] == [{"state": "withheld_srm"}]
@@ -97,7 +104,7 @@ def test_fifty_thousand_against_forty_eight_thousand_shows_no_metric_number_anyw
 
 
 def test_numbers_found_before_the_split_broke_are_taken_away() -> None:
-    iteration = iteration_of(a_running_experiment(a_shop()))
+    iteration = iteration_of(a_sequence(a_shop()))
     visited(iteration, shoppers(4_000, (0.1, 0.1), days=2), now=NOW + 3 * DAY)
     assert refreshed(iteration, NOW + 2 * DAY).results is not None
     assert models.Look.objects.exists()
@@ -112,7 +119,7 @@ def test_numbers_found_before_the_split_broke_are_taken_away() -> None:
 
 
 def test_a_split_that_was_broken_on_a_closed_day_stays_locked() -> None:
-    iteration = iteration_of(a_running_experiment(a_shop()))
+    iteration = iteration_of(a_sequence(a_shop()))
     visited(iteration, (v for v in shoppers(120, (0.1, 0.1), days=0.2) if v.arm == "control"), now=MIDNIGHT)
     later = (v for v in shoppers(110, (0.1, 0.1), since=MIDNIGHT, days=0.5) if v.arm == "treatment")
     visited(iteration, later, now=MIDNIGHT + DAY)
@@ -124,7 +131,7 @@ def test_a_split_that_was_broken_on_a_closed_day_stays_locked() -> None:
 
 
 def test_without_exposures_the_report_says_so() -> None:
-    iteration = iteration_of(a_running_experiment(a_shop()))
+    iteration = iteration_of(a_sequence(a_shop()))
     report = refreshed(iteration, NOW + 2 * DAY)
     assert report.verdict is VerdictState.NO_DATA
     assert report.withheld is not None
@@ -132,7 +139,7 @@ def test_without_exposures_the_report_says_so() -> None:
 
 
 def test_counts_are_live_and_decision_numbers_move_at_closed_days_alone() -> None:
-    iteration = iteration_of(a_running_experiment(a_shop()))
+    iteration = iteration_of(a_sequence(a_shop()))
     visited(iteration, shoppers(3_000, (0.1, 0.12), days=0.5), now=NOW + 2 * DAY)
     first = refreshed(iteration, MIDNIGHT - HOUR)
     assert first.verdict is VerdictState.TOO_EARLY
@@ -150,7 +157,7 @@ def test_counts_are_live_and_decision_numbers_move_at_closed_days_alone() -> Non
 
 
 def test_a_back_filled_iteration_gets_a_look_for_each_of_its_days() -> None:
-    iteration = iteration_of(a_running_experiment(a_shop()))
+    iteration = iteration_of(a_sequence(a_shop()))
     visited(iteration, shoppers(6_000, (0.1, 0.14)), now=NOW + 10 * DAY)
     report = refreshed(iteration, NOW + 10 * DAY)
     assert report.results is not None
@@ -168,7 +175,7 @@ def test_a_back_filled_iteration_gets_a_look_for_each_of_its_days() -> None:
 
 
 def test_a_refresh_again_changes_nothing_but_its_time() -> None:
-    iteration = iteration_of(a_running_experiment(a_shop()))
+    iteration = iteration_of(a_sequence(a_shop()))
     visited(iteration, shoppers(2_000, (0.1, 0.14)), now=NOW + 10 * DAY)
     first = refreshed(iteration, NOW + 10 * DAY)
     again = refreshed(iteration, NOW + 10 * DAY + HOUR)
@@ -177,7 +184,7 @@ def test_a_refresh_again_changes_nothing_but_its_time() -> None:
 
 
 def test_a_report_and_looks_of_another_release_are_made_again() -> None:
-    iteration = iteration_of(a_running_experiment(a_shop()))
+    iteration = iteration_of(a_sequence(a_shop()))
     visited(iteration, shoppers(2_000, (0.1, 0.14)), now=NOW + 10 * DAY)
     first = refreshed(iteration, NOW + 10 * DAY)
     assert reads.outdated_reports() == ()
@@ -193,7 +200,7 @@ def test_a_report_and_looks_of_another_release_are_made_again() -> None:
 
 
 def test_a_clear_win_reads_as_one_sentence() -> None:
-    iteration = iteration_of(a_running_experiment(a_shop()))
+    iteration = iteration_of(a_sequence(a_shop()))
     visited(iteration, shoppers(12_000, (0.1, 0.15)), now=NOW + 10 * DAY)
     report = refreshed(iteration, NOW + 10 * DAY)
     assert report.verdict is VerdictState.WINNING
@@ -209,23 +216,9 @@ def test_a_clear_win_reads_as_one_sentence() -> None:
     assert latency.guardrail.margin_text == "at most 5.0 % lower than control"
 
 
-def test_fixed_intervals_appear_at_the_planned_end_with_matured_units_alone() -> None:
-    iteration = iteration_of(a_running_experiment(a_shop()))
-    visited(iteration, shoppers(14_000, (0.1, 0.15), days=14), now=NOW + 15 * DAY)
-    before = refreshed(iteration, NOW + 13 * DAY)
-    assert before.results is not None
-    assert before.results.method is Method.CONFIDENCE_SEQUENCE
-    after = refreshed(iteration, NOW + 15 * DAY)
-    assert after.results is not None
-    assert after.results.method is Method.FIXED
-    assert after.results.looked_at == iteration.planned_end_at
-    assert {row.control_units for row in after.results.rows} == {3_500}
-    assert refreshed(iteration, NOW + 20 * DAY).results == after.results
-
-
 def test_exposures_and_outcomes_after_the_stop_are_left_out() -> None:
     shop = a_shop()
-    running = a_running_experiment(shop)
+    running = a_sequence(shop)
     visited(iteration_of(running), shoppers(6_000, (0.1, 0.1)), now=NOW + 10 * DAY)
     stopped = stop(shop.owner, Stop(running.id, "It has run long enough."), now=NOW + 5 * DAY)
     iteration = iteration_of(stopped)
@@ -238,7 +231,7 @@ def test_exposures_and_outcomes_after_the_stop_are_left_out() -> None:
 
 
 def test_a_harmful_treatment_sounds_the_alarm_between_looks() -> None:
-    iteration = iteration_of(a_running_experiment(a_shop()))
+    iteration = iteration_of(a_sequence(a_shop()))
     dice = random.Random(4)
     visits = (
         Visit(f"u{n}", ("control", "treatment")[n % 2], NOW + HOUR,
@@ -258,7 +251,7 @@ def test_a_harmful_treatment_sounds_the_alarm_between_looks() -> None:
 
 
 def test_crossers_are_noted_and_too_many_withhold_the_results() -> None:
-    iteration = iteration_of(a_running_experiment(a_shop()))
+    iteration = iteration_of(a_sequence(a_shop()))
     visited(iteration, shoppers(2_000, (0.1, 0.1), days=0.4), now=MIDNIGHT)
     visited(
         iteration,
@@ -283,7 +276,7 @@ def test_crossers_are_noted_and_too_many_withhold_the_results() -> None:
 
 def test_unknown_variants_and_events_without_the_unit_type_are_noted() -> None:
     shop = a_shop()
-    iteration = iteration_of(a_running_experiment(shop))
+    iteration = iteration_of(a_sequence(shop))
     visited(iteration, shoppers(1_000, (0.2, 0.2), days=0.4), now=MIDNIGHT)
     visited(iteration, [Visit("u-x", "purple", NOW + HOUR)], now=MIDNIGHT)
     account = replace(iteration, design=replace(iteration.design, unit_type="account"))
@@ -300,7 +293,7 @@ def test_unknown_variants_and_events_without_the_unit_type_are_noted() -> None:
 def test_three_arms_are_compared_with_control_each() -> None:
     shop = a_shop()
     flag = {"checkout-button": "green"}
-    design = a_design()
+    design = a_design(looks=None)
     arms = (*design.arms, Arm("third", "Greener", 2, flag))
     draft = a_draft_experiment(shop, design=replace(design, arms=arms))
     iteration = iteration_of(launched(shop, draft))
@@ -325,7 +318,7 @@ def test_three_arms_are_compared_with_control_each() -> None:
 
 def test_a_guardrail_that_one_treatment_fails_blocks_that_treatment_alone() -> None:
     shop = a_shop()
-    design = a_design()
+    design = a_design(looks=None)
     arms = (*design.arms, Arm("third", "Greener", 1, {"checkout-button": "green"}))
     draft = a_draft_experiment(shop, design=replace(design, arms=arms))
     iteration = iteration_of(launched(shop, draft))

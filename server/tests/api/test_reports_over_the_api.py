@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from calling import Caller, caller
 from people import NOW
-from scenes import Shop, a_draft_experiment, a_running_experiment, a_shop, later, launched
+from scenes import Shop, a_design, a_draft_experiment, a_running_experiment, a_shop, later, launched
 from traffic import Visit, visited
 
 from equipoise_server.analysis.actions import refresh
 from equipoise_server.experiments.actions import Restart, restart
 from equipoise_server.experiments.values import Experiment
+from equipoise_stats import Interval, Results, analyse, from_document
 
 pytestmark = pytest.mark.django_db
 BUTTON = "/projects/shop/experiments/checkout-button"
@@ -50,12 +51,17 @@ def measured(experiment: Experiment, *, control: int, treatment: int) -> None:
     refresh(experiment.iteration.id, later(2))
 
 
+def a_sequence(shop: Shop) -> Experiment:
+    """A running experiment whose first day is judged already: it plans no looks."""
+    return a_running_experiment(shop, design=a_design(looks=None))
+
+
 def asking(shop: Shop) -> Caller:
     return caller(shop.owner)
 
 
 def test_a_report_shows_every_metric_with_its_intervals(shop: Shop) -> None:
-    measured(a_running_experiment(shop), control=600, treatment=600)
+    measured(a_sequence(shop), control=600, treatment=600)
     report = asking(shop).get(f"{BUTTON}/report").json
     results, arms = report["results"], report["arms"]
     assert report["withheld"] is None
@@ -69,7 +75,7 @@ def test_a_report_shows_every_metric_with_its_intervals(shop: Shop) -> None:
 
 
 def test_the_export_has_the_same_numbers_as_the_report(shop: Shop) -> None:
-    measured(a_running_experiment(shop), control=600, treatment=600)
+    measured(a_sequence(shop), control=600, treatment=600)
     exported = asking(shop).get(f"{BUTTON}/report.csv")
     assert exported.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert exported.headers["Content-Disposition"] == 'attachment; filename="checkout-button-1.csv"'
@@ -116,7 +122,7 @@ def test_an_experiment_that_nobody_has_analysed_has_no_report_and_says_so(shop: 
 
 
 def test_the_report_of_an_earlier_iteration_stays_readable(shop: Shop) -> None:
-    experiment = a_running_experiment(shop)
+    experiment = a_sequence(shop)
     measured(experiment, control=600, treatment=600)
     restart(shop.owner, Restart(experiment.id, experiment.version), now=later(3))
     assert asking(shop).get(f"{BUTTON}/report").status == 404
@@ -128,7 +134,7 @@ def test_the_report_of_an_earlier_iteration_stays_readable(shop: Shop) -> None:
 
 
 def test_a_name_that_a_spreadsheet_would_run_is_exported_as_text(shop: Shop) -> None:
-    draft = a_draft_experiment(shop)
+    draft = a_draft_experiment(shop, design=a_design(looks=None))
     named = {"name": "=HYPERLINK(1)", "definition": {"kind": "conversion", "fact": {"event": "purchase"}}}
     assert asking(shop).put("/projects/shop/metrics/purchase", named, If_Match='"1"').status == 200
     measured(launched(shop, draft), control=600, treatment=600)
@@ -147,3 +153,36 @@ def test_the_power_plan_answers_or_says_what_is_missing(shop: Shop) -> None:
     empty = asking(shop).post("/projects/shop/power", {"kind": "sum"}).json
     assert empty["units_per_arm"] is None
     assert len(empty["missing"]) == 2  # type: ignore[arg-type]  # JSON
+
+
+def test_the_power_plan_knows_looks_covariates_and_guardrails(shop: Shop) -> None:
+    guardrail = {"name": "latency", "kind": "mean", "baseline": 100, "deviation": 40,
+                 "margin": {"kind": "relative", "value": 0.02}}  # fmt: skip
+    asked = {
+        "kind": "conversion", "baseline": 0.1, "mde_relative": 0.05, "daily_units": 2000, "planned_days": 63,
+        "looks": {"count": 9, "spending": "pocock"}, "guardrails": [guardrail],
+    }  # fmt: skip
+    answer = asking(shop).post("/projects/shop/power", asked).json
+    assert answer["inflation"] > 1.1  # type: ignore[operator]  # JSON
+    assert answer["guardrails"][0]["blocked"] < 0.05  # type: ignore[index,operator]  # JSON
+    assert 0.5 < answer["all_pass"] < 1  # type: ignore[operator]  # JSON
+
+
+def test_exported_moments_give_the_same_report_in_a_notebook(shop: Shop) -> None:
+    measured(a_sequence(shop), control=600, treatment=600)
+    exported = asking(shop).get(f"{BUTTON}/moments.json")
+    assert exported.headers["Content-Disposition"] == 'attachment; filename="checkout-button-1-moments.json"'
+    found = analyse(*from_document(json.loads(exported.text)))
+    assert isinstance(found, Results)
+    shown = asking(shop).get(f"{BUTTON}/report").json["results"]["rows"]  # type: ignore[index]  # JSON
+    oec = found.of("purchase", "treatment")
+    assert isinstance(oec.effect, Interval)
+    assert (oec.effect.value, oec.p_value) == (shown[0]["effect"], shown[0]["p_value"])
+    assert oec.effect.lower == shown[0]["effect_interval"]["low"]
+
+
+def test_moments_are_withheld_with_the_results(shop: Shop) -> None:
+    measured(a_running_experiment(shop), control=900, treatment=600)
+    refused = asking(shop).get(f"{BUTTON}/moments.json")
+    assert (refused.status, refused.json["code"]) == (409, "conflict")
+    assert numbers_of_metrics(refused.json) == []

@@ -12,8 +12,9 @@ from equipoise_server.analysis import models
 from equipoise_server.analysis.codec import to_json
 from equipoise_server.analysis.import_mapping import mapping_from_text
 from equipoise_server.analysis.importing import ImportPast, load_past_experiment
+from equipoise_server.analysis.looking import forget_looks
 from equipoise_server.analysis.past_table import SUFFIXES
-from equipoise_server.analysis.refreshing import build_report, forget_looks
+from equipoise_server.analysis.refreshing import build_report
 from equipoise_server.analysis.reporting import verdict_of
 from equipoise_server.analysis.rows import blocks
 from equipoise_server.analysis.values import Report
@@ -40,7 +41,11 @@ def refresh(iteration_id: UUID, now: datetime) -> Report:
     with transaction.atomic():
         models.StoredReport.objects.update_or_create(
             iteration_id=iteration_id,
-            defaults={"computed_at": now, "is_final": _is_final(iteration_id), "report": to_json(report)},
+            defaults={
+                "computed_at": now,
+                "is_final": _is_final(iteration_id, now=now),
+                "report": to_json(report),
+            },
         )
         record_verdict(iteration_id, verdict_of(report, blocked), now=now)
     return report
@@ -51,6 +56,7 @@ def rebuild(iteration_id: UUID, now: datetime) -> Report:
     with transaction.atomic():
         forget_looks(iteration_id)
         models.FrozenFacts.objects.filter(iteration_id=iteration_id).delete()
+        models.SplitWatch.objects.filter(iteration_id=iteration_id).delete()
     return refresh(iteration_id, now)
 
 
@@ -62,7 +68,11 @@ def import_past_experiment(actor: Actor, command: ImportPast, *, now: datetime) 
     return experiments.experiment(experiment.id)
 
 
-def _is_final(iteration_id: UUID) -> bool:
+def _is_final(iteration_id: UUID, *, now: datetime) -> bool:
+    """The last look is taken; or it was stopped too early for any, and none will come."""
+    stopped_at = experiments.iteration(iteration_id).stopped_at
+    if stopped_at is not None and stopped_at <= now:
+        return True
     return models.Look.objects.filter(iteration_id=iteration_id, is_final=True).exists()
 
 

@@ -37,3 +37,20 @@ class StoredReport(models.Model):
     computed_at = models.DateTimeField()
     is_final = models.BooleanField(default=False)
     report = models.JSONField()
+
+
+class SplitWatch(models.Model):
+    """What the sample-ratio gate remembers of an iteration between refreshes."""
+
+    iteration_id = models.UUIDField(primary_key=True)
+    looked_at = models.DateTimeField(null=True)
+    alerted_at = models.DateTimeField(null=True)
+    confirmed_at = models.DateTimeField(null=True)
+
+
+class LookEvidence(models.Model):
+    """The moments and the plan that the last look was judged by; gone while results are withheld."""
+
+    iteration_id = models.UUIDField(primary_key=True)
+    as_of = models.DateTimeField()
+    document = models.JSONField()

@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import equipoise_stats as stats
-from equipoise_server.analysis.columns import Column, columns_of
-from equipoise_server.experiments.values import Iteration, MetricRole, PlannedMetric
-from equipoise_server.metrics.values import Metric, MetricKind
+from equipoise_server.analysis.columns import BEFORE, Column, columns_of
+from equipoise_server.experiments.values import Iteration, PlannedMetric
+from equipoise_server.metrics.values import Metric
 
-__all__ = [
-    "STATS_KINDS", "Column", "MeasuredMetric", "Plan", "Span", "columns_of", "plan_of", "planned_units",
-    "stats_design",
-]  # fmt: skip
+__all__ = ["Column", "MeasuredMetric", "Plan", "Span", "columns_of", "plan_of"]
 
 _DAY = timedelta(days=1)
+ATTRIBUTE = "attribute:"
+MISSING = ":missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +35,14 @@ class Plan:
     arms: tuple[str, ...]
     since: datetime
     columns: tuple[Column, ...]
+    attributes: tuple[str, ...] = ()
+    """Numeric attributes on exposures that are covariates; each a column and a mark where it is missing."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns of the moments."""
+        given = (name for one in self.attributes for name in attribute_columns(one))
+        return (*(column.name for column in self.columns), *given)
 
     @property
     def longest_window(self) -> timedelta:
@@ -73,61 +79,17 @@ def plan_of(iteration: Iteration, measured: Sequence[MeasuredMetric]) -> Plan:
         columns=tuple(
             column for one in measured for column in columns_of(one.metric.key, one.metric.definition)
         ),
+        attributes=iteration.design.covariates,
     )
 
 
-STATS_KINDS: dict[MetricKind, stats.MetricKind] = {
-    MetricKind.CONVERSION: stats.MetricKind.PROPORTION,
-    MetricKind.COUNT: stats.MetricKind.MEAN,
-    MetricKind.SUM: stats.MetricKind.MEAN,
-    MetricKind.MEAN: stats.MetricKind.RATIO,
-    MetricKind.RATIO: stats.MetricKind.RATIO,
-    MetricKind.UNIQUE: stats.MetricKind.MEAN,
-    MetricKind.RETENTION: stats.MetricKind.PROPORTION,
-    MetricKind.FUNNEL: stats.MetricKind.PROPORTION,
-    MetricKind.EXCEEDANCE: stats.MetricKind.RATIO,
-    MetricKind.ABSENCE: stats.MetricKind.RATIO,
-}
-"""A quantile has no moments: it is no part of a design."""
+def attribute_columns(attribute: str) -> tuple[str, str]:
+    """The moments columns of an attribute: its number, 0 where there is none, and 1 where there is none."""
+    return f"{ATTRIBUTE}{attribute}", f"{ATTRIBUTE}{attribute}{MISSING}"
 
 
-def stats_design(
-    iteration: Iteration,
-    measured: Sequence[MeasuredMetric],
-    *,
-    expected_units: int | None,
-    planned_end_reached: bool,
-) -> stats.Design:
-    """The design in the words of statistics."""
-    design = iteration.design
-    return stats.Design(
-        variants=tuple(stats.VariantPlan(arm.key, float(arm.weight)) for arm in design.arms),
-        control=design.control,
-        metrics=tuple(_metric_plan(one) for one in measured),
-        expected_units=expected_units,
-        planned_end_reached=planned_end_reached,
-        alpha=design.alpha,
-        power=design.power,
-    )
-
-
-def _metric_plan(one: MeasuredMetric) -> stats.MetricPlan:
-    margin = one.planned.margin or one.metric.default_margin
-    is_guardrail = one.planned.role is MetricRole.GUARDRAIL
-    return stats.MetricPlan(
-        key=one.metric.key,
-        kind=STATS_KINDS[one.metric.definition.kind],
-        role=stats.MetricRole(one.planned.role),
-        direction=stats.Direction(one.metric.direction),
-        margin=None
-        if margin is None or not is_guardrail
-        else stats.Margin(stats.MarginKind(margin.kind), margin.value),
-    )
-
-
-def planned_units(iteration: Iteration) -> int | None:
-    """The units that the design expects over its whole run, if it says."""
-    design = iteration.design
-    if design.daily_units is None or design.planned_days is None:
-        return None
-    return max(1, design.daily_units * design.planned_days)
+def covariates_of(plan: Plan, metric: str) -> tuple[str, ...]:
+    """The columns measured before exposure that a metric is adjusted for: its own past, and attributes."""
+    own = {f"{metric}{BEFORE}", f"{metric}:denominator{BEFORE}"}
+    past = tuple(column.name for column in plan.columns if column.name in own)
+    return (*past, *(name for one in plan.attributes for name in attribute_columns(one)))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import equipoise_stats as stats
+from equipoise_server.analysis.judging import COMPOSITE
 from equipoise_server.analysis.moments import ArmMoments, UnjoinableEvents
 from equipoise_server.analysis.plan import MeasuredMetric
-from equipoise_server.analysis.sentences import amount, percent
+from equipoise_server.analysis.sentences import amount, chance, percent
 from equipoise_server.analysis.values import NoteLevel, QualityNote
 from equipoise_server.events.values import DataQuality
 
@@ -19,37 +21,101 @@ _LEVELS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A check that has something to say, with the names that people know. value is never missing here."""
+
+    check: stats.QualityCheck
+    value: float
+    metric: str
+    arm: str
+    display: str = "number"
+    moments: ArmMoments | None = None
+
+
+_Said = Callable[[_Seen], tuple[str, str]]
+
+EXPOSURE_CHECKS: Mapping[stats.CheckName, _Said] = {
+    stats.CheckName.CROSSED_UNITS: lambda seen: (
+        f"{percent(seen.value, 2)} of the units met several variants",
+        "They stay in the variant they met first. Usually the unit id is not stable.",
+    ),
+    stats.CheckName.FULL_WEEK: lambda _: (
+        "Less than one full week",
+        "People behave differently on weekends; wait for a full week before deciding.",
+    ),
+    stats.CheckName.MORE_UNITS_THAN_EXPOSED: lambda seen: (
+        f"“{seen.arm}” has more units with outcomes than were exposed",
+        "Outcomes and exposures do not fit together; report this as a fault of the server.",
+    ),
+    stats.CheckName.JOIN_LOSS: lambda seen: (
+        "One variant loses more outcomes than another",
+        f"Chance alone does that {_one_in(seen)}. Does one variant send its events without the unit's id?",
+    ),
+    stats.CheckName.BOT_SHARE: lambda seen: (
+        "One variant has more bots than another",
+        f"Chance alone does that {_one_in(seen)}. Is the filter the same in every variant?",
+    ),
+    stats.CheckName.DUPLICATE_EXPOSURES: lambda seen: (
+        f"{percent(seen.value)} of this environment's events arrived twice",
+        "They are counted once. A sender that repeats itself so often is broken or never hears an answer.",
+    ),
+    stats.CheckName.NULL_P_VALUES: lambda seen: (
+        "Comparisons without a difference do not look like chance",
+        f"They would be so uneven by chance {_one_in(seen)}. Trust no result here until the cause is found.",
+    ),
+}
+"""Checks that counts and days answer."""
+
+METRIC_CHECKS: Mapping[stats.CheckName, _Said] = {
+    stats.CheckName.LARGEST_UNIT: lambda seen: (
+        f"One unit carries {percent(seen.value)} of {seen.metric} in “{seen.arm}”",
+        f"{_largest(seen)} A cap would limit what one unit can do.",
+    ),
+    stats.CheckName.SURPRISE: lambda seen: (
+        f"{seen.metric} moved further than this metric ever did",
+        "What looks too good to be true usually is: a logging change, a double count, a bot. Find it first.",
+    ),
+    stats.CheckName.PRE_PERIOD: lambda seen: (
+        f"“{seen.arm}” differed in {seen.metric} before the experiment began",
+        "Nothing can have caused that but chance or a broken split; read its effect with care.",
+    ),
+    stats.CheckName.VARIANCE_RATIO: lambda seen: (
+        f"{seen.metric} varies {max(seen.value, 1 / seen.value):.1f} times as much in one arm as in another",
+        f"Compare “{seen.arm}” with control: an outlier, a bot, or units that are counted differently.",
+    ),
+    stats.CheckName.NULL_SHARE: lambda seen: (
+        f"More units than usual have no value of {seen.metric}",
+        f"Their share moved by {percent(seen.value)}. Did an event stop being sent?",
+    ),
+    stats.CheckName.CONSTANT_METRIC: lambda seen: (
+        f"{seen.metric} is the same for every unit",
+        "It measures nothing here. Does the event arrive, with the properties that the metric asks for?",
+    ),
+    stats.CheckName.ODD_DAY: lambda seen: (
+        f"One day stands out in {seen.metric} of “{seen.arm}”",
+        "Its effect is far from that of all other days: an outage, a campaign, a release?",
+    ),
+    stats.CheckName.STATIONARITY: lambda seen: (
+        f"The effect on {seen.metric} of “{seen.arm}” moved while it was watched",
+        "Early and late intervals have no value in common, so their average describes neither time.",
+    ),
+    stats.CheckName.SKEWED_SPLIT: lambda seen: (
+        f"The small arm is too small for how skewed {seen.metric} is",
+        f"It has {percent(seen.value, 0)} of the units that its interval needs. A cap would help.",
+    ),
+}
+"""Checks that need metrics; never told while metrics are withheld."""
+
+
 def exposure_notes(
     checks: Sequence[stats.QualityCheck], strangers: Mapping[str, int]
 ) -> Iterator[QualityNote]:
     """What the exposures alone say."""
     for check in checks:
-        if (
-            check.name is stats.CheckName.CROSSED_UNITS
-            and check.outcome in _LEVELS
-            and check.value is not None
-        ):
-            yield QualityNote(
-                "crossed_units",
-                _LEVELS[check.outcome],
-                f"{percent(check.value, 2)} of the units met several variants",
-                f"They stay in the variant they met first. Above {percent(check.threshold)} look into it:"
-                " usually the unit id is not stable.",
-            )
-        if check.name is stats.CheckName.FULL_WEEK and check.outcome is stats.Outcome.WARN:
-            yield QualityNote(
-                "full_week",
-                NoteLevel.INFO,
-                "Less than one full week",
-                "People behave differently on weekends; wait for a full week before deciding.",
-            )
-        if check.name is stats.CheckName.MORE_UNITS_THAN_EXPOSED and check.outcome in _LEVELS:
-            yield QualityNote(
-                "more_units_than_exposed",
-                _LEVELS[check.outcome],
-                f"“{check.variant}” has more units with outcomes than were exposed",
-                "Outcomes and exposures do not fit together; report this as a fault of the server.",
-            )
+        if check.name in EXPOSURE_CHECKS and check.outcome in _LEVELS and check.value is not None:
+            seen = _Seen(check, check.value, "", check.variant or "")
+            yield _note(seen, EXPOSURE_CHECKS[check.name])
     for variant, units in strangers.items():
         yield QualityNote(
             "unknown_variant",
@@ -86,26 +152,42 @@ def metric_notes(
     measured: Sequence[MeasuredMetric],
     arms: Mapping[str, ArmMoments],
 ) -> Iterator[QualityNote]:
-    """What single units do to a metric; never shown while metrics are withheld."""
+    """What the metrics themselves say; never shown while they are withheld."""
     by_key = {one.metric.key: one.metric for one in measured}
     for check in checks:
-        is_large = check.name is stats.CheckName.LARGEST_UNIT and check.outcome is stats.Outcome.WARN
-        if not is_large or check.metric is None or check.variant is None or check.value is None:
+        is_told = check.name in METRIC_CHECKS and check.outcome in _LEVELS and check.value is not None
+        if not is_told or check.metric in {None, COMPOSITE}:
             continue
-        metric, arm = by_key[check.metric], arms[check.variant]
-        yield QualityNote(
-            "largest_unit",
-            NoteLevel.WARN,
-            f"One unit carries {percent(check.value)} of {metric.name} in “{check.variant}”",
-            f"It has {amount(arm.largest[check.metric], metric.display)}."
-            f" {_without(arm, check.metric, metric.display)} A cap would limit what one unit can do.",
-        )
+        assert check.value is not None
+        assert check.metric is not None
+        metric, arm = by_key[check.metric], check.variant or ""
+        seen = _Seen(check, check.value, metric.name, arm, metric.display, arms.get(arm))
+        yield _note(seen, METRIC_CHECKS[check.name])
 
 
-def _without(arm: ArmMoments, key: str, display: str) -> str:
-    moments = arm.moments
+def _note(seen: _Seen, said: _Said) -> QualityNote:
+    title, message = said(seen)
+    # A short run is a stage, no fault.
+    is_stage = seen.check.name is stats.CheckName.FULL_WEEK
+    level = NoteLevel.INFO if is_stage else _LEVELS[seen.check.outcome]
+    return QualityNote(str(seen.check.name), level, title, message)
+
+
+def _one_in(seen: _Seen) -> str:
+    return chance(seen.value)
+
+
+def _largest(seen: _Seen) -> str:
+    assert seen.moments is not None, "its arm was seen"
+    assert seen.check.metric is not None, "it is about a metric"
+    key, moments = seen.check.metric, seen.moments.moments
+    largest = seen.moments.largest[key]
     mean = float(moments.means[moments.names.index(key)])
+    told = f"It has {amount(largest, seen.display)}."
     if moments.n < 2:  # noqa: PLR2004  # nobody is left
-        return ""
-    others = (mean * moments.n - arm.largest[key]) / (moments.n - 1)
-    return f"The mean per unit is {amount(mean, display)} with it and {amount(others, display)} without."
+        return told
+    others = (mean * moments.n - largest) / (moments.n - 1)
+    return (
+        f"{told} The mean per unit is {amount(mean, seen.display)} with it and"
+        f" {amount(others, seen.display)} without."
+    )

@@ -8,13 +8,17 @@ from uuid import UUID
 from equipoise_server.analysis import models
 from equipoise_server.analysis.audience import AudienceSize, audience_size
 from equipoise_server.analysis.codec import from_json
+from equipoise_server.analysis.past import KnownMetric, known_metrics
 from equipoise_server.analysis.planning import power_plan
 from equipoise_server.analysis.values import Report
 
 __all__ = [
     "AudienceSize",
+    "KnownMetric",
     "audience_size",
+    "evidence_of",
     "has_final_report",
+    "known_metrics",
     "outdated_reports",
     "power_plan",
     "report_of",
@@ -32,6 +36,12 @@ def reports_of(iteration_ids: tuple[UUID, ...]) -> dict[UUID, Report]:
     rows = models.StoredReport.objects.filter(iteration_id__in=iteration_ids)
     found = {row.iteration_id: from_json(row.report, Report) for row in rows}
     return {iteration_id: report for iteration_id, report in found.items() if report is not None}
+
+
+def evidence_of(iteration_id: UUID) -> object | None:
+    """What the last look was judged by, for `equipoise_stats.from_document`; None before there was one."""
+    row = models.LookEvidence.objects.filter(iteration_id=iteration_id).first()
+    return None if row is None else row.document
 
 
 def outdated_reports() -> tuple[UUID, ...]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import equipoise_stats as stats
 from equipoise_server.analysis import sentences
-from equipoise_server.analysis.looks import LookFound, look_day
+from equipoise_server.analysis.looks import LookFound, look_day, method_of, planned_looks
 from equipoise_server.analysis.values import (
     ArmCount,
     ComparisonRow,
     ExposurePoint,
     LiftPoint,
+    Method,
+    PlanReached,
     QualityNote,
     Report,
     Results,
@@ -38,6 +40,8 @@ class Live:
     notes: tuple[QualityNote, ...]
     alarms: tuple[SoundedAlarm, ...]
     withheld: stats.WithheldReason | None = None
+    expected_units: int | None = None
+    longest_window: timedelta = timedelta(0)
 
     @property
     def arm_names(self) -> dict[str, str]:
@@ -53,7 +57,11 @@ def report_of(live: Live, *, ledger: Sequence[LookFound]) -> Report:
         return _report(live, state, sentences.withheld_sentence(reason), withheld=reason)
     if not ledger:
         units = sum(arm.exposed for arm in live.arms)
-        reason = sentences.before_first_look(units)
+        reason = (
+            sentences.before_first_look(units, _waits_for(live))
+            if live.iteration.stopped_at is None
+            else sentences.stopped_before_a_look(units)
+        )
         state = VerdictState.GUARDRAIL_BREACHED if live.alarms else VerdictState.TOO_EARLY
         return _report(live, state, _early_sentence(live, reason), withheld=reason)
     return _with_results(live, ledger)
@@ -73,7 +81,8 @@ def verdict_of(report: Report, blocked: Mapping[str, tuple[str, ...]]) -> Verdic
 def _withheld(live: Live) -> tuple[VerdictState, Withheld] | None:
     if not any(arm.exposed for arm in live.arms):
         return VerdictState.NO_DATA, sentences.no_data()
-    if live.srm.state is SrmState.LOCKED or live.withheld is stats.WithheldReason.SRM:
+    is_broken = live.srm.state in {SrmState.LOCKED, SrmState.ALERTED}
+    if is_broken or live.withheld is stats.WithheldReason.SRM:
         return VerdictState.WITHHELD_SRM, sentences.mismatch(live.arms, live.srm)
     if live.withheld is stats.WithheldReason.QUALITY:
         return VerdictState.WITHHELD_SRM, sentences.crossed(live.arms)
@@ -87,10 +96,42 @@ def _with_results(live: Live, ledger: Sequence[LookFound]) -> Report:
     breached = {(alarm.metric, alarm.arm) for alarm in live.alarms}
     rows = tuple(_alarmed(row, breached) for row in last.rows)
     state = VerdictState.GUARDRAIL_BREACHED if breached else last.verdict
-    results = Results(last.method, last.as_of, rows, _lift_over_time(ledger))
+    results = Results(
+        last.method,
+        last.as_of,
+        rows,
+        _lift_over_time(ledger),
+        is_final=last.is_final,
+        plan=_plan_reached(live, ledger),
+        further=last.further,
+    )
     sentence = sentences.conclusion_sentence(state, rows, live.arm_names)
     report = _report(live, state, sentence, results=results)
     return replace(report, notes=(*last.notes, *live.notes))
+
+
+def _plan_reached(live: Live, ledger: Sequence[LookFound]) -> PlanReached | None:
+    """How far the plan is; nothing was planned for an import."""
+    if live.iteration.is_imported or live.expected_units is None:
+        return None
+    last = ledger[-1]
+    oec = [row for row in last.rows if row.role is MetricRole.OEC]
+    units = max((row.control_units for row in oec), default=0) + sum(row.treatment_units for row in oec)
+    design = live.iteration.design
+    return PlanReached(
+        looks_taken=sum(1 for look in ledger if look.method is last.method),
+        looks_planned=planned_looks(live.iteration),
+        units=units,
+        units_planned=live.expected_units,
+        power=design.power,
+        mde_relative=design.mde_relative,
+    )
+
+
+def _waits_for(live: Live) -> timedelta:
+    """How long looks wait for units to mature."""
+    waits = method_of(live.iteration) is Method.GROUP_SEQUENTIAL
+    return live.longest_window if waits else timedelta(0)
 
 
 def _report(

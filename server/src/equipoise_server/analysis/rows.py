@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import equipoise_stats as stats
+from equipoise_server.analysis.judging import COMPOSITE, is_composite, weight_shares
+from equipoise_server.analysis.looks import taken_of
 from equipoise_server.analysis.plan import MeasuredMetric
 from equipoise_server.analysis.sentences import REASONS, block_sentence, margin_text
 from equipoise_server.analysis.values import (
@@ -41,30 +44,67 @@ _GUARDRAILS: Mapping[stats.GuardrailVerdict, GuardrailState] = {
     stats.GuardrailVerdict.INCONCLUSIVE: GuardrailState.UNCLEAR,
 }
 _EARLY = frozenset({stats.Status.TOO_EARLY, stats.Status.NO_UNITS})
+COMPOSITE_NAME = "the weighted OEC"
+_USUAL = 0.95
 
 
-def comparison_rows(results: stats.Results, measured: Sequence[MeasuredMetric]) -> tuple[ComparisonRow, ...]:
-    """One row per metric and treatment, in the plan's order."""
-    by_key = {one.metric.key: one for one in measured}
-    return tuple(_row(result, by_key[result.metric]) for result in results.metrics)
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What doors call a metric of the results."""
+
+    key: str
+    version: int
+    name: str
+    role: MetricRole
+    direction: Direction
+    display: str
+    measured: MeasuredMetric | None
+    weight: float | None
 
 
-def _row(result: stats.MetricResult, one: MeasuredMetric) -> ComparisonRow:
+def comparison_rows(
+    results: stats.Results, measured: Sequence[MeasuredMetric], adjusted_for: Mapping[str, tuple[str, ...]]
+) -> tuple[ComparisonRow, ...]:
+    """One row per metric and treatment, in the plan's order. adjusted_for: by metric, in words."""
+    named = _names(measured)
+    return tuple(
+        _row(result, named[result.metric], adjusted_for.get(result.metric, ())) for result in results.metrics
+    )
+
+
+def _names(measured: Sequence[MeasuredMetric]) -> dict[str, _Named]:
+    """Parts of a weighted OEC explain it; none of them decides."""
+    composed = is_composite(measured)
+    shares = weight_shares(measured) if composed else {}
+    whole = _Named(COMPOSITE, 0, COMPOSITE_NAME, MetricRole.OEC, Direction.INCREASE, "percent", None, None)
+    named = {COMPOSITE: whole}
+    for one in measured:
+        metric, role = one.metric, one.planned.role
+        if composed and role is MetricRole.OEC:
+            role = MetricRole.DIAGNOSTIC
+        share = shares.get(metric.key)
+        named[metric.key] = _Named(
+            metric.key, metric.version, metric.name, role, metric.direction, metric.display, one, share
+        )
+    return named
+
+
+def _row(result: stats.MetricResult, named: _Named, adjusted_for: tuple[str, ...]) -> ComparisonRow:
     effect, effect_interval = _interval(result.effect)
     lift, lift_interval = _interval(result.lift)
-    metric = one.metric
+    is_index = named.measured is None
     return ComparisonRow(
-        metric=metric.key,
-        metric_version=metric.version,
-        name=metric.name,
-        role=one.planned.role,
-        direction=metric.direction,
-        display=metric.display,
+        metric=named.key,
+        metric_version=named.version,
+        name=named.name,
+        role=named.role,
+        direction=named.direction,
+        display=named.display,
         arm=result.treatment,
         control_units=result.control_estimate.n,
         treatment_units=result.treatment_estimate.n,
-        control_value=result.control_estimate.value,
-        treatment_value=result.treatment_estimate.value,
+        control_value=None if is_index else result.control_estimate.value,
+        treatment_value=None if is_index else result.treatment_estimate.value,
         effect=effect,
         effect_interval=effect_interval,
         lift=lift,
@@ -74,8 +114,18 @@ def _row(result: stats.MetricResult, one: MeasuredMetric) -> ComparisonRow:
         mde_reached=_mde(result),
         conclusion=_conclusion(result),
         reason=_reason(result),
-        guardrail=_guardrail(result, one),
+        guardrail=None if named.measured is None else _guardrail(result, named.measured),
+        confidence=result.effect.confidence if isinstance(result.effect, stats.Interval) else _USUAL,
+        adjusted_for=adjusted_for if result.variance_reduction is not None else (),
+        variance_reduction=result.variance_reduction,
+        look=taken_of(result.look),
+        weight=named.weight,
+        control_deviation=_deviation(result.control_estimate),
     )
+
+
+def _deviation(control: stats.Estimate) -> float | None:
+    return None if control.unit_variance is None else math.sqrt(control.unit_variance)
 
 
 def _mde(result: stats.MetricResult) -> float | None:
@@ -116,6 +166,10 @@ def _guardrail(result: stats.MetricResult, one: MeasuredMetric) -> Guardrail | N
         margin_lift=_edge(margin, MarginKind.RELATIVE, one.metric.direction),
         margin_effect=_edge(margin, MarginKind.ABSOLUTE, one.metric.direction),
         is_breached=is_breached(result),
+        bound=None if result.guardrail.bounded is None else result.guardrail.bounded.bound,
+        bound_state=None
+        if result.guardrail.bounded is None
+        else _GUARDRAILS[result.guardrail.bounded.verdict],
     )
 
 

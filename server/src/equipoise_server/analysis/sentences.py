@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 
 import equipoise_stats as stats
@@ -12,8 +13,10 @@ from equipoise_server.analysis.values import (
     ComparisonRow,
     Conclusion,
     Interval,
+    Localisation,
     SoundedAlarm,
     Srm,
+    SrmState,
     Withheld,
 )
 from equipoise_server.experiments.values import MetricRole, VerdictState
@@ -32,6 +35,13 @@ REASONS: Mapping[stats.Status, str] = {
     stats.Status.NEGATIVE_CONTROL: "Control is negative, so a relative change has no meaning.",
     stats.Status.NOISY_CONTROL: "Control is too close to zero for a relative change.",
     stats.Status.NO_EXPECTED_UNITS: "The design does not say how many units are expected.",
+    stats.Status.NOT_POSITIVE: "Some units are not above zero.",
+    stats.Status.LOOK_SKIPPED: "Too few units matured since the last look for another one.",
+    stats.Status.LOOKS_ENDED: "The last planned look was taken without enough data for it.",
+    stats.Status.TOO_FEW_EVENTS: "Too few events.",
+    stats.Status.TOO_FEW_CLUSTERS: "An arm has fewer than 4 clusters: too few to compare.",
+    stats.Status.TOO_FEW_EXPERIMENTS: "Too few past experiments.",
+    stats.Status.NOT_IDENTIFIABLE: "The data cannot tell it apart.",
 }
 
 _Text = Callable[[float], str]
@@ -182,12 +192,35 @@ def mismatch(arms: Sequence[ArmCount], srm: Srm) -> Withheld:
     seen = " and ".join(f"{arm.exposed:,} ({arm.name})" for arm in arms)
     planned = " : ".join(percent(arm.planned_share, 0) for arm in arms)
     likely = "" if srm.p_value is None else f" The chance of that is {chance(srm.p_value)}."
+    title = "Results are withheld: the split of the units is broken"
+    if srm.state is SrmState.ALERTED:
+        title = "Results are withheld: the split of the units looks broken"
     return Withheld(
-        "Results are withheld: the split of the units is broken",
-        f"{seen} units were seen where {planned} was planned.{likely}"
-        " Something lost or moved units, so any difference between the arms may come from that.",
-        CHECK_FOR_MISMATCH,
+        title,
+        f"{seen} units were seen where {planned} was planned.{likely} {_why(srm)}",
+        (*_told_by(srm.localisation), *CHECK_FOR_MISMATCH),
     )
+
+
+def _why(srm: Srm) -> str:
+    if srm.state is SrmState.ALERTED:
+        return "The next look, after the UTC day closes, confirms it or lets the results go."
+    return "Something lost or moved units, so any difference between the arms may come from that."
+
+
+def _told_by(found: Localisation | None) -> Iterator[str]:
+    """What the units that stand out say, first of all."""
+    if found is None:
+        return
+    for one in found.suspects:
+        if one.is_suspect:
+            rest = "" if one.p_value_without is None else f" (p without them {one.p_value_without:.2g})"
+            yield f"Units with {one.attribute} “{one.value}” are out of balance{rest}: look there first."
+    if found.since is not None and any(one.is_suspect for one in found.suspects):
+        day = f"{found.since.day} {found.since:%B %Y}"
+        yield f"New units have been out of balance since {day}: what changed then?"
+    if found.first_broken_stage == "triggered":
+        yield "Exposed units are balanced, triggered ones are not: does every arm log the trigger alike?"
 
 
 def crossed(arms: Sequence[ArmCount]) -> Withheld:
@@ -210,13 +243,27 @@ def no_data() -> Withheld:
     )
 
 
-def before_first_look(units: int) -> Withheld:
-    """Units came, but no day is closed."""
+def stopped_before_a_look(units: int) -> Withheld:
+    """Units came, but it was over before any of them could be judged."""
     return Withheld(
-        "Too early for results",
-        f"{units:,} units have been seen. Decision numbers appear after the first full UTC day closes,"
-        " and move once a day.",
+        "Stopped too early for results",
+        f"{units:,} units were seen, and it was stopped before a planned look could judge them."
+        " No number can be given.",
         (),
+    )
+
+
+def before_first_look(units: int, waits_for: timedelta) -> Withheld:
+    """Units came, but no planned look has data of its own yet."""
+    when = "after the first full UTC day closes, and move once a day"
+    if waits_for > timedelta(0):
+        days = waits_for / timedelta(days=1)
+        when = (
+            f"at the first planned look that has enough units whose {days:g} days to respond are over:"
+            " only those are judged before the planned end"
+        )
+    return Withheld(
+        "Too early for results", f"{units:,} units have been seen. Decision numbers appear {when}.", ()
     )
 
 

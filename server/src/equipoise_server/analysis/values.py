@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
+from equipoise_server.analysis.further_values import (
+    BayesLine,
+    Further,
+    InteractionLine,
+    Interval,
+    NoveltyLine,
+    SegmentLine,
+    SegmentTable,
+    TriggeredLine,
+)
+from equipoise_server.analysis.power_values import (
+    GuardrailPower,
+    GuardrailQuestion,
+    PowerAnswer,
+    PowerQuestion,
+    WeekMde,
+)
 from equipoise_server.experiments.values import MetricRole, VerdictState
-from equipoise_server.metrics.values import Direction, MetricKind
+from equipoise_server.metrics.values import Direction
+
+__all__ = [
+    "ArmCount", "BayesLine", "ComparisonRow", "Conclusion", "ExposurePoint", "Further", "Guardrail",
+    "GuardrailPower", "GuardrailQuestion", "GuardrailState", "InteractionLine", "Interval", "LiftPoint",
+    "Localisation", "LookTaken", "Method", "NoteLevel", "NoveltyLine", "PlanReached", "PowerAnswer",
+    "PowerQuestion", "QualityNote", "Report", "Results", "SegmentLine", "SegmentTable", "SoundedAlarm", "Srm",
+    "SrmPoint", "SrmState", "Stage", "Suspect", "TriggeredLine", "WeekMde", "Withheld",
+]  # fmt: skip
 
 
 class SrmState(StrEnum):
@@ -16,7 +41,10 @@ class SrmState(StrEnum):
 
     PASS = "pass"  # noqa: S105  # no password
     WARN = "warn"
+    ALERTED = "alerted"
+    """So unlikely that results are withheld until the next look confirms it or lets it go."""
     LOCKED = "locked"
+    """Confirmed: withheld for good."""
     NO_DATA = "no_data"
 
 
@@ -46,8 +74,10 @@ class Method(StrEnum):
 
     CONFIDENCE_SEQUENCE = "confidence_sequence"
     """Valid at every look while running."""
+    GROUP_SEQUENTIAL = "group_sequential"
+    """Repeated intervals: valid at all planned looks together."""
     FIXED = "fixed"
-    """One look at the planned end."""
+    """One look at all there is: imports."""
 
 
 class NoteLevel(StrEnum):
@@ -56,14 +86,6 @@ class NoteLevel(StrEnum):
     INFO = "info"
     WARN = "warn"
     BLOCK = "block"
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A confidence interval; an end is None where it is unbounded."""
-
-    low: float | None
-    high: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +109,54 @@ class SrmPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspect:
+    """Units that share an attribute, tested by themselves. They explain a mismatch where they stand out."""
+
+    attribute: str
+    value: str
+    counts: tuple[int, ...]
+    """Units per arm, in the design's order."""
+    p_value: float
+    """Adjusted over the values of the attribute."""
+    p_value_without: float | None
+    """Of all other units; None when there are none."""
+    is_suspect: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """How many units came this far, per arm in the design's order, and whether that is as planned."""
+
+    name: str
+    counts: tuple[int, ...]
+    p_value: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Localisation:
+    """Where a mismatch comes from: which units, since when, at which stage. Counts alone."""
+
+    suspects: tuple[Suspect, ...] = ()
+    """The most telling first."""
+    since: date | None = None
+    """The first day from which on new units are out of balance; None when it cannot be told."""
+    stages: tuple[Stage, ...] = ()
+    first_broken_stage: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Srm:
     """The sample-ratio test: state, p-value (None without data) and its history."""
 
     state: SrmState
     p_value: float | None
     history: tuple[SrmPoint, ...]
+    log_e_value: float | None = None
+    """Evidence that may be looked at as often as one likes; from ln 1000 on it confirms by itself."""
+    alerted_at: datetime | None = None
+    confirmed_at: datetime | None = None
+    localisation: Localisation | None = None
+    """Only while results are withheld for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +171,20 @@ class Guardrail:
     """An absolute margin, as a difference in the metric's own unit; None for a relative one."""
     is_breached: bool
     """The alarm, valid at every look: the treatment is worse than allowed."""
+    bound: float | None = None
+    """What the treatment itself must stay clear of, in the metric's own unit; `state` judges both."""
+    bound_state: GuardrailState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LookTaken:
+    """A planned look: its share of the plan, alpha spent so far, the bound on |z|, and what was seen."""
+
+    information: float
+    alpha_spent: float
+    critical: float
+    z: float
+    is_last: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +214,17 @@ class ComparisonRow:
     reason: str
     """Why something above is None, in plain words; "" when nothing is."""
     guardrail: Guardrail | None
+    confidence: float = 0.95
+    """Of both intervals; higher where several comparisons share what may be claimed."""
+    adjusted_for: tuple[str, ...] = ()
+    """What was known before exposure and taken out of the noise: attributes, strata, the unit's own past."""
+    variance_reduction: float | None = None
+    """The share of the effect's variance that this took away."""
+    look: LookTaken | None = None
+    weight: float | None = None
+    """Of a part of an OEC of several metrics: its share."""
+    control_deviation: float | None = None
+    """Standard deviation of one unit in control; what the next experiment is planned with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +266,18 @@ class Withheld:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanReached:
+    """How far a planned end is: looks taken of looks planned, matured units of those planned."""
+
+    looks_taken: int
+    looks_planned: int | None
+    units: int
+    units_planned: int
+    power: float
+    mde_relative: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Results:
     """Everything the last look found."""
 
@@ -185,6 +286,10 @@ class Results:
     """Data up to here is in the numbers."""
     rows: tuple[ComparisonRow, ...]
     lift_over_time: tuple[LiftPoint, ...]
+    is_final: bool | None = None
+    """Whether nothing can move any more; None in reports of older releases."""
+    plan: PlanReached | None = None
+    further: Further = field(default_factory=Further)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,42 +317,3 @@ class Report:
     withheld: Withheld | None
     alarms: tuple[SoundedAlarm, ...] = ()
     """Live, also before the first look; none while the split is broken."""
-
-
-@dataclass(frozen=True, slots=True)
-class PowerQuestion:
-    """What the wizard asks. Shares and relative effects lie in 0..1; deviation is per unit."""
-
-    kind: MetricKind
-    baseline: float | None
-    deviation: float | None
-    mde_relative: float | None
-    alpha: float
-    power: float
-    weights: tuple[int, ...]
-    """Of all arms, control first."""
-    daily_units: int | None
-    """New units a day that the experiment would get."""
-
-
-@dataclass(frozen=True, slots=True)
-class WeekMde:
-    """The smallest relative change that so many weeks can find; None when none can be told."""
-
-    week: int
-    units: int
-    mde_relative: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class PowerAnswer:
-    """The answer; what cannot be told is None and `missing` says what to give."""
-
-    units_per_arm: int | None
-    """Of control; treatments get theirs by weight."""
-    total_units: int | None
-    days: int | None
-    recommended_days: int | None
-    """Whole weeks, at least one."""
-    by_week: tuple[WeekMde, ...]
-    missing: tuple[str, ...]

@@ -9,6 +9,7 @@ from equipoise_server.analysis.values import NoteLevel, QualityNote, Report, Srm
 from equipoise_server.dashboard import words
 from equipoise_server.dashboard.badges import BadgeTone
 from equipoise_server.dashboard.pages.figures import ArmNames, Figure, exposures_figure, srm_figure
+from equipoise_server.dashboard.pages.localisation import WhereFrom, where_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class HealthTab:
     exposed: int = 0
     exposures: Figure | None = None
     notes: tuple[QualityNote, ...] = ()
+    where_from: WhereFrom | None = None
 
     @property
     def worst(self) -> NoteLevel | None:
@@ -49,6 +51,7 @@ class HealthTab:
 _TONES = {
     SrmState.PASS: BadgeTone.GOOD,
     SrmState.WARN: BadgeTone.WARN,
+    SrmState.ALERTED: BadgeTone.BAD,
     SrmState.LOCKED: BadgeTone.BAD,
     SrmState.NO_DATA: BadgeTone.QUIET,
 }
@@ -82,4 +85,5 @@ def health_tab(report: Report | None, arms: ArmNames) -> HealthTab:
         exposed=total,
         exposures=exposures_figure(report.exposures_over_time, arms),
         notes=report.notes,
+        where_from=where_from(report),
     )

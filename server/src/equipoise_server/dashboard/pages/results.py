@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,8 +15,10 @@ from equipoise_server.analysis.values import (
     GuardrailState,
     Interval,
     Method,
+    PlanReached,
     Report,
     Results,
+    SrmState,
     Withheld,
 )
 from equipoise_server.dashboard import words
@@ -28,8 +31,12 @@ from equipoise_server.dashboard.pages.figures import (
     forest_figure,
     lift_figure,
 )
+from equipoise_server.dashboard.pages.further import Reading, readings
+from equipoise_server.dashboard.pages.localisation import WhereFrom, where_from
 from equipoise_server.experiments.values import MetricRole, VerdictState
 from equipoise_server.metrics.values import Direction
+
+USUAL_CONFIDENCE = 0.95
 
 
 class ResultsState(StrEnum):
@@ -68,6 +75,24 @@ class MetricLine:
     reason: str
     wants: str
     margin: str
+    confidence: str = ""
+    """Of the intervals, where it is not the usual one."""
+    adjusted: str = ""
+    """What was taken out of the noise, and how much of it."""
+    bound: str = ""
+    part: str = ""
+    """Its share of an OEC of several metrics."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanLine:
+    """How far a planned end is."""
+
+    looks: str
+    units: str
+    share: float
+    power: str
+    mde: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +112,14 @@ class ResultsTab:
     sentence: str
     computed_at: datetime | None
     withheld: Withheld | None = None
+    where_from: WhereFrom | None = None
+    is_confirmed: bool = True
+    """Of a lock: whether it stays for good."""
     looked_at: datetime | None = None
     is_final: bool = False
+    method: Method = Method.CONFIDENCE_SEQUENCE
+    plan: PlanLine | None = None
+    readings: tuple[Reading, ...] = ()
     blocks: tuple[MetricBlock, ...] = ()
     lift: Figure | None = None
     exposures: Figure | None = None
@@ -122,7 +153,14 @@ def results_tab(report: Report | None, arms: ArmNames, *, has_started: bool) -> 
     if report.results is None:
         is_locked = report.verdict is VerdictState.WITHHELD_SRM
         state = ResultsState.LOCKED if is_locked else ResultsState.WAITING
-        return ResultsTab(state, report.sentence, report.computed_at, report.withheld)
+        return ResultsTab(
+            state,
+            report.sentence,
+            report.computed_at,
+            report.withheld,
+            where_from(report),
+            is_confirmed=report.srm.state is not SrmState.ALERTED,
+        )
     return _shown(report, report.results, arms)
 
 
@@ -133,10 +171,26 @@ def _shown(report: Report, results: Results, arms: ArmNames) -> ResultsTab:
         sentence=report.sentence,
         computed_at=report.computed_at,
         looked_at=results.looked_at,
-        is_final=results.method is Method.FIXED,
+        is_final=results.method is Method.FIXED if results.is_final is None else results.is_final,
+        method=results.method,
+        plan=None if results.plan is None else _plan_line(results.plan),
+        readings=readings(results.further, arms),
         blocks=tuple(_block(role, results.rows, arms) for role in MetricRole if _of(role, results.rows)),
         lift=lift_figure(results.lift_over_time, arms, oec),
         exposures=exposures_figure(report.exposures_over_time, arms),
+    )
+
+
+def _plan_line(plan: PlanReached) -> PlanLine:
+    taken = (
+        str(plan.looks_taken) if plan.looks_planned is None else f"{plan.looks_taken} of {plan.looks_planned}"
+    )
+    return PlanLine(
+        looks=taken,
+        units=f"{words.whole(plan.units)} of {words.whole(plan.units_planned)}",
+        share=min(plan.units / plan.units_planned, 1.0),
+        power=words.percent(plan.power, 0),
+        mde="" if plan.mde_relative is None else words.percent(plan.mde_relative),
     )
 
 
@@ -155,6 +209,7 @@ def _block(role: MetricRole, rows: Sequence[ComparisonRow], arms: ArmNames) -> M
 def line_of(row: ComparisonRow, arms: ArmNames) -> MetricLine:
     """One metric for one treatment in words and numbers."""
     says, tone = _says(row)
+    is_usual = math.isclose(row.confidence, USUAL_CONFIDENCE)
     lift, effect = row.lift_interval, row.effect_interval
     return MetricLine(
         metric=row.metric,
@@ -178,7 +233,27 @@ def line_of(row: ComparisonRow, arms: ArmNames) -> MetricLine:
         reason=row.reason,
         wants="higher is better" if row.direction is Direction.INCREASE else "lower is better",
         margin=row.guardrail.margin_text if row.guardrail else "",
+        confidence="" if is_usual else words.percent(row.confidence),
+        adjusted=_adjusted(row),
+        bound=_bound(row),
+        part="" if row.weight is None else words.percent(row.weight, 0),
     )
+
+
+def _adjusted(row: ComparisonRow) -> str:
+    if row.variance_reduction is None or not row.adjusted_for:
+        return ""
+    gained = words.percent(row.variance_reduction, 0)
+    return f"adjusted for {', '.join(row.adjusted_for)}: {gained} less variance"
+
+
+def _bound(row: ComparisonRow) -> str:
+    guardrail = row.guardrail
+    if guardrail is None or guardrail.bound is None or guardrail.bound_state is None:
+        return ""
+    way = "at least" if row.direction is Direction.INCREASE else "at most"
+    says = _GUARDRAILS[guardrail.bound_state][0].lower().replace("within the margin", "kept")
+    return f"itself {way} {words.measure(guardrail.bound, row.display)}: {says}"
 
 
 def _says(row: ComparisonRow) -> tuple[str, Tone]:

@@ -1,0 +1,171 @@
+"""What one look is judged by: counts, moments, strata, the ledger, and signs of the data's quality."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import equipoise_stats as stats
+from equipoise_server.analysis import counting, looks
+from equipoise_server.analysis.judging import STATS_KINDS
+from equipoise_server.analysis.looks import DueLook, LookFound
+from equipoise_server.analysis.marks import Mark, MarkKind
+from equipoise_server.analysis.moments import ArmMoments, Warehouse
+from equipoise_server.analysis.plan import MeasuredMetric, Plan, Span
+from equipoise_server.analysis.values import Method
+from equipoise_server.experiments.values import Iteration, MetricRole
+
+MOST_STRATA = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is known from beyond this experiment."""
+
+    duplicates: tuple[int, int] | None = None
+    """Events that arrived again, and all that arrived, of the environment."""
+    priors: Mapping[str, tuple[stats.Prior, int]] = field(default_factory=dict)
+    """By metric, how true lifts spread over the project's past experiments, and over how many."""
+    null_p_values: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one refresh works with."""
+
+    iteration: Iteration
+    measured: tuple[MeasuredMetric, ...]
+    plan: Plan
+    warehouse: Warehouse
+    now: datetime
+    past: Past = field(default_factory=Past)
+    expected_units: int | None = None
+
+    @property
+    def until(self) -> datetime:
+        """Nothing after the stop counts."""
+        return self.now if self.iteration.stopped_at is None else min(self.now, self.iteration.stopped_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The evidence of one look, and each arm's moments with the largest units."""
+
+    evidence: stats.Evidence
+    arms: Mapping[str, ArmMoments]
+    span: Span
+
+
+def live_evidence(job: Job, pivots: Mapping[str, float]) -> Gathered:
+    """What is known now of everybody, for alarms and the gate; no look is taken by it."""
+    return _gathered(job, pivots, Span(job.until, job.until), job.until)
+
+
+def evidence_at(
+    job: Job, pivots: Mapping[str, float], look: DueLook, ledger: Sequence[LookFound], *, is_newest: bool
+) -> Gathered:
+    """What one look is judged by. Single days are looked into at the newest look alone."""
+    found = _gathered(job, pivots, looks.span_of(look, job.plan.longest_window), look.as_of)
+    evidence = stats.Evidence(
+        counts=found.evidence.counts,
+        moments=found.evidence.moments,
+        observed_days=found.evidence.observed_days,
+        crossed=found.evidence.crossed,
+        largest_units=found.evidence.largest_units,
+        ledger=looks.ledger_of(ledger),
+        strata=_strata(job, pivots, found),
+        quality=stats.QualityEvidence(
+            duplicates=job.past.duplicates,
+            past_lift_sds={metric: prior.sd for metric, (prior, _) in job.past.priors.items()},
+            daily=_daily(job, pivots, found.span) if is_newest else {},
+            sequences=_sequences(look, ledger),
+            null_p_values=job.past.null_p_values,
+        ),
+    )
+    return Gathered(evidence, found.arms, found.span)
+
+
+def _gathered(job: Job, pivots: Mapping[str, float], span: Span, as_of: datetime) -> Gathered:
+    arms = job.warehouse.moments(job.plan, span, pivots)
+    counts = counting.arm_counts(job.iteration.design, job.warehouse.counts(job.plan, Span(as_of, as_of)))
+    evidence = stats.Evidence(
+        counts={count.arm: count.exposed for count in counts},
+        moments={arm: found.moments for arm, found in arms.items()},
+        observed_days=counting.observed_days(job.iteration.started_at, as_of),
+        crossed={count.arm: count.crossed for count in counts},
+        largest_units={arm: found.largest for arm, found in arms.items()},
+    )
+    return Gathered(evidence, arms, span)
+
+
+def _strata(
+    job: Job, pivots: Mapping[str, float], found: Gathered
+) -> tuple[Mapping[str, stats.Moments], ...]:
+    """Moments by the declared attribute; small strata are joined, so that no unit is lost."""
+    attribute = job.iteration.design.strata
+    if not attribute or not found.arms:
+        return ()
+    by_value = job.warehouse.moments_by(job.plan, found.span, pivots, Mark(MarkKind.ATTRIBUTE, attribute))
+    if not 1 < len(by_value) <= MOST_STRATA:
+        return ()
+    empty = stats.Moments.empty(job.plan.names)
+    held = [
+        {arm: arms[arm].moments if arm in arms else empty for arm in found.arms} for arms in by_value.values()
+    ]
+    return stats.merge_sparse_strata(held)
+
+
+def _daily(
+    job: Job, pivots: Mapping[str, float], span: Span
+) -> dict[tuple[str, str], list[tuple[float, float]]]:
+    """The deciding metrics' effects by day of first exposure, for days that stand out."""
+    by_day = job.warehouse.moments_by(job.plan, span, pivots, Mark(MarkKind.DAY))
+    deciding = [one for one in job.measured if one.planned.role is MetricRole.OEC]
+    found: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for arms in by_day.values():
+        for one in deciding:
+            for treatment in treatments_of(job.iteration):
+                point = _effect(arms, one, (treatment, job.iteration.design.control))
+                if point is not None:
+                    found.setdefault((one.metric.key, treatment), []).append(point)
+    return {pair: days for pair, days in found.items() if len(days) > 2}  # noqa: PLR2004  # others to compare with
+
+
+def _effect(
+    arms: Mapping[str, ArmMoments], one: MeasuredMetric, pair: tuple[str, str]
+) -> tuple[float, float] | None:
+    """Effect and standard error of one day; None when it has neither."""
+    if not set(pair) <= set(arms):
+        return None
+    plan = stats.MetricPlan(
+        one.metric.key, STATS_KINDS[one.metric.definition.kind], stats.MetricRole.DIAGNOSTIC
+    )
+    treatment, control = (stats.estimate(arms[arm].moments, plan) for arm in pair)
+    if treatment.variance is None or control.variance is None:
+        return None
+    assert treatment.value is not None
+    assert control.value is not None
+    return treatment.value - control.value, math.sqrt(treatment.variance + control.variance)
+
+
+def _sequences(
+    look: DueLook, ledger: Sequence[LookFound]
+) -> dict[tuple[str, str], tuple[stats.Interval, ...]]:
+    """What the confidence sequence said at each look so far; repeated intervals promise no common point."""
+    if look.method is not Method.CONFIDENCE_SEQUENCE:
+        return {}
+    found: dict[tuple[str, str], tuple[stats.Interval, ...]] = {}
+    for row in (row for taken in ledger for row in taken.rows):
+        ends = row.effect_interval
+        if row.effect is None or ends is None or ends.low is None or ends.high is None:
+            continue
+        interval = stats.Interval(row.effect, ends.low, ends.high, row.confidence)
+        found[row.metric, row.arm] = (*found.get((row.metric, row.arm), ()), interval)
+    return {pair: intervals for pair, intervals in found.items() if len(intervals) > 1}
+
+
+def treatments_of(iteration: Iteration) -> tuple[str, ...]:
+    """The arms that are compared with the control."""
+    return tuple(arm.key for arm in iteration.design.arms if arm.key != iteration.design.control)
