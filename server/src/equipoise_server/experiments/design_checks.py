@@ -193,7 +193,7 @@ def _oec_kind(facts: DesignFacts) -> MetricKind | None:
 
 def power_advice(facts: DesignFacts) -> str:
     """What is given up without a planned end."""
-    if facts.design.planned_days is not None:
+    if facts.design.planned_days is not None or facts.design.switchback is not None:
         return ""
     return "Without a planned end the intervals stay wide; planning an end finds smaller effects."
 

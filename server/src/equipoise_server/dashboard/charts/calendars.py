@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
 
@@ -21,7 +22,7 @@ _DAY = timedelta(days=1)
 def slot_calendar(
     spans: Sequence[HeldSpan], canvas: Canvas, *, title: str, since: datetime, until: datetime, now: datetime
 ) -> Markup:
-    """Slots from bottom to top, time from left to right; the line is now, and what is dashed is planned."""
+    """Slots from bottom to top, time from left to right; the line is now, and what is pale is planned."""
     x = Scale(since.timestamp(), until.timestamp(), _LEFT, canvas.width - 2)
     y = Scale(0, SLOTS, canvas.height - _BOTTOM, _TOP)
     parts = [
@@ -32,7 +33,9 @@ def slot_calendar(
         at = y.at(share * SLOTS / 100)
         parts.append(element("text", f"{share}{words.NBSP}%", x=_LEFT - 6, y=at + 4, cls="end"))
     holders = list(dict.fromkeys(span.holder for span in spans))
-    parts += [_held(span, x, y, 1 + holders.index(span.holder) % 4, now) for span in spans]
+    for span in spans:
+        index = 1 + holders.index(span.holder) % 4
+        parts += [_held(part, x, y, index, now) for part in _before_and_after(span, now)]
     parts += _days(x, canvas, since, until)
     line = x.at(now.timestamp())
     parts.append(element("line", x1=line, x2=line, y1=_TOP, y2=canvas.height - _BOTTOM, cls="zero"))
@@ -40,10 +43,17 @@ def slot_calendar(
     return drawing(title, said, size=(canvas.width, canvas.height), parts=parts)
 
 
+def _before_and_after(span: HeldSpan, now: datetime) -> tuple[HeldSpan, ...]:
+    """What was held, and what is planned, which is drawn paler."""
+    if not span.since < now < span.until:
+        return (span,)
+    return replace(span, until=now), replace(span, since=now)
+
+
 def _held(span: HeldSpan, x: Scale, y: Scale, index: int, now: datetime) -> Markup:
     start, end = x.at(span.since.timestamp()), x.at(span.until.timestamp())
     top, bottom = y.at(span.end), y.at(span.first)
-    ahead = " ahead" if span.since > now else ""
+    ahead = " ahead" if span.since >= now else ""
     return element(
         "rect", x=start, y=top, width=max(end - start, 2.0), height=max(bottom - top, 2.0), rx=3,
         cls=f"slot fill-{index}{ahead}", data_tip=span.told,

@@ -112,7 +112,7 @@ def _size_by_count(design: Design) -> float | None:
 def _switchback_costs(design: Design, plain: int | None) -> str:
     plan = design.switchback or Switchback()
     told = f"{words.counted(plan.days, 'day')}, its whole schedule"
-    beside = "" if plain is None else f" instead of {_days_words(plain)}"
+    beside = "" if plain is None else f", instead of {_days_words(plain)}"
     return f"{told}{beside}; how small an effect it finds shows once regions have been watched"
 
 

@@ -55,6 +55,8 @@ class SchedulePanel:
     ends_at: datetime
     burn_in: str
     balance: str
+    key: str
+    """Which variant a filled cell stands for."""
 
 
 def ramp_panel(
@@ -100,6 +102,7 @@ def schedule_panel(iteration: Iteration | None) -> SchedulePanel | None:
     shares = experiments.treated_share_by_hour(schedule, digit)
     least, most = min(shares.values()), max(shares.values())
     treatment = next(arm for arm in design.arms if arm.key != design.control)
+    control = next(arm for arm in design.arms if arm.key == design.control)
     title = f"When each region has “{treatment.name or treatment.key}”"
 
     def draw(canvas: Canvas) -> Markup:
@@ -115,6 +118,7 @@ def schedule_panel(iteration: Iteration | None) -> SchedulePanel | None:
         ends_at=schedule.ends_at,
         burn_in=words.span(timedelta(seconds=schedule.burn_in_seconds)) if schedule.burn_in_seconds else "",
         balance=_balance_words(least, most),
+        key=f"Filled: {treatment.name or treatment.key}; empty: {control.name or control.key}.",
     )
 
 
