@@ -80,3 +80,15 @@ def test_the_state_does_not_answer_for_the_past(tmp_path: Path) -> None:
         advance(state, [plan], stored.arrived(), now=STARTS + DAY)
         with pytest.raises(StateAhead):
             advance(state, [plan], stored.arrived(), now=STARTS)
+
+
+def test_an_experiment_follows_when_what_it_reads_is_built_again_for_another(tmp_path: Path) -> None:
+    stored = Stored(tmp_path)
+    stored.receive(*a_history(random.Random(9), units=60))
+    steady = a_plan({"rate": DEFINITIONS["rate"]})
+    other = a_plan({"basket": DEFINITIONS["basket"]}, "search")
+    with open_state(None) as state:
+        advance(state, [steady], stored.arrived(), now=STARTS + 2 * DAY)
+        done = advance(state, [steady, other], stored.arrived(), now=STARTS + 4 * DAY)
+        assert (done.built, done.made) == (("purchase",), ("search#1",))
+        assert_true(state, steady, stored, STARTS + 4 * DAY)

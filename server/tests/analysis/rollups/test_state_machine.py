@@ -106,9 +106,9 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def the_state_is_true(self) -> None:
         if self.is_current:
+            assert moved_sums_mismatches(self.state, [*self.plans.values()]) == {}
             for plan in self.plans.values():
                 assert_true(self.state, plan, self.stored, self.now)
-                assert moved_sums_mismatches(self.state, plan) == ()
 
     def teardown(self) -> None:
         self._opened.__exit__(None, None, None)
@@ -121,6 +121,9 @@ class Life(RuleBasedStateMachine):
 
 TestLife = Life.TestCase
 TestLife.settings = settings(
-    max_examples=30, stateful_step_count=14, deadline=None, phases=[Phase.explicit, Phase.generate]
+    max_examples=30,
+    stateful_step_count=14,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
 TestLife = pytest.mark.timeout(300)(TestLife)

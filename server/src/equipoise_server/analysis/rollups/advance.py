@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from equipoise_server.analysis.dialects.sql import micros
 from equipoise_server.analysis.plan import Plan
@@ -41,6 +41,13 @@ class _Work:
     made: tuple[Plan, ...]
     ready: tuple[EventShape, ...]
     missing: tuple[EventShape, ...]
+    kept: Mapping[str, sums.Kept]
+
+    @property
+    def steady(self) -> tuple[Plan, ...]:
+        """Plans whose sums can be moved by touched units: nothing that they read is built again."""
+        built = {shape.event for shape in self.missing}
+        return tuple(plan for plan in self.moving if not built & {*plan.events})
 
 
 def advance(
@@ -75,7 +82,9 @@ def _prepare(state: State, plans: Sequence[Plan], arrived: Arrived, now: int) ->
         )  # fmt: skip
     moving = tuple(plan for plan in plans if plan not in made)
     ready = tuple(shape for shape in shapes if shape not in missing)
-    return _Work(state, arrived, Head(arrived.through, now), moving, made, ready, missing)
+    return _Work(
+        state, arrived, Head(arrived.through, now), moving, made, ready, missing, sums.kept_sums(state)
+    )
 
 
 def _missing(state: State, shapes: Sequence[EventShape], *, is_new_type: bool) -> tuple[EventShape, ...]:
@@ -106,28 +115,42 @@ def _advance(work: _Work, pivots: Pivots) -> Advanced:
     _want(state, (), work.ready, (*work.moving, *work.made))
     torn = rolling.split_again(state, work.ready, work.arrived.tracks, work.head)
     after = _evaluate_touched(work)
-    for plan in work.moving:
-        run = run_of(plan)
-        kept = sums.held(state, plan) or {}
-        sums.keep(state, plan, sums.moved(kept, before[run], after[run]), sums.pivots_of(state, plan) or [])
-    make_sums(state, work.made, pivots, now=work.head.now)
+    sums.keep(
+        state,
+        {
+            run: replace(work.kept[run], arms=sums.moved(work.kept[run].arms, before[run], found))
+            for run, found in after.items()
+            if before[run] or found
+        },
+    )
+    again = tuple(plan for plan in (*work.moving, *work.made) if plan not in work.steady)
+    make_sums(state, [(plan, _shift(work, plan, pivots)) for plan in again], now=work.head.now)
     state.run("UPDATE ledger SET arrival = ?, as_of = ?", [work.head.through, work.head.now])
     (touched,) = state.run("SELECT COUNT(*) FROM touched")[0]
     built, made = (shape.event for shape in work.missing), (run_of(plan) for plan in work.made)
     return Advanced(touched, torn, tuple(built), tuple(made))
 
 
-def make_sums(state: State, plans: Sequence[Plan], pivots: Pivots, *, now: int) -> None:
-    """Add up all units of some runs, shifted by the pivots of each."""
-    shifts = {run_of(plan): _shift(plan, pivots.get(run_of(plan), {})) for plan in plans}
-    shifted = [(plan, shifts[run_of(plan)]) for plan in plans]
+def make_sums(state: State, shifted: Sequence[tuple[Plan, tuple[float, ...]]], *, now: int) -> None:
+    """Add up all units of some runs, each shifted by its pivots."""
     found = sums.evaluate_all(state, shifted, sums.Scope(now, now))
-    for plan, shift in shifted:
-        sums.keep(state, plan, found[run_of(plan)].arms, shift)
+    sums.keep(
+        state,
+        {
+            run_of(plan): sums.Kept(plan_hash(plan), shift, found[run_of(plan)].arms)
+            for plan, shift in shifted
+        },
+    )
 
 
-def _shift(plan: Plan, pivots: Mapping[str, float]) -> list[float]:
-    return [pivots.get(column.name, 0.0) for column in plan.columns]
+def shift_of(plan: Plan, pivots: Mapping[str, float]) -> tuple[float, ...]:
+    """What each column is shifted by."""
+    return tuple(pivots.get(column.name, 0.0) for column in plan.columns)
+
+
+def _shift(work: _Work, plan: Plan, pivots: Pivots) -> tuple[float, ...]:
+    kept = work.kept.get(run_of(plan))
+    return shift_of(plan, pivots.get(run_of(plan), {})) if kept is None else kept.pivots
 
 
 def _take_news(work: _Work) -> None:
@@ -163,12 +186,12 @@ def _want(
 
 
 def _evaluate_touched(work: _Work) -> dict[str, Mapping[str, sums.ArmSums]]:
-    """What touched units add up to in each moving run, as the state is now."""
+    """What touched units add up to in each steady run, as the state is now."""
     state, now = work.state, work.head.now
-    if not work.moving or not state.run("SELECT COUNT(*) FROM touched")[0][0]:
-        return {run_of(plan): {} for plan in work.moving}
+    if not work.steady or not state.run("SELECT COUNT(*) FROM touched")[0][0]:
+        return {run_of(plan): {} for plan in work.steady}
     copy_touched(state, [name for shape in (*work.ready, *work.missing) for name in shape.held_tables])
-    shifted = [(plan, sums.pivots_of(state, plan) or []) for plan in work.moving]
+    shifted = [(plan, work.kept[run_of(plan)].pivots) for plan in work.steady]
     found = sums.evaluate_all(state, shifted, sums.Scope(now, now, TOUCHED))
     return {run: one.arms for run, one in found.items()}
 

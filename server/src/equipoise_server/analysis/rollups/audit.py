@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from equipoise_server.analysis.plan import Plan
 from equipoise_server.analysis.rollups import sums
+from equipoise_server.analysis.rollups.shape import run_of
 from equipoise_server.analysis.rollups.state import State
 
 TOLERANCE = 1e-9
@@ -23,14 +24,16 @@ class Mismatch:
     difference: float
 
 
-def moved_sums_mismatches(state: State, plan: Plan) -> tuple[Mismatch, ...]:
-    """Sums moved by touched units against all units added up again."""
-    kept, pivots = sums.held(state, plan), sums.pivots_of(state, plan)
-    if kept is None or pivots is None:
-        return ()
-    as_of = state.as_of
-    found = sums.evaluate(state, plan, pivots, sums.Scope(as_of, as_of))
-    return mismatches(plan, kept, found.arms)
+def moved_sums_mismatches(state: State, plans: Sequence[Plan]) -> dict[str, tuple[Mismatch, ...]]:
+    """By run, sums moved by touched units against all units added up again; only runs that differ."""
+    kept = sums.kept_sums(state)
+    known = [plan for plan in plans if run_of(plan) in kept]
+    shifted = [(plan, kept[run_of(plan)].pivots) for plan in known]
+    again = sums.evaluate_all(state, shifted, sums.Scope(state.as_of, state.as_of))
+    found = {
+        run_of(plan): mismatches(plan, kept[run_of(plan)].arms, again[run_of(plan)].arms) for plan in known
+    }
+    return {run: faults for run, faults in found.items() if faults}
 
 
 def mismatches(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from equipoise_server.analysis.plan import Plan
 from equipoise_server.analysis.rollups import sums
 from equipoise_server.analysis.rollups.advance import TOUCHED, copy_touched
-from equipoise_server.analysis.rollups.shape import shapes_of
+from equipoise_server.analysis.rollups.shape import run_of, shapes_of
 from equipoise_server.analysis.rollups.state import State
 
 _WAITING = ("waiting_exposures", "waiting_tracks")
@@ -44,13 +45,14 @@ def forget_units(state: State, plans: Sequence[Plan], unit_type: str, units: Seq
 
 
 def _take_from_sums(state: State, plans: Sequence[Plan]) -> None:
-    as_of = state.as_of
-    for plan in plans:
-        kept, pivots = sums.held(state, plan), sums.pivots_of(state, plan)
-        if kept is None or pivots is None:
-            continue
-        theirs = sums.evaluate(state, plan, pivots, sums.Scope(as_of, as_of, TOUCHED))
-        sums.keep(state, plan, sums.moved(kept, theirs.arms, {}), pivots)
+    kept = sums.kept_sums(state)
+    shifted = [(plan, kept[run_of(plan)].pivots) for plan in plans if run_of(plan) in kept]
+    theirs = sums.evaluate_all(state, shifted, sums.Scope(state.as_of, state.as_of, TOUCHED))
+    left = {
+        run: replace(kept[run], arms=sums.moved(kept[run].arms, found.arms, {}))
+        for run, found in theirs.items()
+    }
+    sums.keep(state, left)
 
 
 def compact(state: State, plans: Sequence[Plan]) -> None:

@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS firsts (
 CREATE TABLE IF NOT EXISTS strangers (run VARCHAR, variant VARCHAR, u BIGINT, first_at BIGINT);
 CREATE TABLE IF NOT EXISTS shapes (event VARCHAR, names VARCHAR[]);
 CREATE TABLE IF NOT EXISTS sums (
-  run VARCHAR, hash VARCHAR, arm VARCHAR, crossed BIGINT, pivots DOUBLE[], gram DOUBLE[]);
+  run VARCHAR, hash VARCHAR, arm VARCHAR, crossed BIGINT, pivots BLOB, gram BLOB);
 CREATE TABLE IF NOT EXISTS carried (unit_type VARCHAR, event VARCHAR, hour BIGINT, events BIGINT);
 CREATE TABLE IF NOT EXISTS waiting_exposures (
   unit_type VARCHAR, unit VARCHAR, experiment VARCHAR, iteration INTEGER, variant VARCHAR,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from equipoise_server.analysis.columns import Column
 from equipoise_server.analysis.plan import Plan
 from equipoise_server.analysis.rollups.rolled import rows_statement
-from equipoise_server.analysis.rollups.shape import plan_hash, run_of
+from equipoise_server.analysis.rollups.shape import run_of
 from equipoise_server.analysis.rollups.state import State
 
 Floats = NDArray[np.float64]
@@ -106,38 +106,42 @@ def _evaluate_alike(
     return found
 
 
-def held(state: State, plan: Plan) -> dict[str, ArmSums] | None:
-    """The sums of a plan, by arm; None when they were never made or the plan has changed."""
-    rows = state.run(
-        "SELECT sums.arm, sums.crossed, sums.gram FROM sums WHERE sums.run = ? AND sums.hash = ?",
-        [run_of(plan), plan_hash(plan)],
-    )
-    size = len(plan.columns) + 1
-    found = {arm: ArmSums(crossed, np.asarray(gram).reshape(size, size)) for arm, crossed, gram in rows}
-    return {arm: sums for arm, sums in found.items() if arm} if rows else None
+@dataclass(frozen=True, slots=True, eq=False)
+class Kept:
+    """A run's sums as they are kept: of which plan, shifted by what, by arm."""
+
+    hash: str
+    pivots: tuple[float, ...]
+    arms: Mapping[str, ArmSums]
 
 
-def keep(state: State, plan: Plan, arms: Mapping[str, ArmSums], pivots: Sequence[float]) -> None:
-    """Put the sums of a plan in the place of any before; an empty arm says that there is nobody yet."""
-    run, hashed = run_of(plan), plan_hash(plan)
-    size = len(plan.columns) + 1
-    rows = [(run, hashed, "", 0, [*pivots], [0.0] * size * size)]
-    rows += [
-        (run, hashed, arm, sums.crossed, [*pivots], sums.gram.ravel().tolist())
-        for arm, sums in arms.items()
-        if sums.units
-    ]
-    state.run("DELETE FROM sums WHERE sums.run = ?", [run])
-    state.database.executemany("INSERT INTO sums VALUES (?, ?, ?, ?, ?, ?)", rows)
+def kept_sums(state: State) -> dict[str, Kept]:
+    """All kept sums, by run."""
+    found: dict[str, Kept] = {}
+    arms: dict[str, dict[str, ArmSums]] = defaultdict(dict)
+    for run, hashed, arm, crossed, pivots, gram in state.run(
+        "SELECT s.run, s.hash, s.arm, s.crossed, s.pivots, s.gram FROM sums AS s"
+    ):
+        shift = np.frombuffer(pivots)
+        found.setdefault(run, Kept(hashed, tuple(shift.tolist()), arms[run]))
+        if arm:
+            size = len(shift) + 1
+            arms[run][arm] = ArmSums(crossed, np.frombuffer(gram).reshape(size, size))
+    return found
 
 
-def pivots_of(state: State, plan: Plan) -> list[float] | None:
-    """What the kept sums are shifted by; None when there are none."""
-    rows = state.run(
-        "SELECT sums.pivots FROM sums WHERE sums.run = ? AND sums.hash = ? LIMIT 1",
-        [run_of(plan), plan_hash(plan)],
-    )
-    return [float(one) for one in rows[0][0]] if rows else None
+def keep(state: State, kept: Mapping[str, Kept]) -> None:
+    """Put these runs' sums in the place of any before; a row without an arm says that there may be nobody."""
+    rows: list[object] = []
+    for run, one in kept.items():
+        pivots = np.asarray(one.pivots, dtype=np.float64).tobytes()
+        rows += [run, one.hash, "", 0, pivots, b""]
+        for arm, sums in one.arms.items():
+            rows += [run, one.hash, arm, sums.crossed, pivots, sums.gram.tobytes()]
+    if rows:
+        values = ", ".join(["(?, ?, ?, ?, ?, ?)"] * (len(rows) // 6))
+        state.run("DELETE FROM sums WHERE sums.run = ANY(?)", [list(kept)])
+        state.run(f"INSERT INTO sums VALUES {values}", rows)
 
 
 def moved(
