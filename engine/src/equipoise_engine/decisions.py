@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple, final
 
-from equipoise_engine.metadata import NOTHING, Scalar
+from equipoise_engine.metadata import NOTHING, Metadata, Scalar
 
 
 class Reason(StrEnum):
@@ -90,6 +90,27 @@ class Fault(NamedTuple):
     message: str
 
 
+# The members of metadata that go together: every answer of a kind names the same ones.
+_names: dict[tuple[str, ...], tuple[str, ...]] = {}
+
+
+@final
+class Untold:
+    """Metadata that nobody has asked for yet: a third of the memory of a table, and quicker to prepare."""
+
+    __slots__ = ("_head", "_names", "_values")
+
+    def __init__(self, head: Mapping[str, Scalar], told: Mapping[str, Scalar]) -> None:
+        names = tuple(told)
+        self._head = head
+        self._names = _names.setdefault(names, names)
+        self._values = tuple(told.values())
+
+    def table(self) -> Metadata:
+        """Return them."""
+        return Metadata({**self._head, **dict(zip(self._names, self._values, strict=True))})
+
+
 @final
 class Answer:
     """What a flag answers everybody of one outcome: prepared once, and shared by their decisions.
@@ -97,7 +118,7 @@ class Answer:
     A plain class: many are made when a snapshot is loaded, and nobody outside sees one.
     """
 
-    __slots__ = ("fault", "flag_key", "holdouts", "metadata", "place", "reason", "value", "variant")
+    __slots__ = ("_metadata", "fault", "flag_key", "holdouts", "place", "reason", "value", "variant")
 
     def __init__(
         self,
@@ -106,7 +127,7 @@ class Answer:
         *,
         variant: str | None,
         reason: Reason,
-        metadata: Mapping[str, Scalar],
+        metadata: Mapping[str, Scalar] | Untold,
         fault: Fault | None = None,
         place: Place | None = None,
         holdouts: tuple[Enrolment, ...] = (),
@@ -115,10 +136,18 @@ class Answer:
         self.value = value
         self.variant = variant
         self.reason = reason
-        self.metadata = metadata
+        self._metadata = metadata
         self.fault = fault
         self.place = place
         self.holdouts = holdouts
+
+    @property
+    def metadata(self) -> Mapping[str, Scalar]:
+        """Return what is told of the answer. Two threads may make the same table; either serves."""
+        metadata = self._metadata
+        if isinstance(metadata, Untold):
+            metadata = self._metadata = metadata.table()
+        return metadata
 
     def placed(self, place: Place) -> Answer:
         """Return the answer to the units in a place."""
@@ -127,7 +156,7 @@ class Answer:
             self.value,
             variant=self.variant,
             reason=self.reason,
-            metadata=self.metadata,
+            metadata=self._metadata,
             fault=self.fault,
             place=place,
             holdouts=self.holdouts,

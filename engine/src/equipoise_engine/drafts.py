@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from equipoise_engine.decisions import Answer, Reason
+from equipoise_engine.decisions import Answer, Reason, Untold
 from equipoise_engine.experiments import Experiments
 from equipoise_engine.holdouts import Holdouts
 from equipoise_engine.layers import Layers
-from equipoise_engine.metadata import NOTHING, Metadata, Scalar
+from equipoise_engine.metadata import NOTHING, Scalar
 from equipoise_engine.prerequisites import Ask, Prerequisites
 from equipoise_engine.problems import Problem, Reader, pointer
 from equipoise_engine.targeting import Segments
@@ -66,7 +66,7 @@ class Draft:
 
     def answer(self, variant: str, reason: Reason, step: str, told: Mapping[str, Scalar] = NOTHING) -> Answer:
         """Prepare the answer that serves a variant, with what its metadata tell beside the step."""
-        metadata = Metadata({**self.around.metadata, "step": step, **told})
+        metadata = Untold(self.around.metadata, {"step": step, **told})
         return Answer(self.key, self.values.get(variant), variant=variant, reason=reason, metadata=metadata)
 
     def variant(self, reader: Reader, member: str) -> str:

@@ -14,7 +14,7 @@ from equipoise_engine.flags import KINDS, Flag, Refusals, error, fits
 from equipoise_engine.holdouts import COVER_MEMBERS, holdout_step
 from equipoise_engine.layers import read_unit_type
 from equipoise_engine.members import read_units
-from equipoise_engine.metadata import Metadata, Scalar
+from equipoise_engine.metadata import Scalar
 from equipoise_engine.prerequisites import PREREQUISITE_MEMBERS, Ask, prerequisite_step
 from equipoise_engine.problems import Problem, Reader, pointer
 from equipoise_engine.rules import read_rules
@@ -43,7 +43,7 @@ def read_flag(key: str, node: object, around: Surroundings, ask: Ask) -> Flag:
     return Flag(
         kills=kills,
         fixed=_killed(draft, kills, off) or _faulty(draft, default),
-        steps=(*before, _link(draft), *after),
+        steps=(*before, override_by_link(key, draft.values, around.metadata), *after),
         default=draft.answer(default, Reason.STATIC if is_static else Reason.DEFAULT, "default"),
         refusals=Refusals(key, draft.kind, around.metadata),
         problems=tuple(problems),
@@ -119,20 +119,6 @@ def _prerequisites(draft: Draft, off: str) -> Iterator[FlagStep]:
         key, wanted = draft.around.prerequisites.read(reader)
         answer = draft.answer(off, Reason.DEFAULT, "prerequisite", {"prerequisite": key})
         yield prerequisite_step(answer, key, wanted, draft.ask)
-
-
-def _link(draft: Draft) -> FlagStep:
-    """Keep the variants; a link may ask for any of them."""
-    key, values, head = draft.key, draft.values, draft.around.metadata
-
-    def answer(variant: str) -> Answer | None:
-        if variant not in values:
-            return None
-        metadata = Metadata({**head, "step": "override", "experiment.arm": "override"})
-        reason = Reason.TARGETING_MATCH
-        return Answer(key, values[variant], variant=variant, reason=reason, metadata=metadata)
-
-    return override_by_link(key, answer)
 
 
 def _overrides(draft: Draft) -> Iterator[FlagStep]:

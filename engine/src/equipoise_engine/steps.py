@@ -11,7 +11,7 @@ from typing import NamedTuple, final
 
 from equipoise_engine.combinations import Every
 from equipoise_engine.contexts import Units, context_parts
-from equipoise_engine.decisions import Answer, Decision, Enrolment
+from equipoise_engine.decisions import Answer, Decision, Enrolment, Reason, Untold
 from equipoise_engine.explanations import Finding
 from equipoise_engine.hashing import PARTS, canonical_unit, hash_unit, salt, threshold
 from equipoise_engine.metadata import NOTHING, Scalar
@@ -89,18 +89,22 @@ class Named(Decider):
 class Linked(Decider):
     """Serves the variant that the context itself asks for, such as by a signed link to a preview."""
 
-    __slots__ = ("_answer", "_flag_key")
+    __slots__ = ("_flag_key", "_head", "_values")
 
-    def __init__(self, flag_key: str, answer: Callable[[str], Answer | None]) -> None:
+    def __init__(self, flag_key: str, values: Mapping[str, object], head: Mapping[str, Scalar]) -> None:
         self._flag_key = flag_key
-        self._answer = answer
+        self._values = values
+        self._head = head
 
     def decide(self, _units: Units, context: object) -> Found:
         """Answer, or pass."""
         overrides = context.get("overrides") if isinstance(context, Mapping) else None
         variant = overrides.get(self._flag_key) if isinstance(overrides, Mapping) else None
-        answer = self._answer(variant) if isinstance(variant, str) else None
-        return None if answer is None else Decision(answer)
+        if not isinstance(variant, str) or variant not in self._values:
+            return None
+        told = Untold(self._head, {"step": "override", "experiment.arm": "override"})
+        value, reason = self._values[variant], Reason.TARGETING_MATCH
+        return Decision(Answer(self._flag_key, value, variant=variant, reason=reason, metadata=told))
 
 
 @final
@@ -122,9 +126,15 @@ def override_by_unit(answer: Answer, unit_type: str, named: frozenset[str]) -> F
     return _override(unit_type, Named(answer, unit_type, named))
 
 
-def override_by_link(flag_key: str, answer: Callable[[str], Answer | None]) -> FlagStep:
-    """Serve the variant that the context itself asks for."""
-    return _override("context", Linked(flag_key, answer))._replace(is_link=True)
+def override_by_link(flag_key: str, values: Mapping[str, object], head: Mapping[str, Scalar]) -> FlagStep:
+    """Serve the variant that the context itself asks for.
+
+    Args:
+        flag_key: the flag's key.
+        values: its variants.
+        head: what all metadata of the snapshot begin with.
+    """
+    return _override("context", Linked(flag_key, values, head))._replace(is_link=True)
 
 
 def _override(key: str, decider: Decider) -> FlagStep:
