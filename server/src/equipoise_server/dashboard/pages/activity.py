@@ -24,6 +24,9 @@ _VERBS = {
     "flag.kill": "killed",
     "flag.unkill": "turned back on",
     "flag.archive": "archived the flag",
+    "flag.keep_on": "kept units on their variant of",
+    "flag.cover": "let a holdout cover",
+    "flag.uncover": "let go, by a holdout, of",
     "flag.pin": "pinned",
     "flag.unpin": "released",
     "environment.kill": "killed everything in",
@@ -46,6 +49,13 @@ _VERBS = {
     "experiment.archive": "archived",
     "experiment.import": "imported",
     "experiment.verdict": "judged",
+    "experiment.pause_ramp": "paused the ramp of",
+    "experiment.resume_ramp": "resumed the ramp of",
+    "layer.create": "made the layer",
+    "holdout.create": "opened the holdout",
+    "holdout.season": "opened a new season of the holdout",
+    "holdout.close": "closed the holdout",
+    "holdout.release": "released a unit from the holdout",
 }
 _ICONS = {
     "kill": "power", "unkill": "power", "launch": "next", "stop": "stop", "restart": "restart",
