@@ -9,7 +9,10 @@ from collections.abc import Iterable, Sequence
 
 from equipoise_server.dashboard.forms import Form, Reader, filled
 from equipoise_server.dashboard.pages.clauses import clause_count, clause_texts, read_condition
+from equipoise_server.dashboard.pages.need_forms import need_texts
+from equipoise_server.dashboard.pages.ring_forms import read_rings, ring_texts
 from equipoise_server.flags.values import (
+    Flag,
     FlagSettings,
     FlagType,
     FlagValue,
@@ -92,9 +95,20 @@ def _object(text: str) -> dict[str, object] | None:
     return value if isinstance(value, dict) else None
 
 
+def words_form(flag: Flag) -> Form:
+    """A flag's words and variants as fields."""
+    texts = {
+        "name": flag.name, "description": flag.description, "owner": flag.owner, "kind": flag.kind,
+    }  # fmt: skip
+    for place, variant in enumerate(flag.variants):
+        value = variant.value if isinstance(variant.value, str) else json.dumps(variant.value)
+        texts |= {f"variant.{place}.key": variant.key, f"variant.{place}.value": value}
+    return filled(texts)
+
+
 def settings_form(settings: FlagSettings) -> Form:
     """The settings of one environment as fields."""
-    texts = {"off": settings.off, "default": settings.default}
+    texts = {"off": settings.off, "default": settings.default, **need_texts(settings.prerequisites)}
     for place, rule in enumerate(settings.rules):
         texts |= _rule_texts(rule, f"rule.{place}.")
     for place, override in enumerate(settings.overrides):
@@ -110,9 +124,10 @@ def _rule_texts(rule: Rule, at: str) -> dict[str, str]:
         f"{at}id": rule.id,
         f"{at}description": rule.description,
         f"{at}variant": rollout.variant if rollout else rule.serve,
-        f"{at}share": f"{rollout.parts_per_million / 10_000:g}" if rollout else "",
+        f"{at}share": f"{rollout.parts_per_million / 10_000:g}" if rollout and not rollout.rings else "",
         f"{at}unit_type": rollout.unit_type if rollout else "",
         **clause_texts(rule.eligibility, at),
+        **ring_texts(rollout.rings if rollout else (), at),
     }
 
 
@@ -142,9 +157,11 @@ def _read_rule(reader: Reader, at: str) -> Rule:
     eligibility = read_condition(form, reader.problems, at)
     variant = form.text(f"{at}variant")
     named = {"id": form.text(f"{at}id"), "description": form.text(f"{at}description").strip()}
-    if share is None:
+    rings = read_rings(reader, at)
+    if share is None and not rings:
         return Rule(named["id"], eligibility, serve=variant, description=named["description"])
-    rollout = Rollout(variant, form.text(f"{at}unit_type"), round(share * 1_000_000))
+    parts = 0 if rings or share is None else round(share * 1_000_000)
+    rollout = Rollout(variant, form.text(f"{at}unit_type"), parts, rings=rings)
     return Rule(named["id"], eligibility, rollout=rollout, description=named["description"])
 
 

@@ -14,7 +14,9 @@ from equipoise_server.access.values import Permission, Project
 from equipoise_server.dashboard import conditions, words
 from equipoise_server.dashboard.forms import Form
 from equipoise_server.dashboard.pages.activity import ActivityLine
-from equipoise_server.flags.values import Flag, FlagSettings, FlagType, FlagValue, Override, Rule, Segment
+from equipoise_server.dashboard.pages.flag_relations import Relations
+from equipoise_server.dashboard.pages.rollout_lines import ShareLine, share_lines
+from equipoise_server.flags.values import Flag, FlagSettings, FlagType, FlagValue, Group, Override, Ramp, Rule
 
 
 class FlagState(StrEnum):
@@ -72,6 +74,13 @@ class RuleLine:
     share: str
     percent: str
     unit_type: str
+    shares: tuple[ShareLine, ...] = ()
+    """Of a rollout: its one share, or those of its rings."""
+
+    @property
+    def has_rings(self) -> bool:
+        """Whether the rollout goes ring by ring."""
+        return any(line.ring for line in self.shares)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +124,7 @@ class FlagPage:
     values: dict[str, str]
     """Each variant's value as text."""
     rules: tuple[RuleLine, ...]
+    relations: Relations
     powers: FlagPowers
     history: tuple[ActivityLine, ...]
     unit_types: tuple[str, ...]
@@ -197,12 +207,14 @@ def value_text(value: FlagValue | object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
-def rule_lines(settings: FlagSettings, values: dict[str, str]) -> tuple[RuleLine, ...]:
+def rule_lines(
+    settings: FlagSettings, values: dict[str, str], ramps: Sequence[Ramp] = ()
+) -> tuple[RuleLine, ...]:
     """The rules in their order."""
-    return tuple(_rule_line(rule, place + 1, values) for place, rule in enumerate(settings.rules))
+    return tuple(_rule_line(rule, place + 1, values, ramps) for place, rule in enumerate(settings.rules))
 
 
-def _rule_line(rule: Rule, number: int, values: dict[str, str]) -> RuleLine:
+def _rule_line(rule: Rule, number: int, values: dict[str, str], ramps: Sequence[Ramp]) -> RuleLine:
     rollout = rule.rollout
     variant = rollout.variant if rollout else rule.serve
     share = rollout.parts_per_million / 1_000_000 if rollout else None
@@ -216,6 +228,7 @@ def _rule_line(rule: Rule, number: int, values: dict[str, str]) -> RuleLine:
         share=words.percent(share, 2).replace(".00", "") if share is not None else "",
         percent=f"{share * 100:g}" if share is not None else "",
         unit_type=rollout.unit_type if rollout else "",
+        shares=share_lines(rollout, rule.id, ramps) if rollout else (),
     )
 
 
@@ -244,6 +257,8 @@ _TITLES = {
     "unknown": "Is there such a flag?",
     "kill": "Is the {key} killed?",
     "error": "Can it be evaluated?",
+    "prerequisite": "Does {key}, which it needs, serve the right variant?",
+    "holdout": "Is it held out by {key}?",
     "override": "Is it named in an override ({key})?",
     "experiment": "Is it in the experiment {key}?",
     "rule": "Does the rule {key} apply?",
@@ -263,6 +278,12 @@ _FINDINGS = {
     "outside_gate": "Outside the share that takes part.",
     "enrolled": "Takes part.",
     "outside_rollout": "Outside the rollout's share.",
+    "outside_schedule": "No window of the schedule has it now.",
+    "clock_missing": "No time was given, and a schedule goes by it: skipped.",
+    "met": "Yes: it goes on.",
+    "not_met": "No: this flag is off.",
+    "held": "Held out: it keeps the baseline.",
+    "open": "Not held out.",
     "served": "Applies.",
 }
 
@@ -279,7 +300,10 @@ def explanation(unit: str, decision: Decision, steps: Sequence[EngineStep]) -> E
     )
 
 
-_SHOWN_DETAIL = ("layer", "slot", "gate_part", "part", "arm")
+_SHOWN_DETAIL = (
+    "variant", "cluster_type", "cluster", "layer", "slot", "gate_part", "gate_parts", "ring", "window",
+    "burn_in", "arm",
+)  # fmt: skip
 
 
 def _explained(step: EngineStep) -> ExplainedStep:
@@ -300,39 +324,10 @@ class NewFlagPage:
 
 
 @dataclass(frozen=True, slots=True)
-class EditFlagPage:
-    """The form of a flag's settings in one environment."""
-
-    flag: Flag
-    settings: FlagSettings
-    form: Form
-    rule_numbers: tuple[int, ...]
-    clause_counts: dict[int, int]
-    override_count: int
-    segments: tuple[Segment, ...]
-    unit_types: tuple[str, ...]
-
-    @property
-    def variant_options(self) -> list[tuple[str, str]]:
-        """The flag's variants with their values."""
-        values = value_texts(self.flag)
-        return [(key, key if key == value else f"{key}: {value}"[:60]) for key, value in values.items()]
-
-    @property
-    def unit_options(self) -> list[tuple[str, str]]:
-        """The project's unit types."""
-        return [(unit_type, unit_type) for unit_type in self.unit_types]
-
-    @property
-    def segment_options(self) -> list[tuple[str, str]]:
-        """The project's segments, or none."""
-        return [("", "none"), *((segment.key, segment.name) for segment in self.segments)]
-
-
-@dataclass(frozen=True, slots=True)
 class ConfirmKillPage:
     """The question before a kill, for browsers without dialogs."""
 
     flag: Flag
     environment: str
     since: datetime | None
+    groups: tuple[Group, ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from django.http import HttpResponse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -14,21 +15,16 @@ from equipoise_server.dashboard.pages import flag_forms as forms
 from equipoise_server.dashboard.pages import flags as pages
 from equipoise_server.dashboard.pages.activity import activity_lines
 from equipoise_server.dashboard.pages.attributes import read_attributes
-from equipoise_server.dashboard.pages.flags import ConfirmKillPage, EditFlagPage, FlagPage, NewFlagPage
+from equipoise_server.dashboard.pages.flag_relations import relations
+from equipoise_server.dashboard.pages.flags import ConfirmKillPage, FlagPage, NewFlagPage
 from equipoise_server.dashboard.views.home import environment_names
 from equipoise_server.dashboard.visits import Visit, done, frame_of, in_place, not_done, show
 from equipoise_server.flags import actions
 from equipoise_server.flags import reads as flags
-from equipoise_server.flags.actions import (
-    ArchiveFlag,
-    CreateFlag,
-    KillFlag,
-    SetRolloutShare,
-    UpdateFlagSettings,
-)
-from equipoise_server.flags.values import Flag, FlagKind, FlagType
+from equipoise_server.flags.actions import ArchiveFlag, CreateFlag, KillFlag, SetRolloutShare
+from equipoise_server.flags.values import Flag, FlagKind, FlagType, Group
 from equipoise_server.foundation.ids import key_from_name
-from equipoise_server.foundation.refusals import Invalid, NotFound, Problem, Refusal
+from equipoise_server.foundation.refusals import Invalid, Problem, Refusal
 from equipoise_server.snapshots import reads as snapshots
 
 
@@ -87,12 +83,20 @@ def one(visit: Visit, key: str) -> HttpResponse:
     settings = flag.settings[visit.environment.key]
     question = asked(visit.request)
     values = pages.value_texts(flag)
+    environment = (visit.environment.name, flags.environment_kill(visit.environment.id))
     page = FlagPage(
         flag=flag,
         settings=settings,
         states=pages.states_of(flag, visit.project, visit.environment.key),
         values=values,
-        rules=pages.rule_lines(settings, values),
+        rules=pages.rule_lines(settings, values, flags.ramps_of(flag.id, visit.environment.id)),
+        relations=relations(
+            flag,
+            settings,
+            flags.needs_graph(visit.environment.id),
+            flags.groups_of(visit.project.id),
+            environment=environment,
+        ),
         powers=pages.flag_powers(flag, settings, visit.actor.permissions.get(visit.project.id, frozenset())),
         history=activity_lines(audit.of_subject("flag", flag.id, limit=20), environment_names(visit)),
         unit_types=visit.project.unit_types,
@@ -109,9 +113,19 @@ def _explanation(visit: Visit, flag: Flag, question: Form) -> pages.Explanation 
     if not unit or flag.archived_at is not None:
         return None
     unit_type = question.text("unit_type", visit.project.default_unit_type)
-    context = {"units": {unit_type: unit}, "attributes": read_attributes(question.text("attributes"))}
+    context = context_of(question, {unit_type: unit}, visit.now)
     decision, steps = snapshots.explain(visit.environment.id, flag.key, context)
     return pages.explanation(unit, decision, steps)
+
+
+def context_of(question: Form, units: dict[str, str], now: datetime) -> dict[str, object]:
+    """The context asked about; more units are lines of “type = id”, and the clock is typed or now."""
+    more = {name: str(unit) for name, unit in read_attributes(question.text("units")).items()}
+    return {
+        "units": {**more, **units},
+        "attributes": read_attributes(question.text("attributes")),
+        "now": question.text("now").strip() or now.isoformat(),
+    }
 
 
 def _changed(visit: Visit, key: str, change: Callable[[Flag, Form], str]) -> HttpResponse:
@@ -132,7 +146,7 @@ def kill(visit: Visit, key: str) -> HttpResponse:
     if visit.request.method == "GET":
         flag = flags.flag_by_key(visit.project.id, key)
         killed_at = flag.settings[visit.environment.key].killed_at
-        page = ConfirmKillPage(flag, visit.environment.name, killed_at)
+        page = ConfirmKillPage(flag, visit.environment.name, killed_at, _groups_of(visit, flag))
         crumbs = (("Flags", visit.href("flags")), (flag.name, visit.href("flags", key)))
         frame = frame_of(visit, "Kill", section="flags", crumbs=crumbs)
         return show(visit, "flags/confirm_kill.html", page, frame=frame)
@@ -143,6 +157,10 @@ def kill(visit: Visit, key: str) -> HttpResponse:
         return f"Killed in {visit.environment.name}: everybody gets the off variant."
 
     return _changed(visit, key, change)
+
+
+def _groups_of(visit: Visit, flag: Flag) -> tuple[Group, ...]:
+    return tuple(group for group in flags.groups_of(visit.project.id) if group.key in flag.groups)
 
 
 @require_POST
@@ -182,72 +200,9 @@ def share(visit: Visit, key: str) -> HttpResponse:
             raise Invalid(*reader.problems or [Problem("share", "Say how large the share shall be.")])
         command = SetRolloutShare(
             flag.id, visit.environment.id, form.text("rule"), round(part * 1_000_000),
-            form.version(), form.text("reason"),
+            form.version(), form.text("reason"), form.text("ring"),
         )  # fmt: skip
         actions.set_rollout_share(visit.actor, command, now=visit.now)
         return f"The share is now {part * 100:g} %."
 
     return _changed(visit, key, change)
-
-
-@require_http_methods(["GET", "POST"])
-@in_place
-def edit(visit: Visit, key: str) -> HttpResponse:
-    """The rules of one environment."""
-    visit.actor.require(Permission.FLAG_EDIT, visit.project.id)
-    flag = flags.flag_by_key(visit.project.id, key)
-    if visit.environment.key not in flag.settings:
-        raise NotFound(Problem("", f"The flag has no settings in {visit.environment.name}."))
-    if visit.request.method == "GET":
-        return _edit_page(visit, flag, forms.settings_form(flag.settings[visit.environment.key]))
-    form = posted(visit.request)
-    if form.text("do", "save") != "save":
-        return _edit_page(visit, flag, _rearranged(visit, flag, form))
-    return _saved(visit, flag, form)
-
-
-def _rearranged(visit: Visit, flag: Flag, form: Form) -> Form:
-    """The form after a button that only changes its lines."""
-    verb, _, place = form.text("do").partition("-")
-    if verb == "add":
-        return forms.with_rule(form, flag.variants[-1].key, visit.project.default_unit_type)
-    if verb == "remove" and place.isdecimal():
-        return forms.without_rule(form, int(place))
-    if verb == "raise" and place.isdecimal():
-        return forms.with_rule_raised(form, int(place))
-    return form
-
-
-def _saved(visit: Visit, flag: Flag, form: Form) -> HttpResponse:
-    reader = Reader(form)
-    command = UpdateFlagSettings(
-        flag_id=flag.id,
-        environment_id=visit.environment.id,
-        expected_version=form.version(),
-        off=form.text("off"),
-        default=form.text("default"),
-        overrides=forms.read_overrides(form),
-        rules=forms.read_rules(reader),
-        reason=form.text("reason"),
-        prerequisites=flag.settings[visit.environment.key].prerequisites,
-    )
-    try:
-        if reader.problems:
-            raise Invalid(*reader.problems)
-        actions.update_flag_settings(visit.actor, command, now=visit.now)
-    except Refusal as refusal:
-        newest = flags.flag(flag.id)
-        return _edit_page(visit, newest, form.with_problems(refusal.problems), status=refusal.status)
-    return done(visit, visit.href("flags", flag.key), said=f"Saved for {visit.environment.name}.")
-
-
-def _edit_page(visit: Visit, flag: Flag, form: Form, *, status: int = 200) -> HttpResponse:
-    page = EditFlagPage(
-        flag=flag, settings=flag.settings[visit.environment.key], form=form,
-        rule_numbers=forms.rule_places(form), clause_counts=forms.rule_clauses(form),
-        override_count=forms.override_count(form), segments=flags.segments_of(visit.project.id),
-        unit_types=visit.project.unit_types,
-    )  # fmt: skip
-    crumbs = (("Flags", visit.href("flags")), (flag.name, visit.href("flags", flag.key)))
-    frame = frame_of(visit, "Edit rules", section="flags", crumbs=crumbs)
-    return show(visit, "flags/edit.html", page, frame=frame, status=status)
