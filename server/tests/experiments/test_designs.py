@@ -17,6 +17,7 @@ from scenes import (
     a_running_experiment,
     a_shop,
     environment_of,
+    found,
     later,
     launched,
 )
@@ -24,11 +25,13 @@ from scenes import (
 from equipoise_engine import Decision
 from equipoise_server.experiments import reads
 from equipoise_server.experiments.actions import (
+    Decide,
     PauseRamp,
     Restart,
     ResumeRamp,
     Stop,
     Widen,
+    decide,
     pause_ramp,
     restart,
     resume_ramp,
@@ -39,6 +42,7 @@ from equipoise_server.experiments.ramp_timing import KIND
 from equipoise_server.experiments.scheduling import arm_digits, treated_share_by_hour
 from equipoise_server.experiments.values import (
     Arm,
+    DecisionKind,
     Design,
     Experiment,
     GateStep,
@@ -174,6 +178,33 @@ def test_a_restarted_switchback_draws_another_schedule(shop: Shop) -> None:
     assert first is not None
     assert second is not None
     assert first.rows != second.rows
+
+
+def test_a_switchback_that_began_on_a_day_begins_anew_at_the_next_midnight(shop: Shop) -> None:
+    running = a_running_experiment(shop, design=switching(starts_at=later(1)))
+    again = restart(shop.owner, Restart(running.id, running.version, "again"), now=later(3))
+    schedule = run_of(again).schedule
+    assert schedule is not None
+    assert schedule.starts_at == later(4).replace(hour=0)
+
+
+def test_shipping_a_switchback_serves_every_region(shop: Shop) -> None:
+    running = a_running_experiment(shop, design=switching())
+    found(stop(shop.owner, Stop(running.id), now=later(30)))
+    decide(shop.owner, Decide(running.id, DecisionKind.SHIP, "treatment", "it won"), now=later(30))
+    served = {evaluated(shop, units={"account": region}).variant for region in (*REGIONS, "another")}
+    assert served == {"green"}
+
+
+def test_shipping_a_clustered_experiment_takes_the_treatment_from_no_cluster(shop: Shop) -> None:
+    running = a_running_experiment(shop, design=clustered(audience_parts_per_million=300_000))
+    clusters = [f"account-{number}" for number in range(300)]
+    seats = {c: evaluated(shop, units={"user": "u", "account": c}).enrolment for c in clusters}
+    found(stop(shop.owner, Stop(running.id), now=later(14)))
+    decide(shop.owner, Decide(running.id, DecisionKind.SHIP, "treatment", "it won"), now=later(14))
+    for cluster, seat in seats.items():
+        served = evaluated(shop, units={"user": "another", "account": cluster}).variant
+        assert served == ("green" if seat is not None else "grey")
 
 
 def test_a_stopped_switchback_gives_its_regions_control(shop: Shop) -> None:

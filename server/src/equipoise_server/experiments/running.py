@@ -137,7 +137,8 @@ def restart(actor: Actor, command: Restart, *, now: datetime) -> Experiment:
         if before.is_imported:
             raise Invalid(Problem("", f"“{held.key}” was imported; plan a new experiment to repeat it."))
         environment = _environment_of(held, command.environment_id or before.environment_id)
-        start = Start(held, environment, command.design or held.design, actor.author)
+        design = command.design or _startable_again(held.design, now)
+        start = Start(held, environment, design, actor.author)
         facts = refuse_to_start(start, now=now)
         if before.stopped_at is None:
             _end(before, Stop(held.id, command.reason, StopCause.RESTART), now=now)
@@ -151,6 +152,14 @@ def restart(actor: Actor, command: Restart, *, now: datetime) -> Experiment:
         if command.confirms_growth:
             entry.confirms_growth()
     return reads.experiment(held.id)
+
+
+def _startable_again(design: Design, now: datetime) -> Design:
+    """The design of before; a switchback whose first window is over begins at the next midnight instead."""
+    plan = design.switchback
+    if plan is None or plan.starts_at is None or plan.starts_at > now:
+        return design
+    return replace(design, switchback=replace(plan, starts_at=None))
 
 
 def unpinning(experiment: Experiment, iteration: Iteration) -> UnpinFlags:
