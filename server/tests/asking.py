@@ -26,7 +26,13 @@ class Answer:
 
 
 def ask(
-    app: ASGIApp, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
+    app: ASGIApp,
+    method: str,
+    path: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
+    query: str = "",
 ) -> Answer:
     """Send one request."""
     sent: list[Message] = []
@@ -40,7 +46,7 @@ def ask(
 
     scope = {
         "type": "http", "http_version": "1.1", "method": method, "scheme": "http",
-        "path": path, "raw_path": path.encode(), "root_path": "", "query_string": b"",
+        "path": path, "raw_path": path.encode(), "root_path": "", "query_string": query.encode(),
         "headers": [(k.lower().encode(), v.encode("latin-1")) for k, v in (headers or {}).items()],
         "client": ("127.0.0.1", 1), "server": ("testserver", 80),
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""All doors of `serve` as one ASGI app: /v1/ and /ofrep/ for SDKs, /static/ for files, the rest for Django.
+"""All doors of `serve` as one ASGI app: those of SDKs, /static/ for files, the rest for Django.
 
 What the SDKs' door needs (memory, inbox, threads) begins and ends with the app's lifespan.
 """
@@ -30,6 +30,7 @@ from equipoise_server.edge.break_glass import BreakGlass, Watcher
 from equipoise_server.edge.broadcaster import Broadcaster
 from equipoise_server.edge.cross_origin import AnyOrigin
 from equipoise_server.edge.events import EventsDoor, Upkeep
+from equipoise_server.edge.flagd import door as flagd
 from equipoise_server.edge.notifications import Notifications, can_notify
 from equipoise_server.edge.polling import Poller
 from equipoise_server.edge.signing import load_signer
@@ -61,7 +62,7 @@ class Doors:
             await send({"type": "websocket.close", "code": 1000})
 
     def _door(self, path: str) -> ASGIApp:
-        if path.startswith(("/v1/", "/ofrep/")) and self._edge is not None:
+        if path.startswith(("/v1/", "/ofrep/", "/flagd/")) and self._edge is not None:
             return self._edge
         return self._static if path.startswith("/static/") else self._django
 
@@ -119,6 +120,7 @@ async def _open_edge(stack: AsyncExitStack) -> ASGIApp:
         Route("/v1/events", AnyOrigin(events), methods=["POST", "OPTIONS"]),
         Route("/v1/stream", StreamDoor(state, streams), methods=["GET"]),
         *ofrep.routes(state, streams),
+        *flagd.routes(state),
     ]
     return build(state, routes)
 

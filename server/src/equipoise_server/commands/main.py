@@ -141,10 +141,10 @@ def _embedded_store() -> Path:
     from django.conf import settings
 
     database = settings.DATABASES["default"]
-    if not database["ENGINE"].endswith("sqlite3"):
+    if not str(database["ENGINE"]).endswith("sqlite3"):
         told = "The store is PostgreSQL: use pg_dump and pg_restore, then “equipoise-server new-epoch”."
         raise click.ClickException(told)
-    return Path(database["NAME"])
+    return Path(str(database["NAME"]))
 
 
 def _begin_epochs(*, migrates: bool) -> None:

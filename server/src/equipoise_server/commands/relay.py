@@ -69,6 +69,7 @@ class RelayApp:
         from equipoise_server.edge.admission import Admission, room_for_streams
         from equipoise_server.edge.app import build
         from equipoise_server.edge.broadcaster import Broadcaster
+        from equipoise_server.edge.flagd import door as flagd
         from equipoise_server.edge.relay.events import ForwardingDoor
         from equipoise_server.edge.relay.house import Relay
         from equipoise_server.edge.relay.keeping import Shelf
@@ -89,6 +90,7 @@ class RelayApp:
             Route("/v1/events", ForwardingDoor(relay), methods=["POST"]),
             Route("/v1/stream", StreamDoor(state, streams), methods=["GET"]),
             *ofrep.routes(state, streams),
+            *flagd.routes(state),
         ]
         return build(state, routes)
 
