@@ -19,9 +19,6 @@ from referencing import Registry, Resource
 from equipoise_sdk import Drop, Outside, in_memory
 from equipoise_sdk.exposing import Exposed
 from equipoise_sdk.outbox import BATCH_SIZE, LARGEST_BATCH_BYTES, Outbox
-from equipoise_sdk.retries import BackOff
-from equipoise_sdk.settings import Settings
-from equipoise_sdk.transport import HttpTransport
 
 USER = {"units": {"user": "u1"}, "attributes": {"country": "DE", "email": "ann@example.org", "age": 30}}
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -363,35 +360,6 @@ def test_a_forked_child_works_on_its_own(server: FlagServer, connect: Connect) -
     assert os.waitstatus_to_exitcode(status) == 0
     assert client.flush(5)
     assert sorted(event["name"] for event in server.events) == ["child", "parent"]
-
-
-def test_back_off_doubles_to_a_minute_and_honours_the_server() -> None:
-    back_off = BackOff(lambda: 1.0)
-    waits = [back_off.failed(None) for _ in range(8)]
-    assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
-    assert back_off.failed(7.0) == 67
-    back_off.succeeded()
-    assert back_off.failed(None) == 1
-
-
-@pytest.mark.parametrize(
-    ("header", "patience"),
-    [
-        ("3", 3),
-        ("Sun, 01 Mar 2026 12:00:05 GMT", 5),
-        ("Sun, 01 Mar 2026 11:00:00 GMT", 0),
-        ("soon", None),
-        ("9" * 30, 600),
-    ],
-)
-def test_retry_after_is_read_as_seconds_or_date(
-    server: FlagServer, header: str, patience: float | None
-) -> None:
-    outside = Outside(now=lambda: NOON)
-    transport = HttpTransport(Settings(server.url, "k", 1, 1, 1, None, (), 1, outside))
-    server.fault = lambda handler: handler.answer(503, Retry_After=header)
-    assert transport.snapshot(None).retry_after_seconds == patience
-    transport.close()
 
 
 def test_events_fit_their_schemas(server: FlagServer, connect: Connect) -> None:

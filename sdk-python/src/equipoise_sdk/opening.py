@@ -43,26 +43,7 @@ def connect(  # noqa: PLR0913 - each is one setting; a settings object would onl
 ) -> Client:
     """Return a client of a server, within `start_timeout_seconds` whatever the network does.
 
-    Args:
-        server_url: such as "https://flags.example.org".
-        key: a server key of one environment.
-        poll_interval_seconds: between two questions for a newer snapshot, while no stream tells of changes.
-        start_timeout_seconds: how long to wait for the first answer; 0.3 seconds at most while something
-            serves already, from disk or bootstrap.
-        request_timeout_seconds: for one request.
-        cache_directory: where the last good snapshot is kept; None keeps none.
-        exposure_attributes: names of the attributes that exposures may carry.
-        queue_size: how many events may wait.
-        headers: sent with every request, for a proxy, or to back-fill past events.
-        streaming: whether to hear of changes at once over a stream that is held open.
-        stream_silence_seconds: how long a stream may be silent; the server lets it beat every 10 seconds.
-        bootstrap: a snapshot that comes with the application, file or document; it serves until the server
-            or the disk has one, and is trusted.
-        verify_keys: raw Ed25519 public keys in base64; nothing serves then that none of them signed.
-        sticky_store: keeps units with the cluster in which they were first met; without one they follow.
-        spool_file: where events wait on disk; several processes may share it. None: they wait in memory.
-        spool_size: how many events may wait there.
-        outside: time, ids and randomness, for tests.
+    What each argument means, and in which unit: `help(equipoise_sdk.settings.Settings)`.
 
     Raises:
         ValueError: for bad arguments, all at once; never for trouble with the network.

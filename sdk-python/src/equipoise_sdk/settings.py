@@ -45,7 +45,31 @@ class Outside:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The checked arguments of `connect`; see there for what they mean."""
+    """The checked arguments of `connect`.
+
+    Attributes:
+        server_url: such as "https://flags.example.org".
+        key: a server key of one environment.
+        poll_interval_seconds: between two questions for a newer snapshot, while no stream tells of changes.
+        start_timeout_seconds: how long to wait for the first answer; 0.3 seconds at most while something
+            serves already, from disk or bootstrap.
+        request_timeout_seconds: for one request.
+        cache_directory: where the last good snapshot is kept; None keeps none.
+        exposure_attributes: names of the attributes that exposures may carry.
+        queue_size: how many events may wait in memory.
+        outside: time, ids and randomness, for tests.
+        headers: sent with every request, for a proxy, or to back-fill past events.
+        streaming: whether to hear of changes at once over a stream that is held open.
+        stream_silence_seconds: how long a stream may be silent; the server lets it beat every 10 seconds.
+        bootstrap: a snapshot that comes with the application, file or document; it serves until the server
+            or the disk has one, and is trusted.
+        verify_keys: raw Ed25519 public keys in base64; nothing serves then that none of them signed.
+        spool_file: where events wait on disk; several processes may share it. None: they wait in memory.
+        spool_size: how many events may wait there.
+
+    `connect` also takes a `sticky_store`, which keeps units with the cluster in which they were first met;
+    without one they follow.
+    """
 
     server_url: str
     key: str
