@@ -110,6 +110,19 @@ test("a kill shows at once, over the stream", async () => {
   assert.equal(await page.evaluate(() => window.client.string("button", "")), "#f00");
 });
 
+for (const isRefusing of [false, true]) {
+  test(`a kill is seen when the stream is ${isRefusing ? "refused" : "lost"} for a while`, async () => {
+    const page = await visited();
+    await page.evaluate(() => window.client.ready);
+    while (server.streamCount === 0) await page.waitForTimeout(20);
+    server.dropStreams(isRefusing);
+    server.document = shop(2, { killed: true });
+    if (isRefusing) setTimeout(() => server.dropStreams(false), 300);
+    await page.waitForFunction(() => window.client.peek("theme", null).reason === "DISABLED");
+    while (server.streamCount === 0) await page.waitForTimeout(20);
+  });
+}
+
 test("who wants changes at once gets them", async () => {
   const page = await visited({ applies: "at-once" });
   await page.evaluate(() => window.client.ready);

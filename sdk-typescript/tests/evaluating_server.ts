@@ -23,6 +23,7 @@ export class EvaluatingServer {
   fault: "hang" | "503" | null = null;
   readonly #streams = new Set<ServerResponse>();
   readonly #server: Server;
+  #isRefusingStreams = false;
 
   private constructor(readonly script: string) {
     this.#server = createServer((request, response) => void this.#answer(request, response));
@@ -46,6 +47,12 @@ export class EvaluatingServer {
     this.document = document;
     const data = JSON.stringify({ type: "refetchEvaluation" });
     for (const stream of this.#streams) stream.write(`event: message\ndata: ${data}\n\n`);
+  }
+
+  /** End all streams, and refuse others for a while. */
+  dropStreams(isRefusing: boolean): void {
+    this.#isRefusingStreams = isRefusing;
+    for (const stream of this.#streams) stream.destroy();
   }
 
   async stop(): Promise<void> {
@@ -81,6 +88,7 @@ export class EvaluatingServer {
   }
 
   #stream(response: ServerResponse): void {
+    if (this.#isRefusingStreams) return void response.writeHead(401, CORS).end();
     response.writeHead(200, { ...CORS, "content-type": "text/event-stream" }).write("retry: 50\n\n");
     this.#streams.add(response);
     response.on("close", () => this.#streams.delete(response));

@@ -225,6 +225,9 @@ test("a document that the application brings along serves when nothing else is t
   await server.break("refuse");
   const client = await opened(server, { bootstrap: await hashed(shop(1)) });
   assert.deepEqual([client.status.source, client.status.revision], ["bootstrap", 1]);
+  for (const bootstrap of [{ flags: 1n }, [], await hashed({ ...shop(1), epoch: "1" })]) {
+    assert.equal((await opened(server, { bootstrap })).status.source, "none");
+  }
 });
 
 test("with keys to verify, only what they signed serves, from the network and from disk", async () => {

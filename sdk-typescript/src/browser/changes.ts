@@ -45,6 +45,11 @@ export class Changes {
     this.#open();
   }
 
+  /** Listen again at the known address, after the browser gave up and the server has answered. */
+  resume(): void {
+    if (this.#source === null) this.#open();
+  }
+
   close(): void {
     this.#isClosed = true;
     this.#end();

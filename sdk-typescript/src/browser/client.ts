@@ -251,6 +251,7 @@ export class BrowserClient {
   /** The server still has the answers that this session began with, or those it got meanwhile. */
   #confirmed(): void {
     this.#becameReady();
+    this.#changes.resume();
   }
 
   #take(answers: Answers | null, etag: string | null): void {

@@ -124,9 +124,14 @@ export class Connection {
     await this.#poller.load();
     if (this.#isStopping) return;
     const first = this.#poller.poll();
-    void this.#polling(first);
-    if (this.#listener !== null) void this.#listening(this.#listener);
+    this.#run(this.#polling(first));
+    if (this.#listener !== null) this.#run(this.#listening(this.#listener));
     await first;
+  }
+
+  /** A loop that ends in a way that was not foreseen must not end the process; what serves stays. */
+  #run(loop: Promise<void>): void {
+    loop.catch((cause: unknown) => this.#troubles.note("unforeseen", `a loop ended: ${String(cause)}`));
   }
 
   async #polling(first: ReturnType<Poller["poll"]>): Promise<void> {

@@ -2,7 +2,7 @@
 import { BackOff } from "../reporting/retries.js";
 import type { Troubles } from "../reporting/troubles.js";
 import type { Disk } from "./disk.js";
-import type { Keeper } from "../delivery/keeper.js";
+import type { Keeper, Offer } from "../delivery/keeper.js";
 import { Refused } from "../delivery/vetting.js";
 import type { Settings } from "./settings.js";
 import { Unreachable, type Answer, type Transport } from "./transport.js";
@@ -37,12 +37,13 @@ export class Poller {
     if (kept === "damaged") this.troubles.say("disk", "the snapshot on disk is damaged and ignored");
     else if (kept !== null) {
       const { at, signature } = kept;
-      await this.#offered("disk", { body: kept.body.toString(), source: "disk", at, signature });
+      await this.#offered(() => ({ body: kept.body.toString(), source: "disk", at, signature }));
     }
     const { bootstrap, outside } = this.settings;
     if (this.keeper.serving.snapshot !== null || bootstrap === undefined) return;
-    const body = JSON.stringify(bootstrap);
-    await this.#offered("bootstrap", { body, source: "bootstrap", at: outside.now(), signature: null });
+    await this.#offered(() => {
+      return { body: JSON.stringify(bootstrap), source: "bootstrap", at: outside.now(), signature: null };
+    });
   }
 
   /** Ask once; return the seconds until the next time, and whether all is well. Never throws. */
@@ -80,11 +81,12 @@ export class Poller {
     }
   }
 
-  async #offered(kind: string, offer: Parameters<Keeper["offer"]>[0]): Promise<void> {
+  async #offered(offer: () => Offer): Promise<void> {
     try {
-      await this.keeper.offer(offer);
+      await this.keeper.offer(offer());
     } catch (cause) {
-      this.troubles.say(kind, `the snapshot of ${kind} is ignored: ${cause instanceof Error ? cause.message : String(cause)}`);
+      const told = cause instanceof Error ? cause.message : String(cause);
+      this.troubles.say("start", `a snapshot to start with is ignored: ${told}`);
     }
   }
 }
