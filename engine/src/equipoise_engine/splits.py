@@ -35,7 +35,7 @@ from equipoise_engine.steps import Decider, Found, Skip
 if TYPE_CHECKING:
     from mypy_extensions import i64
 
-_blank = object.__new__
+_blank = Decision.__new__
 _HEADLESS = (-1, "", "")  # for sizes that need a long head, and for no unit at all
 
 
