@@ -128,3 +128,34 @@ def test_an_unreadable_configuration_says_how_to_go_on(terminal: Terminal, tmp_p
     told = terminal("flags", "list", EQUIPOISE_SERVER="", EQUIPOISE_TOKEN="")
     assert told.exit_code == 2
     assert "equipoise login" in told.stderr
+
+
+def test_a_draft_is_previewed_before_its_launch(terminal: Terminal) -> None:
+    shown = terminal("experiment", "preview", "draft-without-oec")
+    assert shown.exit_code == 0
+    assert "control" in shown.stdout or shown.stdout.startswith("Not yet:")
+    assert "units" in json.loads(terminal("experiment", "preview", "draft-without-oec", "--json").stdout)
+
+
+def test_layers_tell_who_holds_them(terminal: Terminal) -> None:
+    listed = terminal("layer", "list")
+    assert "green-button" in listed.stdout
+    assert json.loads(terminal("layer", "list", "--json").stdout)[0]["unit_type"] == "user"
+
+
+def test_a_holdout_that_is_not_there_is_said_in_words(terminal: Terminal) -> None:
+    assert terminal("holdout", "list").exit_code == 0
+    assert json.loads(terminal("holdout", "list", "--json").stdout) == []
+    refused = terminal("holdout", "show", "nobody")
+    assert refused.exit_code == 1
+    assert "There is no holdout" in refused.stderr
+
+
+def test_an_experiment_without_a_ramp_cannot_be_paused_and_only_widens(terminal: Terminal) -> None:
+    for verb in ("pause", "resume"):
+        refused = terminal("experiment", verb, "green-button")
+        assert refused.exit_code == 1
+        assert "no running ramp" in refused.stderr
+    refused = terminal("experiment", "widen", "green-button", "50")
+    assert refused.exit_code == 1
+    assert "only grows" in refused.stderr

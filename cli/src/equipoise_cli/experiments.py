@@ -1,4 +1,4 @@
-"""Commands about experiments: list, show, report, launch, stop."""
+"""Commands about experiments: list, show, report, launch, stop; and those about who takes part."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from equipoise_cli.configuration import access
 from equipoise_cli.connection import Connection
 from equipoise_cli.printing import print_json, print_table
 from equipoise_cli.reports import print_report
+from equipoise_cli.traffic import pause_ramp, preview_draft, resume_ramp, widen_experiment
 
 
 @click.group()
@@ -93,6 +94,10 @@ def stop_experiment(key: str, project: str, reason: str, *, as_json: bool) -> No
         print_json(found)
         return
     click.echo(f"{key} is {found.get('status')}.")
+
+
+for command in (preview_draft, widen_experiment, pause_ramp, resume_ramp):
+    experiment.add_command(command)
 
 
 def _print_experiment(found: JsonObject) -> None:

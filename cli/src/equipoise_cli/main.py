@@ -13,6 +13,7 @@ from equipoise_cli.experiments import experiment
 from equipoise_cli.flags import explain, flag, flags
 from equipoise_cli.imports import import_file
 from equipoise_cli.projects import projects
+from equipoise_cli.traffic import holdout, layer
 
 
 @click.group()
@@ -33,5 +34,5 @@ def login(server: str, token: str) -> None:
     click.echo(f"Kept in {path}. You can see: {', '.join(keys) or 'no project yet'}.")
 
 
-for command in (projects, flags, flag, experiment, import_file, explain):
+for command in (projects, flags, flag, experiment, layer, holdout, import_file, explain):
     main.add_command(command)
