@@ -2,7 +2,8 @@
 
 Starts a server of its own on a fresh directory, opens the streams over loopback, and kills and revives
 one flag over the management API. With `--crash` it then kills the server and starts it again: the streams
-come back as the SDK does. Times run from before the API is asked, so they hold the commit as well.
+come back as the SDK does. With `--flood` eight clients send batches of 500 events all the while, as fast as
+they are answered. Times run from before the API is asked, so they hold the commit as well.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -171,6 +172,48 @@ def a_server(flags: int) -> Iterator[Server]:
             print(f"SIGTERM with the streams open: ended after {time.perf_counter() - began:.1f} s")
 
 
+FLOOD = """
+import http.client, json, sys, threading, uuid
+from datetime import UTC, datetime
+port, key = int(sys.argv[1]), sys.argv[2]
+sent = 0
+
+def send():
+    global sent
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    while True:
+        now = datetime.now(UTC).isoformat()
+        events = [
+            {"kind": "track", "id": str(uuid.uuid4()), "at": now, "name": "page", "units": {"user": f"u{n}"}}
+            for n in range(500)
+        ]
+        link.request("POST", "/v1/events", json.dumps({"sent_at": now, "events": events}), headers)
+        answer = link.getresponse()
+        answer.read()
+        sent += 500 * (answer.status == 200)
+
+for _ in range(8):
+    threading.Thread(target=send, daemon=True).start()
+sys.stdin.read()
+print(sent)
+"""
+
+
+@contextmanager
+def a_flood(server: Server) -> Iterator[None]:
+    """Events without end, from a process of its own; prints how many were acknowledged."""
+    began = time.perf_counter()
+    command = [sys.executable, "-c", FLOOD, str(server.port), server.key]
+    flood = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        yield
+    finally:
+        sent, _ = flood.communicate(timeout=60)
+        took = time.perf_counter() - began
+        print(f"meanwhile {int(sent):,} events were acknowledged, {int(sent) / took:,.0f} a second")
+
+
 def ask(port: int, method: str, path: str, token: str) -> int:
     """One request; its status."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
@@ -282,6 +325,7 @@ def main() -> None:
     parser.add_argument("--changes", type=int, default=20)
     parser.add_argument("--flags", type=int, default=20, help="how many more flags the snapshot holds")
     parser.add_argument("--crash", action="store_true", help="kill the server afterwards and start it again")
+    parser.add_argument("--flood", action="store_true", help="send events all the while, without end")
     chosen = parser.parse_args()
     with a_server(chosen.flags) as server:
         deadline = time.monotonic() + 30
@@ -290,7 +334,8 @@ def main() -> None:
                 if ask(server.port, "GET", "/v1/health", server.token) == 200:
                     break
             time.sleep(0.1)
-        asyncio.run(measure(chosen.streams, chosen.changes, server, crashes=chosen.crash))
+        with a_flood(server) if chosen.flood else nullcontext():
+            asyncio.run(measure(chosen.streams, chosen.changes, server, crashes=chosen.crash))
 
 
 if __name__ == "__main__":

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import queue
+import random
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from heapq import heappop, heappush
 from uuid import UUID, uuid4
 
 import pytest
@@ -19,6 +22,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 from streaming import Reader, opened
 
+from equipoise_sdk.listening import LONGEST_WAIT_SECONDS
+from equipoise_sdk.retries import BackOff
 from equipoise_server.access.secrets import digest
 from equipoise_server.access.values import KeyKind, SdkKey, WorkingKey
 from equipoise_server.edge.admission import Admission, room_for_streams
@@ -287,3 +292,43 @@ def test_a_commit_begins_a_round_at_once(
     rounds.get(timeout=5)
     end()
     poller.stop()
+
+
+class VirtualTime:
+    """Seconds that pass when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now
+
+
+def test_two_thousand_streams_come_back_without_a_herd_after_a_crash() -> None:
+    """The server's hints and admission against the SDK's patience, in virtual time; down for 4 seconds."""
+    drawn, clock, down_seconds = random.Random(7), VirtualTime(), 4.0
+    hints = Broadcaster(EdgeState(clock), jitter=drawn.random)
+    room = Admission(10_000, 250.0, clock=clock, jitter=drawn.random)
+    back_offs = [BackOff(drawn.random, longest_seconds=LONGEST_WAIT_SECONDS) for _ in range(2_000)]
+    knocks: list[tuple[float, int]] = []
+    for client, back_off in enumerate(back_offs):
+        hint = int(hints.retry_hint().split()[1]) / 1000  # told when the stream began
+        heappush(knocks, (back_off.failed(hint), client))
+    returned, asked = [], Counter[int]()
+    while knocks:
+        clock.now, client = heappop(knocks)
+        if clock.now < down_seconds:
+            heappush(knocks, (clock.now + back_offs[client].failed(0.0), client))
+            continue
+        asked[int(4 * clock.now)] += 1
+        try:
+            room.admit(len(returned))
+        except Refused as refused:
+            patience = float(refused.headers["retry-after"])
+            heappush(knocks, (clock.now + back_offs[client].failed(patience), client))
+        else:
+            returned.append(clock.now)
+    assert len(returned) == 2_000
+    assert max(returned) < 30
+    assert max(asked.values()) < 2_000 * 0.15, "nobody rushes in together with the others"
