@@ -83,9 +83,9 @@ export class FaultyServer {
 
   /** Wait until something holds; it is looked at after every request. */
   async until(holds: () => boolean): Promise<void> {
-    const deadline = Date.now() + 5_000;
+    const deadline = Date.now() + 20_000;
     while (!holds()) {
-      if (Date.now() > deadline) throw new Error("it did not come about within 5 s");
+      if (Date.now() > deadline) throw new Error("it did not come about within 20 s");
       await new Promise<void>((resolve) => {
         this.#waiting.add(resolve);
         setTimeout(resolve, 20);

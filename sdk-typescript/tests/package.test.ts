@@ -7,6 +7,9 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { build } from "esbuild";
+import { BrowserClient } from "../src/browser/index.js";
+import { Visit } from "../src/edge/index.js";
+import { Client } from "../src/server/index.js";
 import { shop } from "./documents.js";
 import { FaultyServer } from "./faulty_server.js";
 
@@ -70,6 +73,22 @@ test("core, browser and edge need nothing of Node", async () => {
     const strangers = Object.keys(metafile.inputs).filter((path) => !/^src\/(core|reporting|delivery|browser|edge)\//.test(path));
     assert.deepEqual(strangers, []);
   }
+});
+
+test("every option and every call is in the reference", async () => {
+  const reference = await readFile(join(PACKAGE, "..", "docs", "reference", "sdk-typescript.md"), "utf8");
+  const sources = ["server/settings.ts", "browser/settings.ts", "edge/settings.ts", "openfeature/server.ts", "openfeature/web.ts"];
+  const options = await Promise.all(
+    sources.map(async (path) => {
+      const text = await readFile(join(PACKAGE, "src", path), "utf8");
+      const interfaces = text.matchAll(/export interface \w*Options[^{]*\{(.*?)^\}/gms);
+      return [...interfaces].flatMap((found) => [...(found[1] ?? "").matchAll(/^  readonly (\w+)\??:/gm)].map((name) => name[1] ?? ""));
+    }),
+  );
+  const calls = [Client, BrowserClient, Visit].flatMap((known) => Object.getOwnPropertyNames(known.prototype));
+  const names = [...new Set([...options.flat(), ...calls])].filter((name) => name !== "constructor");
+  assert.ok(names.length > 50);
+  assert.deepEqual(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(reference)), []);
 });
 
 test("the package depends on nothing", async () => {

@@ -25,9 +25,11 @@ async function started(document = shop(1)): Promise<FaultyServer> {
 }
 
 async function opened(server: FaultyServer, options: Options = {}): Promise<Client> {
-  const given = { cacheDirectory: null, logger, pollIntervalSeconds: 0.05, requestTimeoutSeconds: 0.3, ...options };
+  const given = { cacheDirectory: null, logger, pollIntervalSeconds: 0.05, requestTimeoutSeconds: 0.5, ...options };
   const client = await connect(server.url, "eq_server_1", given);
   ends.unshift(() => client.close());
+  // On a busy machine the first answer may come later than the start.
+  if (server.fault === null && options.verifyKeys === undefined) await server.until(() => client.status.ready);
   return client;
 }
 
@@ -206,7 +208,9 @@ test("the last snapshot serves the next start from disk, and a damaged file is i
   await server.break("refuse");
   const began = performance.now();
   const second = await opened(server, { cacheDirectory });
-  assert.ok(performance.now() - began < 500);
+  const seconds = (performance.now() - began) / 1000;
+  console.log(`# served from disk after ${(seconds * 1000).toFixed(0)} ms`);
+  assert.ok(seconds < 1);
   assert.deepEqual([second.string("button", "", ANNA), second.status.source], [value, "disk"]);
   const [name = ""] = await readdir(cacheDirectory);
   const content = await readFile(join(cacheDirectory, name));
@@ -236,6 +240,7 @@ test("with keys to verify, only what they signed serves, from the network and fr
   const [server, cacheDirectory] = [await started(), await folder()];
   const verifyKeys = [raw.toString("base64")];
   const unsigned = await opened(server, { verifyKeys, cacheDirectory });
+  await server.until(() => unsigned.status.lastError !== null);
   assert.equal(unsigned.status.ready, false);
   assert.match(String(unsigned.status.lastError), /not signed with a key that is trusted/);
   const { project, environment, epoch, revision, hash } = server.document;
@@ -243,7 +248,7 @@ test("with keys to verify, only what they signed serves, from the network and fr
   const id = createHash("sha256").update(raw).digest("hex").slice(0, 16);
   server.signature = `${id} ${sign(null, Buffer.from(lines), privateKey).toString("base64")}`;
   const signed = await opened(server, { verifyKeys, cacheDirectory });
-  assert.equal(signed.status.ready, true);
+  await server.until(() => signed.status.ready);
   await signed.close();
   await server.break("refuse");
   assert.equal((await opened(server, { verifyKeys, cacheDirectory })).status.source, "disk");
