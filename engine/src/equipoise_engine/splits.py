@@ -35,7 +35,7 @@ from equipoise_engine.steps import Decider, Found, Skip
 if TYPE_CHECKING:
     from mypy_extensions import i64
 
-_blank = Decision.__new__
+_blank = Decision.__new__  # compiled, it would insist on the answer
 _HEADLESS = (-1, "", "")  # for sizes that need a long head, and for no unit at all
 
 
@@ -101,7 +101,7 @@ class Arms:
 
 @final
 class TextSplit(Decider):
-    """Hashes text that is ASCII and needs a short head without calls of its own: quickest interpreted."""
+    """Hashes text that is ASCII and needs a short head without calls of its own: for the interpreter alone."""
 
     __slots__ = (
         "_arms",
