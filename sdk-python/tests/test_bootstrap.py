@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from conftest import Connect
 from flag_server import FlagServer, document
+from test_streams import until
 
 import equipoise_sdk
 from equipoise_sdk import Source
@@ -47,6 +48,17 @@ def test_whatever_the_server_has_replaces_a_bootstrap(
     server.wait_for(3)
     assert client.string("colour", "code", {}) == "grey"
     assert client.status.source is Source.POLL
+
+
+def test_a_stream_that_tells_of_the_same_revision_says_nothing_of_a_bootstraps_content(
+    server: FlagServer, connect: Connect
+) -> None:
+    server.content, server.stream = document(revision=900), server.follow
+    unavailable(server)
+    client = connect(bootstrap=BUNDLED, streaming=True)
+    until(lambda: server.streams_opened > 0 and client.status.snapshot_age_seconds is not None)
+    server.fault = None
+    until(lambda: client.string("colour", "code", {}) == "grey")
 
 
 def test_the_disk_comes_before_a_bootstrap(

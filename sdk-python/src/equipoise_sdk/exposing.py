@@ -27,6 +27,14 @@ class Exposed:
         self._earliest: OrderedDict[ExposureKey, float] = OrderedDict()
         self._lock = threading.Lock()
 
+    def is_known(self, key: ExposureKey) -> bool:
+        """Tell whether an exposure was sent; needs no lock, being one operation of the interpreter."""
+        try:
+            self._earliest.move_to_end(key)
+        except KeyError:
+            return False
+        return True
+
     def is_news(self, key: ExposureKey, at: float, *, is_live: bool = False) -> bool:
         """Tell whether an exposure is to be sent, and remember it: first or earlier than known.
 
@@ -107,6 +115,8 @@ class Exposer:
         # The flag is no part of it: an experiment on several flags is met once. The arm and the cluster
         # are, so that units which cross over are counted; the mark is, since it may come later.
         key = (*place, differs)
+        if at is None and self._exposed.is_known(key):
+            return
         try:
             moment = self._outside.now() if at is None else events.aware(at)
             if not self._exposed.is_news(key, moment.timestamp(), is_live=at is None):

@@ -157,9 +157,9 @@ class Keeper:
         self._tell(before)
 
     def confirm(self, at: datetime) -> None:
-        """Note that the server still has the snapshot in use."""
+        """Note that the server still has the snapshot in use; it says nothing of a bootstrap's content."""
         with self._writing:
-            if self.serving.snapshot is not None:
+            if self.serving.snapshot is not None and self.serving.source is not Source.BOOTSTRAP:
                 self.serving = replace(self.serving, source=Source.POLL, confirmed_at=at)
 
     def after_fork(self) -> None:
