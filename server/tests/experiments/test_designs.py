@@ -300,6 +300,14 @@ def test_a_paused_ramp_waits_and_its_steps_move_back(shop: Shop) -> None:
     assert run_of(due(shop, running, 96)).gate_parts_per_million == 500_000
 
 
+def test_a_restart_begins_at_the_share_that_was_reached_and_ramps_on(shop: Shop) -> None:
+    running = due(shop, a_running_experiment(shop, design=ramped((24, 100_000), (48, 500_000))), 25)
+    again = restart(shop.owner, Restart(running.id, running.version, "again"), now=later(1.5))
+    run = run_of(again)
+    assert (run.gate_parts_per_million, run.design.ramp) == (100_000, (GateStep(48, 500_000),))
+    assert run_of(due(shop, again, 36 + 48)).gate_parts_per_million == 500_000
+
+
 def test_only_a_running_ramp_can_be_paused_and_resumed_once(shop: Shop) -> None:
     running = a_running_experiment(shop, design=ramped((24, 100_000)))
     with pytest.raises(Conflict, match="not paused"):

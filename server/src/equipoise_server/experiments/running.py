@@ -155,11 +155,13 @@ def restart(actor: Actor, command: Restart, *, now: datetime) -> Experiment:
 
 
 def _startable_again(design: Design, now: datetime) -> Design:
-    """The design of before; a switchback whose first window is over begins at the next midnight instead."""
+    """The design of before, without what is over: steps of its ramp that are reached, and a first window."""
+    reached = design.audience_parts_per_million
+    ahead = tuple(step for step in design.ramp if step.parts_per_million > reached)
     plan = design.switchback
-    if plan is None or plan.starts_at is None or plan.starts_at > now:
-        return design
-    return replace(design, switchback=replace(plan, starts_at=None))
+    if plan is not None and plan.starts_at is not None and plan.starts_at <= now:
+        plan = replace(plan, starts_at=None)
+    return replace(design, ramp=ahead, switchback=plan)
 
 
 def unpinning(experiment: Experiment, iteration: Iteration) -> UnpinFlags:

@@ -100,7 +100,7 @@ class WizardPage:
     @property
     def layer_options(self) -> list[Option]:
         """An own layer, or one of the environment's with its free room."""
-        shared = [(layer.key, _layer_words(layer)) for layer in self.layers if not layer.is_own]
+        shared = [(layer.key, _layer_words(layer)) for layer in self.layers if layer.free_slots or not layer.is_own]
         return [("", "a layer of its own"), *shared]
 
     @property
@@ -153,6 +153,7 @@ class ReviewPage:
 def _layer_words(layer: LayerRoom) -> str:
     kind = f", nested in {layer.inside}" if layer.inside else ""
     kind += ", takes whom others leave" if layer.is_launch else ""
+    kind += ", made for one experiment" if layer.is_own else ""
     free = words.percent(layer.free_slots / SLOTS, 0)
     return f"{layer.name or layer.key}: {free} free, by {layer.unit_type}{kind}"
 
