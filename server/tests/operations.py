@@ -11,8 +11,8 @@ from calling import Caller, Reply
 from people import NOW
 from scenes import Shop, a_button_flag, a_running_experiment
 
-from equipoise_server.access.actions import IssueSdkKey, issue_sdk_key
-from equipoise_server.access.values import KeyKind
+from equipoise_server.access.actions import IssueSdkKey, IssueToken, issue_sdk_key, issue_token
+from equipoise_server.access.values import KeyKind, Role
 from equipoise_server.api.app import build
 from equipoise_server.flags.actions import (
     CreateGroup,
@@ -146,11 +146,15 @@ def a_place(shop: Shop) -> Place:
     production = shop.project.environments[1]
     ramp = _a_ramp(shop)
     issued = issue_sdk_key(shop.owner, IssueSdkKey(production.id, KeyKind.SERVER, "web"), now=NOW)
+    token = issue_token(
+        shop.owner, IssueToken(shop.project.id, "ci", Role.VIEWER, timedelta(days=1)), now=NOW
+    ).token
     return Place(
         Keys(
             project=shop.project.key, environment="production", flag="free-flag", segment="staff",
             group="loose", ramp=ramp,
             experiment="checkout-button", metric="purchase", key=str(issued.key.id),
+            token=str(token.id),
         )
     )  # fmt: skip
 

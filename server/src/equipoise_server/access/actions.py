@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from django.contrib.auth.hashers import make_password
 
 from equipoise_server.access import models, reads, secrets
-from equipoise_server.access.values import Actor, IssuedKey, KeyKind, Permission, Project, Role
+from equipoise_server.access.tokens import IssueToken, issue_api_token, issue_token, revoke_token
+from equipoise_server.access.values import (
+    Actor,
+    Environment,
+    IssuedKey,
+    KeyKind,
+    Permission,
+    Project,
+    Role,
+)
 from equipoise_server.audit.actions import change
 from equipoise_server.audit.values import Author, Subject
+from equipoise_server.foundation import revisions
 from equipoise_server.foundation.ids import KEY_RULE, is_key, new_id
 from equipoise_server.foundation.refusals import (
     Conflict,
@@ -24,9 +34,27 @@ from equipoise_server.foundation.refusals import (
 )
 from equipoise_server.foundation.texts import LONGEST_NAME, text_problems
 
+__all__ = [
+    "CreateEnvironment",
+    "CreateProject",
+    "CreateUser",
+    "GrantRole",
+    "IssueSdkKey",
+    "IssueToken",
+    "create_environment",
+    "create_project",
+    "create_user",
+    "grant_role",
+    "issue_api_token",
+    "issue_sdk_key",
+    "issue_token",
+    "record_key_uses",
+    "revoke_sdk_key",
+    "revoke_token",
+]
 LEAST_PASSWORD_LENGTH = 10
 LONGEST_EMAIL = 254
-LONGEST_TOKEN_LIFE = timedelta(days=90)
+MOST_ENVIRONMENTS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +75,15 @@ class CreateProject:
     name: str
     unit_types: tuple[str, ...] = ("user",)
     default_unit_type: str = "user"
+
+
+@dataclass(frozen=True, slots=True)
+class CreateEnvironment:
+    """A new environment, put before the last one, which is where it matters most."""
+
+    project_id: UUID
+    key: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +170,42 @@ def _project_problems(command: CreateProject) -> list[Problem]:
     return problems
 
 
+def create_environment(actor: Actor, command: CreateEnvironment, *, now: datetime) -> Environment:
+    """Create an environment that serves nothing yet. Flags fill it, inside the same change."""
+    actor.require(Permission.PROJECT_EDIT, command.project_id)
+    refuse_all(Invalid, _environment_problems(command))
+    environment_id = new_id()
+    subject = Subject("environment", environment_id, command.key, command.project_id, environment_id)
+    with change(actor.author, "environment.create", subject, now=now) as entry:
+        last = models.Environment.objects.filter(project_id=command.project_id).order_by("-position").first()
+        position = 0 if last is None else last.position
+        if last is not None:
+            models.Environment.objects.filter(pk=last.pk).update(position=position + 1)
+        models.Environment.objects.create(
+            id=environment_id, project_id=command.project_id, key=command.key, name=command.name,
+            position=position,
+        )  # fmt: skip
+        entry.after = {"name": command.name}
+        entry.touches(environment_id)
+    return reads.environment(environment_id)
+
+
+def _environment_problems(command: CreateEnvironment) -> list[Problem]:
+    problems = list(text_problems(LONGEST_NAME, name=command.name))
+    held = models.Environment.objects.filter(project_id=command.project_id)
+    if not is_key(command.key):
+        problems.append(Problem("key", f"The key “{command.key}” cannot be used: {KEY_RULE}."))
+    elif held.filter(key=command.key).exists():
+        problems.append(
+            Problem("key", f"There is an environment “{command.key}” already; choose another key.")
+        )
+    if not command.name.strip():
+        problems.append(Problem("name", "Give the environment a name."))
+    if held.count() >= MOST_ENVIRONMENTS:
+        problems.append(Problem("", f"A project has at most {MOST_ENVIRONMENTS} environments."))
+    return problems
+
+
 def grant_role(actor: Actor, command: GrantRole, *, now: datetime) -> None:
     """Give a person a role; an actor can only give permissions it holds."""
     actor.require(Permission.MEMBER_GRANT, command.project_id)
@@ -174,6 +247,7 @@ def issue_sdk_key(actor: Actor, command: IssueSdkKey, *, now: datetime) -> Issue
             prefix=secret.prefix, secret_sha256=secret.sha256, created_at=now,
         )  # fmt: skip
         entry.after = {"kind": command.kind, "name": command.name}
+        revisions.announce()
     return IssuedKey(reads.sdk_key(key_id), secret.text)
 
 
@@ -187,24 +261,9 @@ def revoke_sdk_key(actor: Actor, key_id: UUID, *, now: datetime) -> None:
         entry.before = {"revoked": key.revoked_at is not None}
         models.SdkKey.objects.filter(pk=key_id, revoked_at=None).update(revoked_at=now)
         entry.after = {"revoked": True}
+        revisions.announce()
 
 
 def record_key_uses(key_ids: Collection[UUID], *, now: datetime) -> None:
     """Note that keys were used around now. An observation, not a change: it leaves no audit record."""
     models.SdkKey.objects.filter(pk__in=key_ids).update(last_used_at=now)
-
-
-def issue_api_token(user_id: UUID, name: str, *, life: timedelta, now: datetime) -> str:
-    """Make a management token for a person, who can do with it what they can do themselves."""
-    if not name.strip() or not timedelta(0) < life <= LONGEST_TOKEN_LIFE:
-        raise Invalid(Problem("name", "Give the token a name and a life of at most 90 days."))
-    refuse_all(Invalid, list(text_problems(LONGEST_NAME, name=name)))
-    author = reads.author_of_user(user_id)
-    secret, token_id = secrets.fresh("api"), new_id()
-    with change(author, "api_token.issue", Subject("api_token", token_id, secret.prefix), now=now) as entry:
-        models.ApiToken.objects.create(
-            id=token_id, user_id=user_id, name=name, prefix=secret.prefix, secret_sha256=secret.sha256,
-            created_at=now, expires_at=now + life,
-        )  # fmt: skip
-        entry.after = {"name": name, "expires_at": (now + life).isoformat()}
-    return secret.text

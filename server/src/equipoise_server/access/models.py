@@ -86,3 +86,6 @@ class ApiToken(models.Model):
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
+    # Both or neither: a token of one project has no more than this role there, and nothing elsewhere.
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, null=True, related_name="api_tokens")
+    role = models.CharField(max_length=32, blank=True)

@@ -7,12 +7,14 @@ from uuid import UUID
 
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase
+from django.db.models import Q
 from django.utils.crypto import constant_time_compare
 
 from equipoise_server.access import models, secrets
 from equipoise_server.access.permissions import AUTOMATION_PERMISSIONS, ROLE_PERMISSIONS
 from equipoise_server.access.values import (
     Actor,
+    ApiToken,
     Environment,
     KeyKind,
     Member,
@@ -48,7 +50,16 @@ def actor_of_token(token: str, *, now: datetime) -> Actor | None:
     if row is None or not secrets.matches(token, row.secret_sha256):
         return None
     user = models.User.objects.filter(pk=row.user_id, is_active=True).first()
-    return None if user is None else actor_of_user(user.pk)
+    if user is None:
+        return None
+    actor = actor_of_user(user.pk)
+    return actor if row.project_id is None else _within(actor, row.project_id, Role(row.role))
+
+
+def _within(actor: Actor, project_id: UUID, role: Role) -> Actor:
+    """The actor with no more than a role in one project, and nothing elsewhere."""
+    held = actor.permissions.get(project_id, frozenset()) & ROLE_PERMISSIONS[role]
+    return Actor(actor.author, {project_id: held})
 
 
 def actor_of_session(session: SessionBase) -> Actor | None:
@@ -133,6 +144,24 @@ def sdk_keys(project_id: UUID) -> tuple[SdkKey, ...]:
     return tuple(_sdk_key(row) for row in rows)
 
 
+def api_token(token_id: UUID) -> ApiToken:
+    """The management token with this id."""
+    row = models.ApiToken.objects.select_related("user").filter(pk=token_id).first()
+    if row is None:
+        raise NotFound(Problem("token", "There is no such token."))
+    return _api_token(row)
+
+
+def api_tokens(actor: Actor, project_id: UUID) -> tuple[ApiToken, ...]:
+    """The tokens that reach a project, newest first: one's own, and of its others those one may revoke."""
+    own = Q(user_id=UUID(actor.author.id)) if actor.author.kind == "person" else Q(pk=None)
+    shown = own & (Q(project_id=project_id) | Q(project_id=None))
+    if actor.may(Permission.MEMBER_GRANT, project_id):
+        shown |= Q(project_id=project_id)
+    rows = models.ApiToken.objects.select_related("user").filter(shown)
+    return tuple(_api_token(row) for row in rows.order_by("-created_at", "pk"))
+
+
 def working_sdk_keys() -> dict[str, WorkingKey]:
     """Every key that is not revoked, by prefix: what the SDKs' door keeps in memory."""
     rows = models.SdkKey.objects.filter(revoked_at=None)
@@ -160,4 +189,11 @@ def _sdk_key(row: models.SdkKey) -> SdkKey:
     return SdkKey(
         row.pk, row.environment_id, KeyKind(row.kind), row.name, row.prefix, row.created_at,
         row.last_used_at, row.revoked_at,
+    )  # fmt: skip
+
+
+def _api_token(row: models.ApiToken) -> ApiToken:
+    return ApiToken(
+        row.pk, row.user_id, row.user.name, row.name, row.prefix, row.project_id,
+        Role(row.role) if row.role else None, row.created_at, row.expires_at, row.revoked_at,
     )  # fmt: skip

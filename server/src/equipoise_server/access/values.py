@@ -133,6 +133,30 @@ class IssuedKey:
 
 
 @dataclass(frozen=True, slots=True)
+class ApiToken:
+    """A management token as it may be listed. Without a project it can do all that its person can."""
+
+    id: UUID
+    user_id: UUID
+    owner: str
+    name: str
+    prefix: str
+    project_id: UUID | None
+    role: Role | None
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """A token just made; the secret is shown this once."""
+
+    token: ApiToken
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """A person's role in a project."""
 

@@ -10,18 +10,34 @@ from ninja import Query, Router, Status
 
 from equipoise_server.access import actions
 from equipoise_server.access import reads as access
-from equipoise_server.access.values import IssuedKey, KeyKind, Member, Project, Role, SdkKey
+from equipoise_server.access.values import (
+    ApiToken,
+    Environment,
+    IssuedKey,
+    KeyKind,
+    Member,
+    Project,
+    Role,
+    SdkKey,
+)
 from equipoise_server.api.authentication import actor_of
 from equipoise_server.api.reading import Page, PageQuery, Strict, environment_of, page_of, project_of
 from equipoise_server.api.repeating import shows_a_secret
 from equipoise_server.api.shapes import (
+    ApiTokenShape,
     EnvironmentShape,
     IssuedKeyShape,
     MemberShape,
     ProjectShape,
     SdkKeyShape,
 )
-from equipoise_server.flags.actions import KillEnvironment, kill_environment, unkill_environment
+from equipoise_server.flags import actions as flag_actions
+from equipoise_server.flags.actions import (
+    AddEnvironment,
+    KillEnvironment,
+    kill_environment,
+    unkill_environment,
+)
 from equipoise_server.foundation.refusals import NotFound, Problem
 
 router = Router(tags=["projects"])
@@ -34,6 +50,15 @@ class NewProject(Strict):
     name: str
     unit_types: list[str] = ["user"]
     default_unit_type: str = "user"
+
+
+class NewEnvironment(Strict):
+    """An environment to add: its flags serve what they serve in `copy_from`, or without it are off."""
+
+    key: str
+    name: str
+    copy_from: str = ""
+    reason: str = ""
 
 
 class Grant(Strict):
@@ -80,6 +105,15 @@ def get_project(request: HttpRequest, project: str) -> Project:
 def list_environments(request: HttpRequest, project: str, page: Query[PageQuery]) -> dict[str, object]:
     """The project's environments."""
     return page_of(project_of(request, project).environments, page, lambda environment: environment.key)
+
+
+@router.post("/projects/{project}/environments", response={201: EnvironmentShape})
+def add_environment(request: HttpRequest, project: str, body: NewEnvironment) -> Status[Environment]:
+    """Add an environment with every flag; kills, experiments and keys are not copied."""
+    place = project_of(request, project)
+    source = environment_of(place, body.copy_from).id if body.copy_from else None
+    command = AddEnvironment(place.id, body.key, body.name, source, body.reason)
+    return Status(201, flag_actions.add_environment(actor_of(request), command, now=timezone.now()))
 
 
 @router.post("/projects/{project}/environments/{environment}/kill", response={204: None})
@@ -143,3 +177,20 @@ def revoke_sdk_key(request: HttpRequest, project: str, key: UUID) -> SdkKey:
         raise NotFound(Problem("key", "The project has no such key."))
     actions.revoke_sdk_key(actor_of(request), key, now=timezone.now())
     return access.sdk_key(key)
+
+
+@router.get("/projects/{project}/tokens", response=Page[ApiTokenShape])
+def list_tokens(request: HttpRequest, project: str, page: Query[PageQuery]) -> dict[str, object]:
+    """The management tokens that reach the project: yours, and for its admins all of its own; no secret."""
+    tokens = access.api_tokens(actor_of(request), project_of(request, project).id)
+    return page_of(tokens, page, lambda token: f"{token.created_at.isoformat()} {token.id}")
+
+
+@router.post("/projects/{project}/tokens/{token}/revoke", response=ApiTokenShape)
+def revoke_token(request: HttpRequest, project: str, token: UUID) -> ApiToken:
+    """Revoke a management token. People make them on the settings page, where they sign in."""
+    place = project_of(request, project)
+    if access.api_token(token).project_id != place.id:
+        raise NotFound(Problem("token", "The project has no such token."))
+    actions.revoke_token(actor_of(request), token, now=timezone.now())
+    return access.api_token(token)

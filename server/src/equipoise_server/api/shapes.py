@@ -62,6 +62,19 @@ class IssuedKeyShape(Schema):
     secret: str
 
 
+class ApiTokenShape(Schema):
+    """A management token; its secret is shown once. Without a role it can do all that its person can."""
+
+    id: UUID
+    owner: str
+    name: str
+    prefix: str
+    role: Role | None
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+
+
 class VariantShape(Schema):
     """One value a flag can have."""
 

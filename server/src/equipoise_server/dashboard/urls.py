@@ -80,6 +80,9 @@ _settings: list[URLPattern | URLResolver] = [
     path("/keys", settings.issue_key),
     path("/revoke", settings.revoke_key),
     path("/members", settings.grant),
+    path("/tokens", settings.issue_token),
+    path("/tokens/revoke", settings.revoke_token),
+    path("/environments", settings.add_environment),
     path("/kill", settings.kill),
     path("/unkill", settings.unkill),
 ]

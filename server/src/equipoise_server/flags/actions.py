@@ -19,6 +19,7 @@ from equipoise_server.flags.editing import (
     update_flag,
     update_flag_settings,
 )
+from equipoise_server.flags.environments import AddEnvironment, add_environment
 from equipoise_server.flags.grouping import (
     CreateGroup,
     DeleteGroup,
@@ -66,6 +67,7 @@ from equipoise_server.flags.segmenting import (
 from equipoise_server.flags.unit_files import unit_ids
 
 __all__ = [
+    "AddEnvironment",
     "ArchiveFlag",
     "ChangeMembers",
     "ChangeRamp",
@@ -89,6 +91,7 @@ __all__ = [
     "UpdateFlagSettings",
     "UpdateGroup",
     "UpdateSegment",
+    "add_environment",
     "add_rollout_rule",
     "archive_flag",
     "change_members",

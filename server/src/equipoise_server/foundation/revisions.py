@@ -55,12 +55,18 @@ def fill_publisher_port(publisher: Publisher) -> None:
 
 
 def subscribe(subscriber: Subscriber) -> Callable[[], None]:
-    """Call this after each commit of a new revision by this process; returns what ends that.
+    """Call this after each commit of a new revision or key by this process; returns what ends that.
 
     It runs in the thread that committed, so it must be quick, and only wake whoever does the work.
     """
     _subscribers.append(subscriber)
     return lambda: _subscribers.remove(subscriber)
+
+
+def announce() -> None:
+    """When the transaction commits, wake whoever serves clients: something changed, such as a key."""
+    transaction.on_commit(_tell_subscribers, robust=True)
+    _tell_other_processes()
 
 
 def _tell_subscribers() -> None:
@@ -69,7 +75,7 @@ def _tell_subscribers() -> None:
 
 
 def _tell_other_processes() -> None:
-    """Announce the revision when the transaction commits; SQLite's readers have to ask."""
+    """Notify when the transaction commits; SQLite's readers have to ask."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(f"NOTIFY {CHANNEL}")
@@ -94,8 +100,7 @@ def advance(
         revision = Revision(row.epoch, row.number)
         for publish in _publishers:
             publish(PayloadChange(environment_id, revision, changed_flags, now, growth_confirmed, is_vetted))
-        transaction.on_commit(_tell_subscribers, robust=True)
-        _tell_other_processes()
+        announce()
         return revision
 
 

@@ -12,7 +12,6 @@ from equipoise_server.dashboard.words import percent
 from equipoise_server.flags.values import Flag, FlagSettings, Segment
 from equipoise_server.snapshots.reads import FlagShares, Served
 
-
 _Key = TypeVar("_Key", bound=str | tuple[str, str])
 
 

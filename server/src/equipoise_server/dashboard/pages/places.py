@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
-from equipoise_server.access.values import Environment, Member, Project, SdkKey
+from equipoise_server.access.values import ApiToken, Environment, Member, Project, SdkKey
 from equipoise_server.dashboard.forms import Form
 
 
@@ -35,6 +36,20 @@ class SettingsPage:
     environment_killed_at: datetime | None
     may_kill: bool
     may_unkill: bool
+    tokens: tuple[ApiToken, ...]
+    token_form: Form
+    roles: tuple[tuple[str, str], ...]
+    """Roles that a token of this person may have."""
+    may_revoke_tokens: frozenset[UUID]
+    environment_form: Form
+    may_add_environments: bool
+    issued_what: str = "key"
+
+    @property
+    def copy_options(self) -> list[tuple[str, str]]:
+        """What a new environment may start with."""
+        copies = [(each.key, f"what {each.name} serves") for each in reversed(self.project.environments)]
+        return [("", "every flag off"), *copies]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -9,14 +10,24 @@ from django.views.decorators.http import require_POST, require_safe
 
 from equipoise_server.access import actions
 from equipoise_server.access import reads as access
-from equipoise_server.access.actions import GrantRole, IssueSdkKey
+from equipoise_server.access.actions import GrantRole, IssueSdkKey, IssueToken
+from equipoise_server.access.permissions import ROLE_PERMISSIONS
 from equipoise_server.access.values import KeyKind, Permission, Role
-from equipoise_server.dashboard.forms import Form, choice, posted
+from equipoise_server.dashboard.forms import Form, choice, posted, small_number
 from equipoise_server.dashboard.pages.places import SettingsPage, key_lines
-from equipoise_server.dashboard.visits import Visit, done, frame_of, in_place, not_done, show
+from equipoise_server.dashboard.visits import (
+    Visit,
+    done,
+    frame_of,
+    in_place,
+    not_done,
+    place_href,
+    show,
+)
 from equipoise_server.flags import actions as flag_actions
 from equipoise_server.flags import reads as flags
-from equipoise_server.flags.actions import KillEnvironment
+from equipoise_server.flags.actions import AddEnvironment, KillEnvironment
+from equipoise_server.foundation.ids import key_from_name
 from equipoise_server.foundation.refusals import NotFound, Problem, Refusal
 
 
@@ -28,10 +39,12 @@ def page(visit: Visit) -> HttpResponse:
 
 
 def _page(
-    visit: Visit, *, key_form: Form | None = None, member_form: Form | None = None, secret: str = "",
-    status: int = 200,
+    visit: Visit, *, key_form: Form | None = None, member_form: Form | None = None,
+    token_form: Form | None = None, environment_form: Form | None = None, secret: str = "",
+    issued_what: str = "key", status: int = 200,
 ) -> HttpResponse:  # fmt: skip
     request = visit.request
+    tokens = access.api_tokens(visit.actor, visit.project.id)
     made = SettingsPage(
         project=visit.project,
         environment=visit.environment,
@@ -46,6 +59,13 @@ def _page(
         environment_killed_at=flags.environment_kill(visit.environment.id),
         may_kill=visit.may(Permission.FLAG_KILL),
         may_unkill=visit.may(Permission.FLAG_UNKILL),
+        tokens=tokens,
+        token_form=token_form or Form(),
+        roles=_roles_of(visit),
+        may_revoke_tokens=frozenset(token.id for token in tokens if token.revoked_at is None),
+        environment_form=environment_form or Form(),
+        may_add_environments=visit.may(Permission.PROJECT_EDIT),
+        issued_what=issued_what,
     )
     frame = frame_of(visit, "Settings", section="settings")
     return show(visit, "settings/page.html", made, frame=frame, status=status)
@@ -115,3 +135,64 @@ def unkill(visit: Visit) -> HttpResponse:
     except Refusal as refusal:
         return not_done(visit, visit.href("settings"), refusal)
     return done(visit, visit.href("settings"), said=f"Everything in {visit.environment.name} is back on.")
+
+
+def _roles_of(visit: Visit) -> tuple[tuple[str, str], ...]:
+    """The roles that the person has, or exceeds, here: what a token of theirs may have."""
+    held = visit.actor.permissions.get(visit.project.id, frozenset())
+    words = {
+        Role.VIEWER: "viewer: sees everything",
+        Role.EXPERIMENTER: "experimenter: runs experiments, edits flags",
+        Role.ENGINEER: "engineer: also keys and turning back on",
+        Role.ADMIN: "admin: everything in this project",
+    }
+    return tuple((str(role), words[role]) for role in Role if ROLE_PERMISSIONS[role] <= held)
+
+
+@require_POST
+@in_place
+def issue_token(visit: Visit) -> HttpResponse:
+    """Make a management token. Its secret is in this one answer and nowhere else."""
+    form = posted(visit.request)
+    role = choice(Role, form.text("role"), Role.VIEWER)
+    life = timedelta(days=small_number(form.text("days")) or 0)
+    command = IssueToken(visit.project.id, form.text("name"), role, life)
+    try:
+        issued = actions.issue_token(visit.actor, command, now=visit.now)
+    except Refusal as refusal:
+        return _page(visit, token_form=form.with_problems(refusal.problems), status=refusal.status)
+    return _page(visit, secret=issued.secret, issued_what="token")
+
+
+@require_POST
+@in_place
+def revoke_token(visit: Visit) -> HttpResponse:
+    """Refuse a management token from now on."""
+    wanted = posted(visit.request).text("token")
+    tokens = access.api_tokens(visit.actor, visit.project.id)
+    token = next((each for each in tokens if str(each.id) == wanted), None)
+    if token is None:
+        raise NotFound(Problem("token", "There is no such token in this project."))
+    try:
+        actions.revoke_token(visit.actor, token.id, now=visit.now)
+    except Refusal as refusal:
+        return not_done(visit, visit.href("settings"), refusal)
+    return done(visit, visit.href("settings"), said=f"The token “{token.name}” is revoked.")
+
+
+@require_POST
+@in_place
+def add_environment(visit: Visit) -> HttpResponse:
+    """Add an environment, filled from another or with every flag off."""
+    form = posted(visit.request)
+    source = visit.project.environment(form.text("copy_from"))
+    command = AddEnvironment(
+        visit.project.id, form.text("key").strip() or key_from_name(form.text("name")), form.text("name"),
+        None if source is None else source.id,
+    )  # fmt: skip
+    try:
+        made = flag_actions.add_environment(visit.actor, command, now=visit.now)
+    except Refusal as refusal:
+        return _page(visit, environment_form=form.with_problems(refusal.problems), status=refusal.status)
+    href = place_href(visit.project.key, made.key, "settings")
+    return done(visit, href, said=f"{made.name} is there. Issue a key for it.")
