@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from installation import an_installation
@@ -26,6 +28,21 @@ def test_a_kill_over_the_api_is_felt_at_once(served: Served) -> None:
     place = "/api/v1/projects/shop/flags/banner/environments/production/kill"
     assert served.ask("POST", place, served.keys["token"], {"reason": "errors"})[0] == 200
     until(lambda: json.loads(served.snapshot()[1])["flags"]["banner"]["killed"] is True, within=SOON)
+
+
+def test_a_kill_that_another_writer_holds_up_is_refused_in_time(served: Served) -> None:
+    place = "/api/v1/projects/shop/flags/banner/environments/production/"
+    assert served.ask("POST", place + "unkill", served.keys["token"], {"reason": "mended"})[0] == 200
+    store = served.installation.directory / "equipoise.sqlite3"
+    with closing(sqlite3.connect(store, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        status, answer = served.ask("POST", place + "kill", served.keys["token"], {"reason": "errors"})
+        assert time.monotonic() - began < 2 + SOON
+        other.execute("ROLLBACK")
+    assert (status, "break-glass" in json.loads(answer)["detail"]) == (503, True)
+    assert json.loads(served.snapshot()[1])["flags"]["banner"]["killed"] is False
+    assert served.ask("POST", place + "kill", served.keys["token"], {"reason": "errors"})[0] == 200
 
 
 def test_a_revoked_key_is_refused_at_once(served: Served) -> None:

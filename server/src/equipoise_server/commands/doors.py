@@ -91,15 +91,8 @@ async def _open_edge(stack: AsyncExitStack) -> ASGIApp:
     stack.push_async_callback(asyncio.to_thread, upkeep.stop)
     broadcaster = await stack.enter_async_context(Broadcaster(state, jitter=random.random))
     stack.enter_context(draining_at_the_end(broadcaster.drain))
-    poller = Poller(state)
-    poller.start()
-    stack.callback(revisions.subscribe(poller.wake))
-    stack.push_async_callback(asyncio.to_thread, poller.stop)
-    if can_notify():
-        notifications = Notifications(poller.wake)
-        notifications.start()
-        stack.push_async_callback(asyncio.to_thread, notifications.stop)
-    _open_break_glass(stack, state)
+    _open_break_glass(stack, state)  # first: what is killed there is never served otherwise
+    poller = _open_poller(stack, state)
     await asyncio.to_thread(poller.has_ticked.wait, FIRST_ROUND_SECONDS)
     # Pages and API are loaded before the first request, which may be a kill in a hurry.
     assert get_resolver().url_patterns is not None
@@ -125,13 +118,25 @@ async def _open_edge(stack: AsyncExitStack) -> ASGIApp:
     return build(state, routes)
 
 
+def _open_poller(stack: AsyncExitStack, state: EdgeState) -> Poller:
+    """Start the threads that follow the database."""
+    poller = Poller(state)
+    poller.start()
+    stack.callback(revisions.subscribe(poller.wake))
+    stack.push_async_callback(asyncio.to_thread, poller.stop)
+    if can_notify():
+        notifications = Notifications(poller.wake)
+        notifications.start()
+        stack.push_async_callback(asyncio.to_thread, notifications.stop)
+    return poller
+
+
 def _open_break_glass(stack: AsyncExitStack, state: EdgeState) -> None:
     """Start the threads behind kills that need no database."""
     settings.DATA_DIRECTORY.mkdir(parents=True, exist_ok=True)
     laid_over = BreakGlass(settings.DATA_DIRECTORY, signer=state.signer)
     laid_over.look()
     state.overlay = laid_over
-    state.lay_over()
     for thread in (
         Watcher(laid_over.look, state.lay_over),
         Adopter(settings.DATA_DIRECTORY, clock=timezone.now),

@@ -69,6 +69,7 @@ class RelayApp:
         from equipoise_server.edge.admission import Admission, room_for_streams
         from equipoise_server.edge.app import build
         from equipoise_server.edge.broadcaster import Broadcaster
+        from equipoise_server.edge.cross_origin import AnyOrigin
         from equipoise_server.edge.flagd import door as flagd
         from equipoise_server.edge.relay.events import ForwardingDoor
         from equipoise_server.edge.relay.house import Relay
@@ -87,7 +88,7 @@ class RelayApp:
         room = Admission(most, STREAMS_A_SECOND, clock=state.clock, jitter=random.random)
         streams = Streams(state, broadcaster, room)
         routes = [
-            Route("/v1/events", ForwardingDoor(relay), methods=["POST"]),
+            Route("/v1/events", AnyOrigin(ForwardingDoor(relay)), methods=["POST", "OPTIONS"]),
             Route("/v1/stream", StreamDoor(state, streams), methods=["GET"]),
             *ofrep.routes(state, streams),
             *flagd.routes(state),
