@@ -19,7 +19,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 PACKAGE = "equipoise_engine"
 # A dictionary that refuses changes by `__setitem__ = … = _refuse`, which mypyc does not know.
 INTERPRETED = frozenset({"metadata.py"})
-# Functions of one library may be put into each other: half the time of an evaluation.
+# Else the compiler may put no function of a library into another, because someone might replace it.
 COMPILER_OPTIONS = () if sys.platform == "win32" else ("-fno-semantic-interposition",)
 
 

@@ -101,7 +101,7 @@ class Arms:
 
 @final
 class TextSplit(Decider):
-    """Hashes text that is ASCII and needs a short head without calls of its own: for the interpreter alone."""
+    """Hashes ASCII that needs a short head without calls of its own: for the interpreter alone."""
 
     __slots__ = (
         "_arms",
