@@ -5,6 +5,8 @@ The order is law: the split is judged first, and while results are withheld no m
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -17,8 +19,10 @@ from equipoise_server.analysis.evidence import Job, live_evidence
 from equipoise_server.analysis.judging import planned_units, stats_design
 from equipoise_server.analysis.looking import forget_looks, take_looks
 from equipoise_server.analysis.moments import DayCount, Files, Warehouse, pivots_for
-from equipoise_server.analysis.plan import MeasuredMetric, Span, plan_of
+from equipoise_server.analysis.plan import MeasuredMetric, Plan, Span, plan_of
 from equipoise_server.analysis.reporting import Live, report_of
+from equipoise_server.analysis.rollups.keeping import current_state
+from equipoise_server.analysis.rollups.warehouse import RolledWarehouse, instant_of
 from equipoise_server.analysis.split import Watch, localised, watched
 from equipoise_server.analysis.values import QualityNote, Report, SoundedAlarm, Srm, SrmState
 from equipoise_server.events import reads as events
@@ -44,11 +48,31 @@ def build_report(iteration_id: UUID, *, now: datetime) -> Report:
             for kind in (EventKind.EXPOSURE, EventKind.TRACK)
         )
     )
-    warehouse = Warehouse(files)
-    try:
-        return _report(Job(iteration, measured, plan, warehouse, now))
-    finally:
-        warehouse.close()
+    with _warehouse(iteration, plan, files, now=now) as (warehouse, as_of):
+        return _report(Job(iteration, measured, plan, warehouse, as_of))
+
+
+@contextmanager
+def _warehouse(
+    iteration: Iteration, plan: Plan, files: Files, *, now: datetime
+) -> Iterator[tuple[Warehouse, datetime]]:
+    """While it runs, the state that grows with new data only, as of now or a moment ago; else raw events."""
+    with ExitStack() as opened:
+        state = None
+        if iteration.stopped_at is None and not iteration.is_imported:
+            environment_id = iteration.environment_id
+            state = opened.enter_context(
+                current_state(environment_id, plan, lambda: running_plans(environment_id), now=now)
+            )
+        warehouse = Warehouse(files) if state is None else RolledWarehouse(files, state)
+        opened.callback(warehouse.close)
+        yield warehouse, now if state is None else min(now, instant_of(state.as_of))
+
+
+def running_plans(environment_id: UUID) -> tuple[Plan, ...]:
+    """What is measured of everything that runs in an environment."""
+    running = (one for one in experiments.running_iterations() if one.environment_id == environment_id)
+    return tuple(plan_of(one, measured_metrics(one)) for one in running)
 
 
 def measured_metrics(iteration: Iteration) -> tuple[MeasuredMetric, ...]:

@@ -8,7 +8,14 @@ from dataclasses import dataclass, replace
 from equipoise_server.analysis.dialects.sql import micros
 from equipoise_server.analysis.plan import Plan
 from equipoise_server.analysis.rollups import firsts, rolling, sums
-from equipoise_server.analysis.rollups.arrivals import Arrived, Head, in_portions, take, take_again
+from equipoise_server.analysis.rollups.arrivals import (
+    Arrived,
+    Head,
+    count_carried,
+    in_portions,
+    take,
+    take_again,
+)
 from equipoise_server.analysis.rollups.shape import EventShape, cuts_of, plan_hash, run_of, shapes_of
 from equipoise_server.analysis.rollups.state import NEVER, State
 
@@ -162,6 +169,7 @@ def _take_news(work: _Work) -> None:
     state.run("DELETE FROM waiting_tracks AS w WHERE w.name NOT IN (SELECT e.event FROM wanted_events AS e)")
     take(state, "exposures", work.arrived.exposures if work.moving else (), work.head, after=after)
     take(state, "tracks", work.arrived.tracks if work.ready else (), work.head, after=after)
+    count_carried(state, work.arrived.tracks, work.head, after=after)
     firsts.intern(state, "new_exposures")
     firsts.intern(state, "new_tracks")
     firsts.merge(state)
@@ -228,8 +236,10 @@ def _build_events(work: _Work) -> None:
         return
     state = work.state
     _want(state, (), work.missing, (*work.moving, *work.made))
+    state.run("DELETE FROM carried AS c WHERE c.event IN (SELECT w.event FROM wanted_events AS w)")
     for portion in in_portions(work.arrived.tracks):
         take_again(state, "tracks", portion, work.head)
+        count_carried(state, portion, work.head, after=NEVER)
         firsts.intern(state, "new_tracks")
         rolling.number_tracks(state)
         rolling.roll(state, work.missing)

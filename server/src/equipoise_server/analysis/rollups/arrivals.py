@@ -13,6 +13,7 @@ from equipoise_server.analysis.dialects.sql import DAY
 from equipoise_server.analysis.rollups.state import NEVER, State
 
 MOST_BYTES_AT_ONCE = 64_000_000
+HOUR = DAY // 24
 _COLUMNS = {
     "exposures": "e.unit_type, e.unit, e.experiment, e.iteration, e.variant,"
     " epoch_us(e.derived_at) AS moment, e.id",
@@ -81,6 +82,33 @@ def read_days(
     )
 
 
+def count_carried(state: State, files: Sequence[Segment], head: Head, *, after: int) -> None:
+    """By hour, how many wanted events there are, and how many carry an id of each unit type."""
+    files = [file for file in files if file.arrival > after]
+    if not files:
+        return
+    given: dict[str, object] = {"paths": [str(file.path) for file in files]}
+    arrived = _since(state, given, head, after)
+    state.run(
+        "CREATE OR REPLACE TEMP TABLE counted AS SELECT e.name, e.unit_type,"
+        f" epoch_us(e.derived_at) // {HOUR} * {HOUR} AS hour, e.id"
+        " FROM read_parquet($paths, union_by_name = true) AS e WHERE NOT e.is_early"
+        f" AND e.name IN (SELECT w.event FROM wanted_events AS w) AND {arrived}",
+        given,
+    )
+    (types,) = state.run("SELECT COUNT(DISTINCT c.unit_type) FROM counted AS c")[0]
+    # An event has a row for each of its ids: with one type of units, rows are events.
+    events = "COUNT(*)" if types == 1 else "COUNT(DISTINCT c.id)"
+    state.run(
+        f"INSERT INTO carried SELECT c.name, '', c.hour, {events} FROM counted AS c GROUP BY c.name, c.hour"
+    )
+    state.run(
+        "INSERT INTO carried SELECT c.name, c.unit_type, c.hour, COUNT(*) FROM counted AS c"
+        " GROUP BY c.name, c.unit_type, c.hour"
+    )
+    state.run("DROP TABLE counted")
+
+
 def in_portions(files: Sequence[Segment]) -> Iterator[list[Segment]]:
     """The files in portions that fit into memory."""
     portion: list[Segment] = []
@@ -101,10 +129,7 @@ def _read(
     if not files:
         return
     given: dict[str, object] = {"paths": [str(file.path) for file in files]}
-    arrived = "TRUE"
-    if _has_rounds(state, given):
-        arrived = "COALESCE(e.arrival, 0) > $after AND COALESCE(e.arrival, 0) <= $through"
-        given |= {"after": after, "through": head.through}
+    arrived = _since(state, given, head, after)
     state.run(
         f"INSERT INTO arrived SELECT {_COLUMNS[kind]} FROM read_parquet($paths, union_by_name = true) AS e"
         f" WHERE NOT e.is_early AND {_WANTED[kind]} AND {arrived} AND {condition}",
@@ -119,6 +144,14 @@ def _part(state: State, kind: str, head: Head) -> None:
     )
     state.run(f"INSERT INTO waiting_{kind} SELECT a.* FROM arrived AS a WHERE a.moment >= ?", now)
     state.run("DROP TABLE arrived")
+
+
+def _since(state: State, given: dict[str, object], head: Head, after: int) -> str:
+    """A condition on `e`: it arrived after a round, up to the head's."""
+    if not _has_rounds(state, given):
+        return "TRUE"
+    given |= {"after": after, "through": head.through}
+    return "COALESCE(e.arrival, 0) > $after AND COALESCE(e.arrival, 0) <= $through"
 
 
 def _has_rounds(state: State, given: dict[str, object]) -> bool:

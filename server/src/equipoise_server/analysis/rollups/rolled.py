@@ -12,6 +12,7 @@ from equipoise_server.analysis.dialects.measures import Measure, fact_name
 from equipoise_server.analysis.dialects.sql import (
     add,
     col,
+    eq,
     from_,
     lt,
     mul,
@@ -34,8 +35,8 @@ PAIRS = 2**40
 class RolledSource:
     """Exposures and segments of some runs. `prefix` names copies that hold some units only.
 
-    Parameters remain open in every statement: $runs, $arms, $exposed_before, and $until, a midnight or the
-    state's own instant. So runs with the same columns share one statement, however many they are.
+    Parameters remain open in every statement: $runs, $arms, $exposed_before, $until (a midnight or the
+    state's own instant), and $shard of $shards. So runs with the same columns share a statement.
     """
 
     prefix: str = ""
@@ -54,6 +55,7 @@ class RolledSource:
             from_(query, self._table("firsts")),
             exp.Anonymous(this="list_contains", expressions=[_given("runs"), col("held", "run")]),
             lt(col("held", "first_at"), _given(EXPOSED_BEFORE)),
+            self._in_shard(),
         )
 
     def totals(self, measures: Sequence[Measure]) -> Iterator[Totals]:
@@ -73,7 +75,12 @@ class RolledSource:
 
     def _rows(self, table: str, at: str, *more: exp.Expr) -> exp.Select:
         query = select(named(col("held", "u"), "unit"), named(col("held", at), "moment"), *more)
-        return where(from_(query, self._table(table)), lt(col("held", at), _given(UNTIL)))
+        query = from_(query, self._table(table))
+        return where(query, lt(col("held", at), _given(UNTIL)), self._in_shard())
+
+    def _in_shard(self) -> exp.Expr:
+        """Some of the units at a time, so that memory is bounded."""
+        return eq(exp.Mod(this=col("held", "u"), expression=_given("shards")), _given("shard"))
 
     def _table(self, name: str) -> exp.Expr:
         return exp.Table(

@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS strangers (run VARCHAR, variant VARCHAR, u BIGINT, fi
 CREATE TABLE IF NOT EXISTS shapes (event VARCHAR, names VARCHAR[]);
 CREATE TABLE IF NOT EXISTS sums (
   run VARCHAR, hash VARCHAR, arm VARCHAR, crossed BIGINT, pivots BLOB, gram BLOB);
-CREATE TABLE IF NOT EXISTS carried (unit_type VARCHAR, event VARCHAR, hour BIGINT, events BIGINT);
+CREATE TABLE IF NOT EXISTS carried (event VARCHAR, unit_type VARCHAR, hour BIGINT, events BIGINT);
 CREATE TABLE IF NOT EXISTS waiting_exposures (
   unit_type VARCHAR, unit VARCHAR, experiment VARCHAR, iteration INTEGER, variant VARCHAR,
   moment BIGINT, id UUID);
@@ -84,10 +84,16 @@ def open_state(path: Path | None, *, memory: str = "1200MB") -> Iterator[State]:
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
     # One thread: the same events give the same sums, whatever else the machine does.
-    config = {"threads": 1, "memory_limit": memory, "asof_loop_join_threshold": 0}
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "threads": 1,
+        "memory_limit": memory,
+        "asof_loop_join_threshold": 0,
+    }
     try:
         database = duckdb.connect(":memory:" if path is None else str(path), config=config)
     except duckdb.IOException as trouble:
+        if "lock" not in str(trouble):
+            raise
         raise StateInUse(str(trouble)) from trouble
     try:
         database.execute("SET preserve_insertion_order = false").fetchall()

@@ -16,6 +16,7 @@ from equipoise_server.analysis.rollups.shape import run_of
 from equipoise_server.analysis.rollups.state import State
 
 Floats = NDArray[np.float64]
+MOST_PAIRS_AT_ONCE = 400_000
 _MOST_STATEMENTS = 5_000
 _statements: dict[tuple[str, str], str] = {}
 
@@ -47,6 +48,15 @@ class Evaluated:
 
     arms: Mapping[str, ArmSums]
     largest: Mapping[str, Floats]
+
+    def plus(self, other: Evaluated) -> Evaluated:
+        """Both sets of units."""
+        arms, largest = dict(self.arms), dict(self.largest)
+        for arm, sums in other.arms.items():
+            arms[arm] = arms[arm].plus(sums) if arm in arms else sums
+            tops = other.largest[arm]
+            largest[arm] = np.maximum(largest[arm], tops) if arm in largest else tops
+        return Evaluated(arms, largest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,30 +90,38 @@ def _evaluate_alike(
     state: State, key: str, group: Sequence[tuple[Plan, Sequence[float]]], scope: Scope
 ) -> dict[str, Evaluated]:
     columns = group[0][0].columns
+    runs = [run_of(plan) for plan, _ in group]
     arms = [*dict.fromkeys(arm for plan, _ in group for arm in plan.arms)]
-    given = {
-        "until": scope.until, "exposed_before": scope.exposed_before, "arms": arms,
-        "runs": [run_of(plan) for plan, _ in group],
-    }  # fmt: skip
-    rows = state.database.execute(_statement(key, columns, scope.prefix), given).fetchnumpy()
-    met = np.asarray(rows["run"]) * (len(arms) + 1) + np.asarray(rows["arm"])
-    order = np.argsort(met, kind="stable")
-    numbers = np.ones((len(met), len(columns) + 1))
-    for place in range(len(columns)):
-        numbers[:, place + 1] = np.asarray(rows[f"y{place}"])[order]
-    crossed, met = np.asarray(rows["is_crossed"])[order], met[order]
-    found = {}
-    for number, (plan, pivots) in enumerate(group, 1):
-        sums, tops = {}, {}
-        for arm in plan.arms:
-            mine = number * (len(arms) + 1) + arms.index(arm) + 1
-            low, high = np.searchsorted(met, [mine, mine + 1])
-            if low < high:
-                part = numbers[low:high] - np.array([0.0, *pivots])
-                sums[arm] = ArmSums(int(crossed[low:high].sum()), part.T @ part)
-                tops[arm] = numbers[low:high, 1:].max(axis=0) if columns else np.zeros(0)
-        found[run_of(plan)] = Evaluated(sums, tops)
+    (pairs,) = state.run(f"SELECT COUNT(*) FROM {scope.prefix}firsts AS f WHERE f.run = ANY(?)", [runs])[0]
+    shards = 1 + pairs // MOST_PAIRS_AT_ONCE
+    given = {"until": scope.until, "exposed_before": scope.exposed_before, "arms": arms, "runs": runs}
+    found = {run: Evaluated({}, {}) for run in runs}
+    for shard in range(shards):
+        statement = _statement(key, columns, scope.prefix)
+        rows = state.database.execute(statement, {**given, "shards": shards, "shard": shard}).fetchnumpy()
+        met = np.asarray(rows["run"]) * (len(arms) + 1) + np.asarray(rows["arm"])
+        order = np.argsort(met, kind="stable")
+        numbers = np.ones((len(met), len(columns) + 2))
+        numbers[:, 1] = np.asarray(rows["is_crossed"])[order]
+        for place in range(len(columns)):
+            numbers[:, place + 2] = np.asarray(rows.pop(f"y{place}"))[order]
+        met = met[order]
+        for number, (plan, pivots) in enumerate(group, 1):
+            places = {arm: number * (len(arms) + 1) + arms.index(arm) + 1 for arm in plan.arms}
+            parts = {arm: numbers[slice(*np.searchsorted(met, [at, at + 1]))] for arm, at in places.items()}
+            found[run_of(plan)] = found[run_of(plan)].plus(_summed(parts, pivots))
     return found
+
+
+def _summed(parts: Mapping[str, Floats], pivots: Sequence[float]) -> Evaluated:
+    """By arm, from rows (1, is_crossed, y₁ …)."""
+    arms, tops = {}, {}
+    for arm, part in parts.items():
+        if len(part):
+            shifted = np.delete(part, 1, axis=1) - np.array([0.0, *pivots])
+            arms[arm] = ArmSums(int(part[:, 1].sum()), shifted.T @ shifted)
+            tops[arm] = part[:, 2:].max(axis=0)
+    return Evaluated(arms, tops)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
