@@ -16,6 +16,7 @@ export const FAULTS = [
   "wrong-hash",
   "older",
   "other-environment",
+  "other-content",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -144,6 +145,7 @@ export class FaultyServer {
   async #lied(document: Record<string, unknown>): Promise<Record<string, unknown>> {
     if (this.fault === "wrong-hash") return { ...document, hash: "0".repeat(64) };
     if (this.fault === "older") return hashed({ ...shop(0), flags: {} });
+    if (this.fault === "other-content") return hashed({ ...document, killed: true, hash: undefined });
     if (this.fault === "other-environment") return hashed({ ...shop(9), environment: "staging" });
     return document;
   }

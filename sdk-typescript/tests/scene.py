@@ -6,7 +6,9 @@ Prints the keys of SDKs and a management token as JSON.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from equipoise_server.access.actions import (
     CreateProject,
@@ -27,8 +29,19 @@ from equipoise_server.experiments.actions import (
     launch,
 )
 from equipoise_server.experiments.values import Arm, Design, MetricRole, PlannedMetric
-from equipoise_server.flags.actions import CreateFlag, KillFlag, create_flag, kill_flag
-from equipoise_server.flags.values import FlagType, FlagValue, FlagVariant
+from equipoise_server.flags.actions import (
+    ChangeMembers,
+    CreateFlag,
+    CreateList,
+    KillFlag,
+    UpdateFlagSettings,
+    change_members,
+    create_flag,
+    create_list,
+    kill_flag,
+    update_flag_settings,
+)
+from equipoise_server.flags.values import Flag, FlagType, FlagValue, FlagVariant, Rule
 from equipoise_server.metrics.actions import CreateMetric, create_metric
 from equipoise_server.metrics.values import Definition, Fact, MetricKind
 
@@ -41,6 +54,7 @@ FLAGS: dict[str, tuple[FlagType, dict[str, FlagValue]]] = {
     "killed": (FlagType.BOOLEAN, {"on": True, "off": False}),
     "changing": (FlagType.BOOLEAN, {"on": True, "off": False}),
     "changing-page": (FlagType.BOOLEAN, {"on": True, "off": False}),
+    "listed": (FlagType.STRING, {"stranger": "stranger", "member": "member"}),
     "button": (FlagType.STRING, {"grey": "#888", "green": "#0a0"}),
 }
 DESIGN = Design(
@@ -74,6 +88,8 @@ def main(now: datetime) -> dict[str, str]:
         flag = create_flag(admin, command, now=now)
         if key == "killed":
             kill_flag(admin, KillFlag(flag.id, production.id, "for the tests"), now=now)
+        if key == "listed":
+            _serve_members(admin, flag, production.id, now)
     _run_experiment(admin, project, now)
     secrets = {
         kind.value: issue_sdk_key(admin, IssueSdkKey(production.id, kind, "scene"), now=now).secret
@@ -81,6 +97,19 @@ def main(now: datetime) -> dict[str, str]:
     }
     token = issue_api_token(ada, "scene", life=timedelta(days=1), now=now)
     return {"server_key": secrets["server"], "client_key": secrets["client"], "token": token}
+
+
+def _serve_members(admin: Actor, flag: Flag, environment_id: UUID, now: datetime) -> None:
+    """Every other unit is in a list that is too long to be kept by name."""
+    listed = create_list(admin, CreateList(flag.project_id, "even", "Even", "user"), now=now)
+    units = [f"unit-{number}" for number in range(0, 4_000, 2)]
+    change_members(admin, ChangeMembers(listed.id, "replace"), units, now=now)
+    rules = (Rule("members", {"segment": "even"}, serve="member"),)
+    version = flag.settings["production"].version
+    command = UpdateFlagSettings(
+        flag.id, environment_id, version, flag.variants[-1].key, flag.variants[0].key
+    )
+    update_flag_settings(admin, replace(command, rules=rules), now=now)
 
 
 def _run_experiment(admin: Actor, project: Project, now: datetime) -> None:

@@ -191,6 +191,16 @@ test("a change arrives over the stream, and a kill before it", async () => {
   assert.equal(client.peek("button", "", ANNA).metadata["kill_level"], "environment");
 });
 
+test("a kill that the snapshot already knows of is not applied twice", async () => {
+  const server = await started(shop(5));
+  const client = await opened(server, { pollIntervalSeconds: 60 });
+  await server.until(() => client.status.source === "stream");
+  server.tell("kill", { level: "flag", flag: "theme", epoch: 1, revision: 5 });
+  server.tell("kill", { level: "flag", flag: "button", epoch: 1, revision: 6 });
+  await server.until(() => client.peek("button", "", ANNA).reason === "DISABLED");
+  assert.equal(client.peek("theme", {}, ANNA).reason, "STATIC");
+});
+
 test("without a stream the client polls", async () => {
   const server = await started();
   server.offersStream = false;

@@ -5,14 +5,18 @@ import { OFREPProvider } from "@openfeature/ofrep-provider";
 import { OpenFeature, type Client as OpenFeatureClient, type EvaluationDetails, type FlagValue } from "@openfeature/server-sdk";
 import { EquipoiseProvider } from "../../src/openfeature/server.js";
 import { connect, type Client } from "../../src/server/index.js";
-import { eventually, FLAGS, post, SCENE } from "./scene.js";
+import { eventually, FLAGS, post, previewOf, SCENE } from "./scene.js";
 
 const ANNA = { targetingKey: "anna" };
 const DOMAINS = ["ofrep", "equipoise"] as const;
 let equipoise: Client;
 
 before(async () => {
-  equipoise = await connect(SCENE.url, SCENE.server_key, { cacheDirectory: null });
+  equipoise = await connect(SCENE.url, SCENE.server_key, {
+    cacheDirectory: null,
+    startTimeoutSeconds: 10,
+    verifyKeys: [SCENE.verify_key],
+  });
   const headers: [string, string][] = [["X-API-Key", SCENE.client_key]];
   const remote = new OFREPProvider({ baseUrl: SCENE.url, headersFactory: () => headers });
   await OpenFeature.setProviderAndWait("ofrep", remote as never);
@@ -80,6 +84,34 @@ test("a hundred units get the same variants from both, and both arms are met", a
     seen.add(String(own.variant));
   }
   assert.deepEqual(seen, new Set(["grey", "green"]));
+});
+
+test("members of a list that is known by hashes alone are recognised by both", async () => {
+  for (let n = 0; n < 30; n++) {
+    const context = { targetingKey: `unit-${n}` };
+    const values = await Promise.all(DOMAINS.map((name) => OpenFeature.getClient(name).getStringValue("listed", "", context)));
+    assert.deepEqual(values, n % 2 === 0 ? ["member", "member"] : ["stranger", "stranger"]);
+  }
+});
+
+test("a link to a preview holds for the client as for the server", async () => {
+  const token = await previewOf({ button: "green" });
+  await eventually(async () => (await equipoise.preview(token))["button"] === "green");
+  for (let n = 0; n < 10; n++) {
+    const context = { targetingKey: `unit-${n}`, equipoisePreview: token };
+    const details = await Promise.all(DOMAINS.map((name) => OpenFeature.getClient(name).getStringDetails("button", "", context)));
+    const told = details.map(({ variant, flagMetadata }) => [variant, flagMetadata["experiment.arm"]]);
+    assert.deepEqual(told, [["green", "override"], ["green", "override"]]);
+  }
+});
+
+test("a client with another key to verify takes nothing from this server", async () => {
+  const verifyKeys = [Buffer.alloc(32, 7).toString("base64")];
+  const logger = { warn: () => undefined };
+  const other = await connect(SCENE.url, SCENE.server_key, { cacheDirectory: null, verifyKeys, logger });
+  await eventually(() => other.status.lastError !== null);
+  assert.equal(other.status.ready, false);
+  await other.close();
 });
 
 test("the client's stream is live, and its events are accepted", async () => {

@@ -44,3 +44,12 @@ export async function begin(serverUrl: string, key: string): Promise<void> {
     },
   };
 }
+
+/** What one visitor's button is, as this page was opened. */
+export async function asked(serverUrl: string, key: string, user: string): Promise<{ variant: string | null; arm: unknown }> {
+  const client = start({ serverUrl, key, startTimeoutSeconds: 5 }, { units: { user } });
+  await client.ready;
+  const { variant, metadata } = client.peek<unknown>("button", null);
+  await client.close();
+  return { variant, arm: metadata["experiment.arm"] };
+}

@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import { launched } from "../chromium.js";
 import { bundle } from "../evaluating_server.js";
-import { FLAGS, post, SCENE } from "./scene.js";
+import { FLAGS, post, previewOf, SCENE } from "./scene.js";
 
 let browser: Browser;
 let pages: Server;
@@ -56,6 +56,25 @@ test("a kill reaches both pages' clients", async () => {
     await page.waitForFunction((name) => window.ask[name]("changing-page").reason === "DISABLED", name);
   }
   await post("changing-page", "unkill");
+});
+
+test("a link to a preview shows its variant to the visitor who opens it", async () => {
+  const token = await previewOf({ button: "green" });
+  const { port } = pages.address() as AddressInfo;
+  const visitor = await browser.newContext();
+  const opened = await visitor.newPage();
+  await opened.goto(`http://localhost:${port}/?equipoise_preview=${token}`);
+  for (const user of ["a", "b", "c", "d", "e", "f"]) {
+    const told = await opened.evaluate(
+      async ({ url, client_key, user }) => {
+        const { asked } = (await import("/page.js" as string)) as typeof import("./page.js");
+        return asked(url, client_key, user);
+      },
+      { ...SCENE, user },
+    );
+    assert.deepEqual([told.variant, told.arm], ["green", "override"]);
+  }
+  await visitor.close();
 });
 
 test("a page of another origin reports what its unit met", async () => {

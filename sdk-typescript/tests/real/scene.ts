@@ -14,19 +14,29 @@ export interface Scene {
   readonly server_key: string;
   readonly client_key: string;
   readonly token: string;
+  /** What the server signs its snapshots with, as clients check it. */
+  readonly verify_key: string;
 }
 
 export const SCENE = JSON.parse(process.env["EQUIPOISE_SCENE"] ?? "{}") as Scene;
 
 /** Kill a flag, or take it back, over the management API. */
 export async function post(flag: string, what: "kill" | "unkill"): Promise<void> {
-  const path = `/api/v1/projects/shop/flags/${flag}/environments/production/${what}`;
-  const answer = await fetch(SCENE.url + path, {
-    method: "POST",
-    headers: { authorization: `Bearer ${SCENE.token}`, "content-type": "application/json" },
-    body: JSON.stringify({ reason: "a test" }),
-  });
-  if (!answer.ok) throw new Error(`${answer.status}: ${await answer.text()}`);
+  await managed(`/api/v1/projects/shop/flags/${flag}/environments/production/${what}`, { reason: "a test" });
+}
+
+async function managed(path: string, body: object): Promise<string> {
+  const headers = { authorization: `Bearer ${SCENE.token}`, "content-type": "application/json" };
+  const answer = await fetch(SCENE.url + path, { method: "POST", headers, body: JSON.stringify(body) });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`${answer.status}: ${text}`);
+  return text;
+}
+
+/** Make a link to a preview, and return its token. */
+export async function previewOf(overrides: Record<string, string>): Promise<string> {
+  const answer = await managed("/api/v1/projects/shop/environments/production/previews", { overrides });
+  return (JSON.parse(answer) as { token: string }).token;
 }
 
 /** Wait for what another process does. */
