@@ -83,7 +83,8 @@ def _kill(actor: Actor, project: Project, environment: Environment, kill: Kill, 
             flags.kill_flag(actor, flags.KillFlag(flag.id, environment.id, reason), now=now)
         case Level.EXPERIMENT:
             held = experiment_by_key(project.id, key)
-            stop(actor, Stop(held.id, reason or "Killed by break-glass", StopCause.KILL), now=now)
+            ended_at = datetime.fromisoformat(kill.at)
+            stop(actor, Stop(held.id, reason, StopCause.KILL, ended_at), now=now)
 
 
 class Adopter:

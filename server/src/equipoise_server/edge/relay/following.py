@@ -95,8 +95,8 @@ class Follower:
             NotBelieved: what it sent is not served.
         """
         etag = "" if self.served is None else self.served.etag
-        fetched = self.upstream.snapshot(etag)
-        self.heard_at = self.clock()
+        heard = self.upstream.snapshot(etag)
+        self.heard_at, fetched = self.clock() - heard.age_seconds, heard.fetched
         if fetched is None:
             self.shelf.touch(self.key)
         else:
@@ -110,7 +110,7 @@ class Follower:
         for _ in range(MOST_TRIES):  # a change may fall between the two questions
             if facts.revision == _revision_text(fetched):
                 break
-            fetched = self.upstream.snapshot("") or fetched
+            fetched = self.upstream.snapshot("").fetched or fetched
             facts = self.upstream.facts()
         self._believe(fetched, facts, self._members)
         try:

@@ -39,6 +39,14 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """What the upstream said of its snapshot: another one or none, and how old its own knowledge is."""
+
+    fetched: Fetched | None
+    age_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What a relay has to know besides the snapshot: whose the key is, and how numbers were declared."""
 
@@ -66,13 +74,15 @@ class Upstream:
         self._url = url.rstrip("/")
         self._key = key
 
-    def snapshot(self, etag: str) -> Fetched | None:
-        """The snapshot; None when it is still the one with this tag."""
+    def snapshot(self, etag: str) -> Heard:
+        """The snapshot, unless it is still the one with this tag."""
         headers = {"accept-encoding": "gzip"} | ({"if-none-match": etag} if etag else {})
         answer = self._ask("/v1/snapshot", headers, largest=LARGEST_SNAPSHOT_BYTES)
+        age = _seconds(answer.headers.get("equipoise-age", ""))
         if answer.status == NOT_MODIFIED and etag:
-            return None
-        return Fetched(answer.body, answer.headers.get("etag", ""), answer.headers.get(SIGNATURE, ""))
+            return Heard(None, age)
+        signature = answer.headers.get(SIGNATURE, "")
+        return Heard(Fetched(answer.body, answer.headers.get("etag", ""), signature), age)
 
     def facts(self) -> Facts:
         """Whose the key is, and how the numbers of the current snapshot were declared."""
@@ -148,6 +158,14 @@ def facts_of(told: Mapping[str, object]) -> Facts:
         revision=str(told.get("revision", "")),
         decimal_flags=frozenset(map(str, decimal)) if isinstance(decimal, list) else frozenset(),
     )
+
+
+def _seconds(text: str) -> float:
+    """A header's number of seconds; 0 when there is none."""
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        return 0.0
 
 
 def _whole(answer: urllib3.BaseHTTPResponse, largest: int) -> bytes:
