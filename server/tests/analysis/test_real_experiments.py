@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
+from agreeing import assert_the_same
 from people import NOW
 from scenes import Shop, a_shop, environment_of
 from scipy import stats as scipy_stats
 from statsmodels.stats.proportion import confint_proportions_2indep
 
+import equipoise_stats as stats
 from equipoise_server.analysis import reads
 from equipoise_server.analysis.actions import ImportPast, import_past_experiment, mapping_from_text
 from equipoise_server.analysis.values import ComparisonRow, Conclusion, Method, Report, SrmState
@@ -24,13 +27,12 @@ pytestmark = pytest.mark.django_db
 DATA = Path(__file__).parents[3] / "examples" / "data"
 
 
-def imported(shop: Shop, name: str) -> Report:
-    command = ImportPast(
-        shop.project.id,
-        environment_of(shop).id,
-        mapping_from_text((DATA / f"{name}.toml").read_text()),
-        DATA / f"{name}.csv.gz",
-    )
+def imported(shop: Shop, name: str, *, covariates: tuple[str, ...] | None = ()) -> Report:
+    mapping = mapping_from_text((DATA / f"{name}.toml").read_text())
+    if covariates is not None:
+        mapping = replace(mapping, covariates=covariates)
+    path = DATA / f"{name}.csv.gz"
+    command = ImportPast(shop.project.id, environment_of(shop).id, mapping, path)
     experiment = import_past_experiment(shop.owner, command, now=NOW)
     assert experiment.status is Status.STOPPED
     assert experiment.iteration is not None
@@ -66,7 +68,7 @@ def test_hillstrom_equals_scipy_and_statsmodels() -> None:
         assert visit.conclusion is Conclusion.BETTER
         spend = row_of(report, "hillstrom-spend", arm)
         welch = scipy_stats.ttest_ind(treated.spend, control.spend, equal_var=False)
-        interval = welch.confidence_interval(0.95)
+        interval = welch.confidence_interval(spend.confidence)
         assert spend.effect == pytest.approx(treated.spend.mean() - control.spend.mean(), rel=1e-9)
         assert spend.p_value == pytest.approx(welch.pvalue, rel=1e-9)
         assert spend.effect_interval is not None
@@ -112,3 +114,30 @@ def test_a_repeated_import_adds_nothing() -> None:
     assert (quality.stored, quality.conflicting) == (held.stored, 0)
     assert quality.duplicates == held.stored
     assert AuditRecord.objects.count() == records
+
+
+def test_hillstroms_history_takes_noise_away_as_least_squares_says() -> None:
+    report = imported(a_shop(), "hillstrom", covariates=None)
+    frame = pd.read_csv(DATA / "hillstrom.csv.gz")
+    pair = frame[frame.segment.isin(["No E-Mail", "Mens E-Mail"])]
+    treated = (pair.segment == "Mens E-Mail").to_numpy(dtype=float)
+    given = pair[["recency", "history"]] - pair[["recency", "history"]].mean()
+    columns = np.column_stack([treated, given, given.mul(treated, axis=0)])
+    fitted = sm.OLS(pair.spend, sm.add_constant(columns)).fit(cov_type="HC2")
+    row = row_of(report, "hillstrom-spend", "mens-e-mail")
+    assert row.adjusted_for == ("recency", "history")
+    assert row.variance_reduction is not None
+    assert 0 < row.variance_reduction < 0.02
+    assert row.effect == pytest.approx(fitted.params.iloc[1], rel=1e-6)
+    assert row.effect_interval is not None
+    assert row.effect_interval.high is not None
+    reach = scipy_stats.norm.isf((1 - row.confidence) / 2)
+    assert (row.effect_interval.high - row.effect) / reach == pytest.approx(fitted.bse.iloc[1], rel=1e-3)
+
+
+def test_a_notebook_makes_hillstroms_report_from_what_the_server_keeps() -> None:
+    report = imported(a_shop(), "hillstrom", covariates=None)
+    found = stats.analyse(*stats.from_document(reads.evidence_of(report.iteration_id)))
+    assert isinstance(found, stats.Results)
+    assert report.results is not None
+    assert_the_same(report.results.rows, found)

@@ -120,6 +120,7 @@ def _design(mapping: ImportMapping) -> Design:
         arms=tuple(Arm(arm.key, arm.name, arm.weight, {}) for arm in mapping.variant.arms),
         control=by_value[mapping.variant.control],
         metrics=tuple(PlannedMetric(one.metric, one.role, one.margin) for one in mapping.outcomes),
+        covariates=mapping.covariates,
     )
 
 

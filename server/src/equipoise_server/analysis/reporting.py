@@ -117,10 +117,10 @@ def _plan_reached(live: Live, ledger: Sequence[LookFound]) -> PlanReached | None
     last = ledger[-1]
     oec = [row for row in last.rows if row.role is MetricRole.OEC]
     units = max((row.control_units for row in oec), default=0) + sum(row.treatment_units for row in oec)
-    design = live.iteration.design
+    design, planned = live.iteration.design, planned_looks(live.iteration)
     return PlanReached(
-        looks_taken=sum(1 for look in ledger if look.method is last.method),
-        looks_planned=planned_looks(live.iteration),
+        looks_taken=len([look for look in ledger if planned is None or look.information is not None]),
+        looks_planned=planned,
         units=units,
         units_planned=live.expected_units,
         power=design.power,

@@ -85,8 +85,8 @@ def weights_faults(facts: DesignFacts) -> Iterator[Problem]:
         )
 
 
-def oec_faults(facts: DesignFacts) -> Iterator[Problem]:
-    """One metric decides."""
+def one_oec_faults(facts: DesignFacts) -> Iterator[Problem]:
+    """One metric decided."""
     count = sum(metric.role is MetricRole.OEC for metric in facts.design.metrics)
     if count != 1:
         yield Problem(
@@ -212,7 +212,7 @@ IMPORT_CHECKS: tuple[CheckRow[DesignFacts], ...] = (
     CheckRow("control", "The control is one of them", control_faults),
     CheckRow("arm_keys", "Each variant has a key of its own", arm_keys_faults),
     CheckRow("weights", "The weights are whole numbers", weights_faults),
-    CheckRow("oec", "Exactly one metric decides", oec_faults),
+    CheckRow("oec", "Exactly one metric decides", one_oec_faults),
     CheckRow("metrics", "Every metric is in the catalogue", metrics_faults),
     CheckRow("guardrails", "Every guardrail has a margin", guardrail_faults, guardrail_advice),
     CheckRow("alpha", "The confidence is between 80 % and 100 %", alpha_faults),

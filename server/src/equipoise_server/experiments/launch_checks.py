@@ -10,6 +10,7 @@ from equipoise_engine import validate_snapshot
 from equipoise_server.access.values import Environment
 from equipoise_server.experiments import design_checks as design
 from equipoise_server.experiments import randomisation_checks as randomisation
+from equipoise_server.experiments import statistics_checks as statistics
 from equipoise_server.experiments.allocation import wanted_slots
 from equipoise_server.experiments.checks import CheckRow
 from equipoise_server.experiments.design_checks import DesignFacts
@@ -230,7 +231,7 @@ LAUNCH_CHECKS: tuple[CheckRow[LaunchFacts], ...] = (
         "spillover", "Variants do not reach each other", lambda _facts: (),
         lambda facts: randomisation.spillover_advice(facts.design),
     ),
-    CheckRow("oec", "Exactly one metric decides", _of_design(design.oec_faults)),
+    CheckRow("oec", "One metric decides, or several by weight", _of_design(statistics.oec_faults)),
     CheckRow("metrics", "Every metric is in the catalogue", _of_design(design.metrics_faults)),
     CheckRow(
         "guardrails", "Every guardrail has a margin", _of_design(design.guardrail_faults),
@@ -238,6 +239,11 @@ LAUNCH_CHECKS: tuple[CheckRow[LaunchFacts], ...] = (
     ),
     CheckRow("alpha", "The confidence is between 80 % and 100 %", _of_design(design.alpha_faults)),
     CheckRow("mde", "The smallest lift worth finding is given", _of_design(design.mde_faults)),
+    CheckRow(
+        "looks", "Looks can be taken before the end", _of_design(statistics.looks_faults),
+        _advice(statistics.looks_advice),
+    ),
+    CheckRow("measures", "Bounds and attributes make sense", _of_design(statistics.measures_faults)),
     CheckRow(
         "power", "The planned end follows from numbers", _of_design(design.power_faults),
         _advice(design.power_advice),

@@ -6,18 +6,29 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 
-from equipoise_server.dashboard.forms import Form, Reader, choice, filled
+from equipoise_server.dashboard.forms import Form, Reader, filled
 from equipoise_server.dashboard.pages.clauses import clause_texts, read_condition
+from equipoise_server.dashboard.pages.metric_step import (
+    guardrail_count,
+    metrics_texts,
+    part_count,
+    read_metrics,
+)
+from equipoise_server.dashboard.pages.plan_step import plan_texts, read_plan
 from equipoise_server.dashboard.pages.randomisation_forms import (
     ramp_texts,
     randomisation_texts,
     read_ramp,
     read_randomisation,
 )
-from equipoise_server.experiments.values import Arm, BreachAction, Design, MetricRole, PlannedMetric
+from equipoise_server.experiments.values import Arm, Design
 from equipoise_server.flags.values import Flag
 from equipoise_server.foundation.refusals import Problem
-from equipoise_server.metrics.values import Margin, MarginKind
+
+__all__ = [
+    "FORM_STEPS", "WizardStep", "arm_count", "chosen_flags", "guardrail_count", "next_step", "part_count",
+    "read_step", "step_of_field", "texts_of", "with_arm", "with_guesses", "without_arm",
+]  # fmt: skip
 
 _DEFAULT_ARMS = (Arm("control", "Control", 1, {}), Arm("treatment", "Treatment", 1, {}))
 
@@ -46,6 +57,8 @@ _FIELDS = {
     WizardStep.METRICS: ("metrics",),
     WizardStep.PLAN: (
         "alpha", "power", "mde_relative", "baseline", "baseline_deviation", "daily_units", "planned_days",
+        "looks", "covariates", "expected_reduction", "strata", "breakdowns", "cluster_size",
+        "cluster_correlation",
     ),
 }  # fmt: skip
 
@@ -177,109 +190,18 @@ def with_arm(form: Form) -> Form:
     return Form({**form.values, **{f"arm.{place}.{k}": (v,) for k, v in fresh.items()}}, form.problems)
 
 
-def _metrics_texts(design: Design) -> dict[str, str | Sequence[str]]:
-    def keys(role: MetricRole) -> tuple[str, ...]:
-        return tuple(planned.key for planned in design.metrics if planned.role is role)
-
-    texts: dict[str, str | Sequence[str]] = {
-        "oec": next(iter(keys(MetricRole.OEC)), ""),
-        "secondary": keys(MetricRole.SECONDARY),
-        "diagnostic": keys(MetricRole.DIAGNOSTIC),
-    }
-    guardrails = [planned for planned in design.metrics if planned.role is MetricRole.GUARDRAIL]
-    for place, planned in enumerate(guardrails):
-        margin = planned.margin
-        factor = 100 if margin is not None and margin.kind is MarginKind.RELATIVE else 1
-        texts |= {
-            f"guardrail.{place}.key": planned.key,
-            f"guardrail.{place}.margin": "" if margin is None else f"{margin.value * factor:g}",
-            f"guardrail.{place}.kind": MarginKind.RELATIVE if margin is None else margin.kind,
-            f"guardrail.{place}.on_breach": planned.on_breach,
-        }
-    return texts
-
-
-def guardrail_count(form: Form) -> int:
-    """How many guardrail lines to show: the filled ones and an empty one."""
-    return sum(1 for name in form.values if _is_guardrail(name) and form.text(name)) + 1
-
-
-def _is_guardrail(name: str) -> bool:
-    return name.startswith("guardrail.") and name.endswith(".key")
-
-
-def _read_metrics(reader: Reader, design: Design) -> Design:
-    form = reader.form
-    oec = [PlannedMetric(form.text("oec"), MetricRole.OEC)] if form.text("oec") else []
-    secondary = [PlannedMetric(key, MetricRole.SECONDARY) for key in form.all("secondary")]
-    diagnostic = [PlannedMetric(key, MetricRole.DIAGNOSTIC) for key in form.all("diagnostic")]
-    places = sorted({name.split(".")[1] for name in form.values if _is_guardrail(name)}, key=int)
-    guardrails = [_read_guardrail(reader, f"guardrail.{place}") for place in places]
-    chosen = [planned for planned in guardrails if planned is not None]
-    return replace(design, metrics=(*oec, *secondary, *chosen, *diagnostic))
-
-
-def _read_guardrail(reader: Reader, at: str) -> PlannedMetric | None:
-    key = reader.form.text(f"{at}.key")
-    value = reader.number(f"{at}.margin", "The margin")
-    if not key:
-        return None
-    kind = choice(MarginKind, reader.form.text(f"{at}.kind"), MarginKind.RELATIVE)
-    on_breach = choice(BreachAction, reader.form.text(f"{at}.on_breach"), BreachAction.ALERT)
-    if value is None:
-        return PlannedMetric(key, MetricRole.GUARDRAIL, None, on_breach)
-    share = value / 100 if kind is MarginKind.RELATIVE else value
-    return PlannedMetric(key, MetricRole.GUARDRAIL, Margin(kind, share), on_breach)
-
-
-def _plan_texts(design: Design) -> dict[str, str]:
-    return {
-        "mde": _text(design.mde_relative, 100),
-        "confidence": f"{(1 - design.alpha) * 100:g}",
-        "power": f"{design.power * 100:g}",
-        "baseline": _text(design.baseline, 1),
-        "baseline_percent": _text(design.baseline, 100),
-        "deviation": _text(design.baseline_deviation, 1),
-        "daily_units": _text(design.daily_units, 1),
-        "planned_days": _text(design.planned_days, 1),
-    }
-
-
-def _text(value: float | None, factor: int) -> str:
-    return "" if value is None else f"{value * factor:.10g}"
-
-
-def _read_plan(reader: Reader, design: Design) -> Design:
-    confidence = reader.percent("confidence", "The confidence")
-    power = reader.percent("power", "The power")
-    if "baseline_percent" in reader.form.values:
-        baseline = reader.percent("baseline_percent", "The baseline")
-    else:
-        baseline = reader.number("baseline", "The baseline")
-    return replace(
-        design,
-        mde_relative=reader.percent("mde", "The MDE"),
-        alpha=design.alpha if confidence is None else round(1 - confidence, 10),
-        power=design.power if power is None else power,
-        baseline=baseline,
-        baseline_deviation=reader.number("deviation", "The deviation"),
-        daily_units=reader.whole("daily_units", "The number of units"),
-        planned_days=reader.whole("planned_days", "The number of days"),
-    )
-
-
 _TEXTS: dict[WizardStep, Callable[[Design], Mapping[str, str | Sequence[str]]]] = {
     WizardStep.AUDIENCE: _audience_texts,
     WizardStep.RANDOMISATION: randomisation_texts,
     WizardStep.VARIANTS: _variants_texts,
-    WizardStep.METRICS: _metrics_texts,
-    WizardStep.PLAN: _plan_texts,
+    WizardStep.METRICS: metrics_texts,
+    WizardStep.PLAN: plan_texts,
 }
 _READERS: dict[WizardStep, Callable[[Reader, Design], Design]] = {
     WizardStep.HYPOTHESIS: _read_hypothesis,
     WizardStep.AUDIENCE: _read_audience,
     WizardStep.RANDOMISATION: read_randomisation,
     WizardStep.VARIANTS: _read_variants,
-    WizardStep.METRICS: _read_metrics,
-    WizardStep.PLAN: _read_plan,
+    WizardStep.METRICS: read_metrics,
+    WizardStep.PLAN: read_plan,
 }

@@ -37,6 +37,7 @@ from equipoise_server.experiments.values import MetricRole, VerdictState
 from equipoise_server.metrics.values import Direction
 
 USUAL_CONFIDENCE = 0.95
+LEAST_GAIN = 0.005
 
 
 class ResultsState(StrEnum):
@@ -243,7 +244,7 @@ def line_of(row: ComparisonRow, arms: ArmNames) -> MetricLine:
 def _adjusted(row: ComparisonRow) -> str:
     if row.variance_reduction is None or not row.adjusted_for:
         return ""
-    gained = words.percent(row.variance_reduction, 0)
+    gained = words.percent(row.variance_reduction, 0) if row.variance_reduction >= LEAST_GAIN else "no"
     return f"adjusted for {', '.join(row.adjusted_for)}: {gained} less variance"
 
 

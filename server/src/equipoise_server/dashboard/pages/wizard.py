@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from markupsafe import Markup
-
-from equipoise_server.analysis.values import PowerAnswer
 from equipoise_server.dashboard import words
-from equipoise_server.dashboard.charts import PlanPoint, mde_by_week
 from equipoise_server.dashboard.charts.small import SLOTS
-from equipoise_server.dashboard.charts.values import Canvas
 from equipoise_server.dashboard.forms import Form
 from equipoise_server.dashboard.pages.advice import Advice
 from equipoise_server.dashboard.pages.design_forms import WizardStep, step_of_field
 from equipoise_server.dashboard.pages.draft_preview import AudiencePanel, WhoGetsWhat
 from equipoise_server.dashboard.pages.experiment import DesignTab
-from equipoise_server.dashboard.pages.figures import Figure, Table
 from equipoise_server.dashboard.pages.flags import value_texts
+from equipoise_server.dashboard.pages.plan_step import SPENDINGS, look_options
+from equipoise_server.dashboard.pages.power import PowerPanel
 from equipoise_server.dashboard.pages.randomisation_forms import Scheme
 from equipoise_server.experiments.values import Check, Design, LayerRoom
 from equipoise_server.flags.values import Flag, Segment
 from equipoise_server.metrics.values import Metric
 
 Option = tuple[str, str]
-_PANEL = Canvas(340, 240)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +30,6 @@ class StepLink:
     step: WizardStep
     is_done: bool
     faults: int
-
-
-@dataclass(frozen=True, slots=True)
-class PowerPanel:
-    """What the plan can find; `missing` says what to fill in first."""
-
-    missing: str = ""
-    units_per_arm: str = ""
-    days_needed: int | None = None
-    is_long_enough: bool | None = None
-    """Whether the planned days suffice; None when none are planned."""
-    figure: Figure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +72,9 @@ class WizardPage:
     arm_count: int = 0
     metrics: tuple[Metric, ...] = ()
     guardrail_count: int = 0
+    part_count: int = 0
+    known: Mapping[str, str] = field(default_factory=dict)
+    """By metric, what it was in the newest experiment that measured it."""
     oec: Metric | None = None
     power: PowerPanel | None = None
 
@@ -112,6 +98,16 @@ class WizardPage:
     def flag_options(self) -> list[Option]:
         """The project's flags, or none."""
         return [("", "none"), *((flag.key, f"{flag.name} ({flag.key})") for flag in self.flags)]
+
+    @property
+    def look_options(self) -> list[Option]:
+        """How often one may look before the planned end."""
+        return look_options(self.form.text("look_count"))
+
+    @property
+    def spending_options(self) -> list[Option]:
+        """How looks share what may go wrong."""
+        return list(SPENDINGS)
 
     @property
     def metric_options(self) -> list[Option]:
@@ -173,34 +169,3 @@ def check_lines(checks: Sequence[Check]) -> tuple[CheckLine, ...]:
     """The checklist, what fails first."""
     ordered = sorted(checks, key=lambda check: check.passed)
     return tuple(CheckLine(check, step_of_field(check.field)) for check in ordered)
-
-
-def power_panel(design: Design, answer: PowerAnswer) -> PowerPanel:
-    """The panel of an answered power question."""
-    if answer.missing:
-        return PowerPanel(missing=" and ".join(answer.missing))
-    points = [PlanPoint(week.week, week.mde_relative) for week in answer.by_week if week.mde_relative]
-    planned_weeks = None if design.planned_days is None else design.planned_days / 7
-    rows = tuple((words.counted(p.weeks, "week"), words.percent(p.mde, 2)) for p in points)
-    title = "Smallest lift you can find, by weeks of running"
-
-    def draw(canvas: Canvas) -> Markup:
-        return mde_by_week(points, canvas, wanted=design.mde_relative, planned_weeks=planned_weeks)
-
-    days = answer.recommended_days
-    return PowerPanel(
-        units_per_arm="" if answer.units_per_arm is None else words.whole(answer.units_per_arm),
-        days_needed=days,
-        is_long_enough=None if design.planned_days is None or days is None else design.planned_days >= days,
-        figure=Figure(title, draw(_PANEL), draw(_PANEL), table=Table(("Running for", "Smallest lift"), rows))
-        if points
-        else None,
-    )
-
-
-def missing_before_power(oec: Metric | None, design: Design) -> str:
-    """What earlier steps must say before the power can be computed."""
-    missing = [] if oec is not None else ["the deciding metric (step Metrics)"]
-    if len(design.arms) < 2:  # noqa: PLR2004  # a comparison needs two
-        missing.append("two variants (step Variants)")
-    return " and ".join(missing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from django.http import HttpResponse
@@ -9,20 +10,23 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from equipoise_server.access.values import Permission
 from equipoise_server.analysis import reads as analysis
-from equipoise_server.analysis.values import PowerQuestion
 from equipoise_server.dashboard.forms import Form, asked, posted
 from equipoise_server.dashboard.pages import design_forms as forms
 from equipoise_server.dashboard.pages.clauses import clause_count
 from equipoise_server.dashboard.pages.design_forms import WizardStep
+from equipoise_server.dashboard.pages.power import (
+    PowerPanel,
+    known_words,
+    missing_before_power,
+    power_panel,
+    power_question,
+)
 from equipoise_server.dashboard.pages.randomisation_forms import ramp_count, scheme_of
 from equipoise_server.dashboard.pages.wizard import (
     NewExperimentPage,
-    PowerPanel,
     ReviewPage,
     WizardPage,
     check_lines,
-    missing_before_power,
-    power_panel,
     step_links,
 )
 from equipoise_server.dashboard.views import planning_aids
@@ -156,11 +160,21 @@ def _with_choices(visit: Visit, page: WizardPage) -> WizardPage:
         )
     if page.step is WizardStep.METRICS:
         catalogue = metrics.metrics_of(project_id)
-        return replace(page, metrics=catalogue, guardrail_count=forms.guardrail_count(form))
+        return replace(
+            page, metrics=catalogue, guardrail_count=forms.guardrail_count(form),
+            part_count=forms.part_count(form), known=_known(visit, catalogue),
+        )  # fmt: skip
     if page.step is WizardStep.PLAN:
         design, _ = forms.read_step(WizardStep.PLAN, form, page.design)
-        return replace(page, oec=_oec(visit, design), power=_power(visit, design))
+        measured = _known(visit, metrics.metrics_of(project_id))
+        return replace(page, oec=_oec(visit, design), power=_power(visit, design), known=measured)
     return page
+
+
+def _known(visit: Visit, catalogue: Sequence[Metric]) -> dict[str, str]:
+    """What metrics were in the newest experiment that measured them."""
+    by_key = {metric.key: metric for metric in catalogue}
+    return known_words(by_key, analysis.known_metrics(visit.project.id))
 
 
 @require_safe
@@ -177,20 +191,9 @@ def _power(visit: Visit, design: Design) -> PowerPanel:
     oec = _oec(visit, design)
     if oec is None or len(design.arms) < 2:  # noqa: PLR2004  # a comparison needs two
         return PowerPanel(missing=missing_before_power(oec, design))
-    share = design.slot_share * design.audience_parts_per_million / 1_000_000
-    control_first = sorted(design.arms, key=lambda arm: arm.key != design.control)
-    answer = analysis.power_plan(
-        PowerQuestion(
-            kind=oec.definition.kind,
-            baseline=design.baseline,
-            deviation=design.baseline_deviation,
-            mde_relative=design.mde_relative,
-            alpha=design.alpha,
-            power=design.power,
-            weights=tuple(max(arm.weight, 1) for arm in control_first),
-            daily_units=None if design.daily_units is None else round(design.daily_units * share),
-        )
-    )
+    catalogue = {metric.key: metric for metric in metrics.metrics_of(visit.project.id)}
+    question = power_question(design, oec, catalogue, analysis.known_metrics(visit.project.id))
+    answer = analysis.power_plan(question)
     return power_panel(design, answer)
 
 
