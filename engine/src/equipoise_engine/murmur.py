@@ -1,4 +1,4 @@
-"""MurmurHash3 x86, 32 bits, of a salt and a unit; remembers what the salt leaves behind.
+"""MurmurHash3 x86, 32 bits, of a salt and a unit.
 
 Written for compiling: mypyc turns its integers into machine words. Interpreted it gives the same
 numbers, slowly; `hashing` then asks mmh3.
@@ -7,7 +7,7 @@ numbers, slowly; `hashing` then asks mmh3.
 from __future__ import annotations
 
 from types import FunctionType
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
@@ -21,38 +21,31 @@ _THIRD: Final = 0x85EBCA6B - 0x100000000
 _FOURTH: Final = 0xC2B2AE35 - 0x100000000
 
 
-@final
-class Prefix:
-    """The state of the hash after all whole words of some bytes, and the bits left over.
+def hash_text(salted: bytes, unit: bytes) -> i64:
+    """Return the hash of the CBOR text that both make, with a seed of 0 (spec/hashing.md, "Hash").
 
-    Attributes:
-        size: how many bytes follow, as their head told.
-        state: of the hash.
-        bits, count: what is left over, and how many bits that is.
+    Args:
+        salted: a salt and a colon.
+        unit: a unit; both together are shorter than 65,536 bytes.
     """
-
-    __slots__ = ("bits", "count", "length", "size", "state")
-
-    def __init__(self, data: bytes, size: int) -> None:
-        self.size: i64 = size
-        self.length: i64 = len(data)
-        self.state: i64 = 0
-        self.bits: i64 = 0
-        self.count: i64 = 0
-        for byte in data:
-            part: i64 = byte
-            self.bits |= part << self.count
-            self.count += 8
-            if self.count == 32:  # noqa: PLR2004 - a word
-                self.state = _stirred(self.state, self.bits)
-                self.bits = self.count = 0
+    size: i64 = len(salted) + len(unit)
+    bits: i64 = 0x60 + size
+    count: i64 = 8
+    if size >= 256:  # noqa: PLR2004 - CBOR: two bytes of length follow
+        bits = 0x79 | (size >> 8) << 8 | (size & 255) << 16
+        count = 24
+    elif size >= 24:  # noqa: PLR2004 - CBOR: one byte of length follows
+        bits = 0x78 | size << 8
+        count = 16
+    length: i64 = size + (count >> 3)
+    state, bits = _read(0, bits, count, salted)
+    count = (count + (len(salted) << 3)) & 31
+    state, bits = _read(state, bits, count, unit)
+    return _finished(state ^ _scrambled(bits), length)
 
 
-def hash_after(prefix: Prefix, data: bytes) -> i64:
-    """Return the hash of what the prefix has read and of `data`, with a seed of 0."""
-    state: i64 = prefix.state
-    bits: i64 = prefix.bits
-    count: i64 = prefix.count
+def _read(state: i64, bits: i64, count: i64, data: bytes) -> tuple[i64, i64]:
+    """Return state and bits after some bytes; `count` bits were left over from those before."""
     size: i64 = len(data)
     at: i64 = 0
     while at + 4 <= size:
@@ -69,7 +62,7 @@ def hash_after(prefix: Prefix, data: bytes) -> i64:
     if count >= 32:  # noqa: PLR2004 - a word
         state = _stirred(state, bits & _WORD)
         bits >>= 32
-    return _finished(state ^ _scrambled(bits), prefix.length + size)
+    return state, bits
 
 
 def _byte(data: bytes, at: i64) -> i64:
@@ -98,4 +91,4 @@ def _finished(state: i64, length: i64) -> i64:
 
 
 # Whether this runs as machine code; then the hash above is quicker than a call of mmh3.
-IS_COMPILED: Final = not isinstance(hash_after, FunctionType)
+IS_COMPILED: Final = not isinstance(hash_text, FunctionType)

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from mypy_extensions import i64
 
 _blank = Decision.__new__  # compiled, it would insist on the answer
-_HEADLESS = (-1, "", "")  # for sizes that need a long head, and for no unit at all
 
 
 def slot_edges(slots: Slots) -> tuple[int, ...]:
@@ -114,9 +113,12 @@ class TextSplit(Decider):
         "_high",
         "_is_whole",
         "_later",
+        "_layer_text",
         "_low",
         "_salts",
+        "_split_text",
         "_unit_type",
+        "_usual",
     )
 
     def __init__(self, experiment: Experiment, answers: Mapping[str, Answer]) -> None:
@@ -124,7 +126,10 @@ class TextSplit(Decider):
         self._arms = arms = Arms(experiment, answers)
         self._first, self._bound, self._later = arms.first, arms.first_bound, arms.later
         self._salts = (experiment.layer.salt, experiment.salt)
-        self._heads = _HEADLESS
+        self._layer_text, self._split_text = f"{experiment.layer.salt}:", f"{experiment.salt}:"
+        self._usual = LENGTH_OF_ASCII - max(len(self._layer_text), len(self._split_text))
+        # What the hashes of units of the size met last begin with; most units of a type are of one size.
+        self._heads = (-1, "", "")
         self._gate = None if experiment.gate is None else GateTest(experiment.gate)
         edges = slot_edges(experiment.slots)
         self._edges = edges
@@ -139,9 +144,13 @@ class TextSplit(Decider):
             return self._unusual(unit)
         size, layer, split = self._heads
         if len(unit) != size:
-            size, layer, split = self._headed(len(unit))
-            if size < 0:
+            size = len(unit)
+            if not 0 < size < self._usual:
                 return self._unusual(unit)
+            layer, split = self._layer_text, self._split_text
+            layer = f"{ASCII_HEADS[size + len(layer)]}{layer}"
+            split = f"{ASCII_HEADS[size + len(split)]}{split}"
+            self._heads = (size, layer, split)  # at once, so that threads may share it
         if not self._is_whole:
             place = HASH_TEXT(layer + unit, 0, False)
             if not self._low <= place < self._high:
@@ -156,18 +165,6 @@ class TextSplit(Decider):
         else:
             made.answer = self._later or self._arms.drawn(drawn)
         return made
-
-    def _headed(self, size: int) -> tuple[int, str, str]:
-        """Return what the hashes of units of a size begin with; most units of a type are of one size.
-
-        What is returned is kept as a whole, so that threads may share it.
-        """
-        longest = size + max(map(len, self._salts)) + 1
-        if size == 0 or longest >= LENGTH_OF_ASCII:
-            return _HEADLESS
-        layer, split = (f"{ASCII_HEADS[len(text) + 1 + size]}{text}:" for text in self._salts)
-        self._heads = (size, layer, split)
-        return self._heads
 
     def _unusual(self, value: object) -> Found:
         """Decide for ids that are long, not ASCII, or no text."""
