@@ -97,7 +97,11 @@ let sink = 0;
 
 /** A loop compiled for each case alone: shared, it would know too many kinds of work to inline any. */
 function looped(work) {
-  return new Function("work", "calls", "let sink = 0; for (let n = 0; n < calls; n++) if (work()) sink++; return sink;").bind(null, work);
+  return new Function(
+    "work",
+    "calls",
+    "let sink = 0; for (let n = 0; n < calls; n++) if (work()) sink++; return sink;",
+  ).bind(null, work);
 }
 
 function turn(loop, calls) {
@@ -135,7 +139,11 @@ for (const [name, nanoseconds] of single) {
 const thousand = snapshot(1_000, { eligibility: { all: CLAUSES } });
 const wire = JSON.stringify(thousand);
 const many = compileSnapshot(thousand);
-const all = measured({ "evaluate 1,000 flags for one unit": () => many.evaluateAll(CONTEXT).length }, 1, TURNS_OF_A_THOUSAND);
+const all = measured(
+  { "evaluate 1,000 flags for one unit": () => many.evaluateAll(CONTEXT).length },
+  1,
+  TURNS_OF_A_THOUSAND,
+);
 const whole = measured(
   {
     "parse 1,000 flags": () => JSON.parse(wire) !== null,
@@ -144,5 +152,6 @@ const whole = measured(
   },
   1,
 );
-for (const [name, nanoseconds] of [...all, ...whole]) console.log(`${name.padEnd(60)}${(nanoseconds / 1e6).toFixed(2).padStart(8)} ms`);
+for (const [name, nanoseconds] of [...all, ...whole])
+  console.log(`${name.padEnd(60)}${(nanoseconds / 1e6).toFixed(2).padStart(8)} ms`);
 if (sink === 0) throw new Error("nothing was evaluated");

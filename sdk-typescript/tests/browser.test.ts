@@ -145,7 +145,10 @@ test("the same answer costs no body", async () => {
 
 test("a unit that clicks through is never lost", async () => {
   for (let page = 0; page < 25; page++) {
-    server.pages.set(`/${page}`, `<!doctype html><title>${page}</title><link rel=icon href=data:,><a href="/${page + 1}">next</a>`);
+    server.pages.set(
+      `/${page}`,
+      `<!doctype html><title>${page}</title><link rel=icon href=data:,><a href="/${page + 1}">next</a>`,
+    );
   }
   const page = await visited({}, "/0");
   for (let round = 0; round < 24; round++) {
@@ -216,10 +219,10 @@ test("values that the page brings along serve at once", async () => {
   const brought = JSON.stringify({ flags: [{ key: "button", value: "#123", variant: "grey", reason: "STATIC" }] });
   server.pages.set("/", `<!doctype html><link rel=icon href=data:,><script>self.__EQUIPOISE__=${brought}</script>`);
   const page = await visited();
-  assert.deepEqual(
-    await page.evaluate(() => [window.client.string("button", ""), window.client.status.source]),
-    ["#123", "page"],
-  );
+  assert.deepEqual(await page.evaluate(() => [window.client.string("button", ""), window.client.status.source]), [
+    "#123",
+    "page",
+  ]);
 });
 
 test("a link to a preview is handed on, kept for the browser's session, and never for the next", async () => {
@@ -231,7 +234,10 @@ test("a link to a preview is handed on, kept for the browser's session, and neve
   assert.equal(await second.evaluate(() => localStorage.length), 0);
   const last = await visited({}, "/?equipoise_preview=");
   await last.evaluate(() => window.client.ready);
-  assert.deepEqual(server.asked.map(({ preview }) => preview), [token, token, undefined]);
+  assert.deepEqual(
+    server.asked.map(({ preview }) => preview),
+    [token, token, undefined],
+  );
 });
 
 test("another visitor does not see the last one's values", async () => {
@@ -244,5 +250,8 @@ test("another visitor does not see the last one's values", async () => {
     return [meanwhile, window.client.status.source];
   });
   assert.deepEqual(shown, ["mine", "network"]);
-  assert.deepEqual(server.asked.map(({ context }) => context), [{ user: "anna", account: "acme" }, { user: "ben" }]);
+  assert.deepEqual(
+    server.asked.map(({ context }) => context),
+    [{ user: "anna", account: "acme" }, { user: "ben" }],
+  );
 });

@@ -58,7 +58,9 @@ after(() => worker?.dispose());
 
 /** The shop's flags, for visitors. */
 function visitors(revision = 1): Record<string, unknown> {
-  const text = JSON.stringify(shop(revision)).replaceAll('"user"', '"visitor"').replaceAll('"button"', '"checkout-button"');
+  const text = JSON.stringify(shop(revision))
+    .replaceAll('"user"', '"visitor"')
+    .replaceAll('"button"', '"checkout-button"');
   return { ...(JSON.parse(text) as object), preview_key: PREVIEW_KEY };
 }
 
@@ -185,9 +187,14 @@ test("a worker without a rewriter finds the head by its tag, and leaves alone wh
   const lifetime = { waitUntil: (work: Promise<unknown>) => void work };
   const visit = await edge.visit(new Request("https://shop.test/"), lifetime);
   const headers = { "content-type": "text/html; charset=utf-8", "content-length": "70" };
-  const page = visit.finish(new Response('<!doctype html><html><head lang="x"><title>é</title>', { headers }), { nonce: "n1" });
+  const page = visit.finish(new Response('<!doctype html><html><head lang="x"><title>é</title>', { headers }), {
+    nonce: "n1",
+  });
   const text = await page.text();
-  assert.match(text, /^<!doctype html><html><head lang="x"><script nonce="n1">self\.__EQUIPOISE__=\{.*\}<\/script><title>é<\/title>$/);
+  assert.match(
+    text,
+    /^<!doctype html><html><head lang="x"><script nonce="n1">self\.__EQUIPOISE__=\{.*\}<\/script><title>é<\/title>$/,
+  );
   assert.match(String(page.headers.get("set-cookie")), /; Secure$/);
   const other = visit.finish(Response.json({ a: 1 }));
   assert.deepEqual(await other.json(), { a: 1 });

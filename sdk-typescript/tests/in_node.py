@@ -17,22 +17,23 @@ WITHIN_SECONDS = 120
 @functools.cache
 def build() -> None:
     """Make modules of the package and its tests; the compiler checks every type on the way."""
-    _node("build.mjs", "tests")
+    node("build.mjs", "tests")
 
 
 def run_suite(name: str, settings: Mapping[str, str] | None = None) -> None:
     """Run one compiled suite: every test has to pass, and none may be skipped."""
-    said = _node("--test", "--test-reporter=tap", f"build/tests/{name}.test.js", settings=settings)
+    said = node("--test", "--test-reporter=tap", f"build/tests/{name}.test.js", settings=settings)
     counted = dict(re.findall(r"^# (pass|fail|skipped|todo) (\d+)$", said, re.MULTILINE))
     assert int(counted["pass"]) > 0, said
     assert {counted[kind] for kind in ("fail", "skipped", "todo")} == {"0"}, said
 
 
-def _node(*arguments: str, settings: Mapping[str, str] | None = None) -> str:
-    node = shutil.which("node")
-    assert node is not None
+def node(*arguments: str, settings: Mapping[str, str] | None = None) -> str:
+    """Run Node in the package; answer what it prints, or fail with it."""
+    found = shutil.which("node")
+    assert found is not None
     run = subprocess.run(
-        [node, *arguments],
+        [found, *arguments],
         cwd=PACKAGE,
         env={**os.environ, **(settings or {})},
         capture_output=True,

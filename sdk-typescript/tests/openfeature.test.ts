@@ -27,7 +27,13 @@ test("flags of every type give value, variant, reason and metadata", async () =>
   const { flagMetadata, reason, value, variant } = await client.getNumberDetails("plans", 0, ANNA);
   assert.deepEqual([value, variant], flagMetadata["experiment.arm"] === "control" ? [2, "two"] : [3, "three"]);
   assert.deepEqual(
-    [reason, flagMetadata["experiment.unit"], flagMetadata["contextId"], flagMetadata["flagSetId"], flagMetadata["version"]],
+    [
+      reason,
+      flagMetadata["experiment.unit"],
+      flagMetadata["contextId"],
+      flagMetadata["flagSetId"],
+      flagMetadata["version"],
+    ],
     ["SPLIT", "anna", "anna", "shop/production", "1.4"],
   );
 });
@@ -51,7 +57,11 @@ test("an evaluation exposes once, with holdouts and clusters, unless the hint sa
   await client.getNumberValue("plans", 0, ANNA);
   await client.getBooleanValue("banner", false, ANNA);
   const told = equipoise.recorded.map(({ experiment, unit, cluster }) => [experiment, unit, cluster]);
-  assert.deepEqual(told, [["button", "anna", undefined], ["plans", "anna", "acme"], ["winter", "anna", undefined]]);
+  assert.deepEqual(told, [
+    ["button", "anna", undefined],
+    ["plans", "anna", "acme"],
+    ["winter", "anna", undefined],
+  ]);
 });
 
 test("an exposure can be left to call sites", async () => {
@@ -64,7 +74,10 @@ test("an exposure can be left to call sites", async () => {
   await client.getStringValue("button", "", ANNA, { hooks: [provider.exposureHook] });
   client.track("feature_flag.exposure", ANNA, { flagKey: "plans" });
   client.track("feature_flag.exposure", ANNA, { flagKey: "banner", variant: "neither" });
-  assert.deepEqual(equipoise.recorded.map(({ experiment }) => experiment), ["button", "plans"]);
+  assert.deepEqual(
+    equipoise.recorded.map(({ experiment }) => experiment),
+    ["button", "plans"],
+  );
 });
 
 test("a hook that copies the metadata loses no exposure", async () => {
@@ -74,7 +87,10 @@ test("a hook that copies the metadata loses no exposure", async () => {
   const details = await OpenFeature.getClient().getNumberDetails("plans", 0, ANNA);
   const copied = { ...details, flagMetadata: { ...details.flagMetadata } };
   await provider.exposureHook.finally?.({ context: ANNA } as never, copied);
-  assert.deepEqual(equipoise.recorded.map(({ unit, cluster }) => [unit, cluster]), [["anna", "acme"]]);
+  assert.deepEqual(
+    equipoise.recorded.map(({ unit, cluster }) => [unit, cluster]),
+    [["anna", "acme"]],
+  );
 });
 
 test("an application's tracks keep value and properties", async () => {
@@ -115,7 +131,10 @@ test("dates in a context can be targeted, and the clock reaches a switchback", a
   const { salt: _, ...split } = experiments["button"] as { salt: string };
   const document = shop(1, {
     experiments: { button: { ...split, switchback } },
-    flags: { button: flags["button"], dated: { ...flags["theme"], rules: [{ id: "r", eligibility: soon, serve: "plain" }] } },
+    flags: {
+      button: flags["button"],
+      dated: { ...flags["theme"], rules: [{ id: "r", eligibility: soon, serve: "plain" }] },
+    },
   });
   const client = await started(inMemory(document));
   const dated = await client.getObjectDetails("dated", {}, { since: new Date("2026-02-01") });

@@ -41,7 +41,11 @@ test("values of every type, with the reason that the server gave", async () => {
   const { values, details, unknown } = await page.evaluate(() => {
     const { flags } = window;
     return {
-      values: [flags.getBooleanValue("banner", false), flags.getStringValue("button", ""), flags.getObjectValue("theme", {})],
+      values: [
+        flags.getBooleanValue("banner", false),
+        flags.getStringValue("button", ""),
+        flags.getObjectValue("theme", {}),
+      ],
       details: flags.getNumberDetails("plans", 0),
       unknown: flags.getStringDetails("nothing", "mine"),
     };
@@ -64,7 +68,12 @@ test("evaluations expose once, tracks arrive, and the hint keeps an evaluation s
     flags.track("purchase", { value: 3, currency: "EUR" });
     await window.ended();
   });
-  const told = server.events.map((event) => [event["kind"], event["experiment"] ?? event["name"], event["unit"], event["cluster"]]);
+  const told = server.events.map((event) => [
+    event["kind"],
+    event["experiment"] ?? event["name"],
+    event["unit"],
+    event["cluster"],
+  ]);
   assert.deepEqual(told, [
     ["exposure", "button", "anna", undefined],
     ["exposure", "plans", "anna", "acme"],

@@ -29,7 +29,9 @@ async function opened(server: FaultyServer): Promise<Client> {
 }
 
 function answers(client: Client): unknown[] {
-  return CONTEXTS.flatMap((context) => Object.entries(FLAGS).map(([key, none]) => client.details(key, none, context).value));
+  return CONTEXTS.flatMap((context) =>
+    Object.entries(FLAGS).map(([key, none]) => client.details(key, none, context).value),
+  );
 }
 
 for (const fault of FAULTS) {

@@ -38,9 +38,14 @@ test("every entry opens by its name", async () => {
     "@equipoise/sdk/openfeature-server": "EquipoiseProvider",
     "@equipoise/sdk/openfeature-web": "EquipoiseWebProvider",
   };
-  const lines = Object.entries(entries).map(([entry, name]) => `console.log(typeof (await import("${entry}")).${name});`);
+  const lines = Object.entries(entries).map(
+    ([entry, name]) => `console.log(typeof (await import("${entry}")).${name});`,
+  );
   const said = (await ran(lines.join("\n"))).trim().split("\n");
-  assert.deepEqual(said, Object.keys(entries).map(() => "function"));
+  assert.deepEqual(
+    said,
+    Object.keys(entries).map(() => "function"),
+  );
 });
 
 test("the README's example for Node runs, and its process ends by itself", async () => {
@@ -50,7 +55,10 @@ test("the README's example for Node runs, and its process ends by itself", async
   const source = example.replace("https://flags.example.org", server.url).replace("eq_server_…", "eq_server_1");
   try {
     assert.match(await ran(source), /^#(888|0a0) 1\n$/);
-    assert.deepEqual(server.events.map(({ kind }) => kind), ["exposure", "track"]);
+    assert.deepEqual(
+      server.events.map(({ kind }) => kind),
+      ["exposure", "track"],
+    );
     await ran(source.replace("await client.close();", ""));
     assert.equal(server.events.length, 4, "what was queued at the end is sent before the process ends");
   } finally {
@@ -70,29 +78,44 @@ test("core, browser and edge need nothing of Node", async () => {
       write: false,
       metafile: true,
     });
-    const strangers = Object.keys(metafile.inputs).filter((path) => !/^src\/(core|reporting|delivery|browser|edge)\//.test(path));
+    const strangers = Object.keys(metafile.inputs).filter(
+      (path) => !/^src\/(core|reporting|delivery|browser|edge)\//.test(path),
+    );
     assert.deepEqual(strangers, []);
   }
 });
 
 test("every option and every call is in the reference", async () => {
   const reference = await readFile(join(PACKAGE, "..", "docs", "reference", "sdk-typescript.md"), "utf8");
-  const sources = ["server/settings.ts", "browser/settings.ts", "edge/settings.ts", "openfeature/server.ts", "openfeature/web.ts"];
+  const sources = [
+    "server/settings.ts",
+    "browser/settings.ts",
+    "edge/settings.ts",
+    "openfeature/server.ts",
+    "openfeature/web.ts",
+  ];
   const options = await Promise.all(
     sources.map(async (path) => {
       const text = await readFile(join(PACKAGE, "src", path), "utf8");
       const interfaces = text.matchAll(/export interface \w*Options[^{]*\{(.*?)^\}/gms);
-      return [...interfaces].flatMap((found) => [...(found[1] ?? "").matchAll(/^  readonly (\w+)\??:/gm)].map((name) => name[1] ?? ""));
+      return [...interfaces].flatMap((found) =>
+        [...(found[1] ?? "").matchAll(/^  readonly (\w+)\??:/gm)].map((name) => name[1] ?? ""),
+      );
     }),
   );
   const calls = [Client, BrowserClient, Visit].flatMap((known) => Object.getOwnPropertyNames(known.prototype));
   const names = [...new Set([...options.flat(), ...calls])].filter((name) => name !== "constructor");
   assert.ok(names.length > 50);
-  assert.deepEqual(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(reference)), []);
+  assert.deepEqual(
+    names.filter((name) => !new RegExp(`\\b${name}\\b`).test(reference)),
+    [],
+  );
 });
 
 test("the package depends on nothing", async () => {
-  const { dependencies } = JSON.parse(await readFile(join(PACKAGE, "package.json"), "utf8")) as { dependencies?: object };
+  const { dependencies } = JSON.parse(await readFile(join(PACKAGE, "package.json"), "utf8")) as {
+    dependencies?: object;
+  };
   assert.equal(dependencies, undefined);
 });
 

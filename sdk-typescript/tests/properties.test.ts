@@ -24,19 +24,51 @@ class Draw {
 }
 
 const vectors = new URL("../../../spec/vectors/evaluation/", import.meta.url);
-const CASES = readdirSync(vectors).flatMap((file) => JSON.parse(readFileSync(new URL(file, vectors), "utf8")) as Node[]);
+const CASES = readdirSync(vectors).flatMap(
+  (file) => JSON.parse(readFileSync(new URL(file, vectors), "utf8")) as Node[],
+);
 const SNAPSHOTS = [...new Set(CASES.map(({ snapshot }) => JSON.stringify(snapshot)))];
 const UNITS = Array.from({ length: 2_000 }, (_, n) => `unit-${n}`);
-const STRANGE = [null, undefined, NaN, -0, 1e308, "", "\ud800", "x".repeat(300), [], {}, true, 10n, Symbol("s"), new Date(0)];
+const STRANGE = [
+  null,
+  undefined,
+  NaN,
+  -0,
+  1e308,
+  "",
+  "\ud800",
+  "x".repeat(300),
+  [],
+  {},
+  true,
+  10n,
+  Symbol("s"),
+  new Date(0),
+];
 
 test("nothing that is passed for a context, key or default makes an evaluation throw", () => {
   const draw = new Draw(1);
   const snapshots = SNAPSHOTS.slice(0, 60).map((text) => compileSnapshot(JSON.parse(text)));
-  const thrower = new Proxy({}, { get: () => { throw new Error("hostile"); } });
+  const thrower = new Proxy(
+    {},
+    {
+      get: () => {
+        throw new Error("hostile");
+      },
+    },
+  );
   for (let round = 0; round < 5_000; round++) {
     const snapshot = draw.one(snapshots);
-    const part = () => draw.one([...STRANGE, thrower, Object.fromEntries([[draw.one(["user", "country", "__proto__"]), draw.one(STRANGE)]])]);
-    const context = draw.one([part(), { units: part(), attributes: part(), overrides: part(), clusters: part(), now: part() }]);
+    const part = () =>
+      draw.one([
+        ...STRANGE,
+        thrower,
+        Object.fromEntries([[draw.one(["user", "country", "__proto__"]), draw.one(STRANGE)]]),
+      ]);
+    const context = draw.one([
+      part(),
+      { units: part(), attributes: part(), overrides: part(), clusters: part(), now: part() },
+    ]);
     const key = draw.one([...snapshot.flagKeys, "constructor", ...STRANGE]) as string;
     const fallback = draw.one(STRANGE);
     const decision = snapshot.evaluate(key, context as Context, fallback);
@@ -53,7 +85,8 @@ test("a document damaged anywhere is refused with reasons, or spoils single flag
       const name = draw.one(Object.keys(place));
       const inner = name === undefined ? undefined : place[name];
       if (typeof inner === "object" && inner !== null && draw.number() < 0.8) place = inner as Node;
-      else if (name !== undefined) place[name] = draw.one([null, 0, -1, "", "x", [], {}, true, [[]], { all: [] }, 2 ** 60]);
+      else if (name !== undefined)
+        place[name] = draw.one([null, 0, -1, "", "x", [], {}, true, [[]], { all: [] }, 2 ** 60]);
     }
     try {
       const snapshot = compileSnapshot(document);

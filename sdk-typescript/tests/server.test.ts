@@ -53,10 +53,7 @@ test("an unknown flag and a default of another type give the default, and say so
   for (const _ of [1, 2]) assert.equal(client.number("nothing", 7, ANNA), 7);
   assert.equal(client.number("button", 7, ANNA), 7);
   assert.equal(client.details("button", 7, ANNA).errorCode, "TYPE_MISMATCH");
-  assert.deepEqual(said, [
-    "nothing: the snapshot has no such flag",
-    "button: the flag is of type string",
-  ]);
+  assert.deepEqual(said, ["nothing: the snapshot has no such flag", "button: the flag is of type string"]);
 });
 
 test("what units met is reported once, with its cluster, and places in holdouts too", async () => {
@@ -68,7 +65,10 @@ test("what units met is reported once, with its cluster, and places in holdouts 
   assert.deepEqual(more, []);
   assert.equal(button?.["experiment"], "button");
   assert.deepEqual(button["attributes"], { country: "DE" });
-  assert.deepEqual([button["unit_type"], button["unit"], button["iteration"], button["revision"]], ["user", "anna", 2, 1]);
+  assert.deepEqual(
+    [button["unit_type"], button["unit"], button["iteration"], button["revision"]],
+    ["user", "anna", 2, 1],
+  );
   assert.deepEqual([plans?.["unit"], plans?.["cluster_type"], plans?.["cluster"]], ["anna", "account", "acme"]);
   assert.deepEqual([banner?.["experiment"], banner?.["iteration"], banner?.["flag"]], ["winter", 3, "banner"]);
   assert.ok(["holdout", "open"].includes(String(banner?.["variant"])));
@@ -90,7 +90,10 @@ test("an earlier exposure is reported again, a later one is not", () => {
   const client = inMemory(shop(1));
   const [noon, morning] = [new Date("2026-03-02T12:00:00Z"), new Date("2026-03-02T08:00:00Z")];
   for (const at of [noon, morning, noon]) client.string("button", "", ANNA, { at });
-  assert.deepEqual(client.recorded.map((event) => event["at"]), [noon.toISOString(), morning.toISOString()]);
+  assert.deepEqual(
+    client.recorded.map((event) => event["at"]),
+    [noon.toISOString(), morning.toISOString()],
+  );
 });
 
 test("an overridden unit is not reported", () => {
@@ -131,7 +134,10 @@ test("a full queue keeps exposures and drops tracks", async () => {
   assert.equal(client.status.dropped, 2);
   await server.mend();
   await server.until(() => server.events.length === 2);
-  assert.deepEqual(server.events.map((event) => event["kind"]), ["exposure", "track"]);
+  assert.deepEqual(
+    server.events.map((event) => event["kind"]),
+    ["exposure", "track"],
+  );
 });
 
 test("a unit keeps its first cluster when a store remembers it", () => {
@@ -147,8 +153,12 @@ test("a unit keeps its first cluster when a store remembers it", () => {
 
 test("a store that fails costs no value", () => {
   const broken = {
-    get: () => { throw new Error("away"); },
-    keep: () => { throw new Error("away"); },
+    get: () => {
+      throw new Error("away");
+    },
+    keep: () => {
+      throw new Error("away");
+    },
   };
   const client = inMemory(shop(1), { stickyStore: broken, logger });
   assert.ok([2, 3].includes(client.number("plans", 0, ANNA)));
@@ -160,8 +170,14 @@ test("a page gets the values of its visitor, safely written, and no rule", () =>
   const client = inMemory(shop(1, { flags: { ...flags, risky } }));
   const script = client.bootstrapScript(ANNA, { nonce: 'n"1' });
   assert.match(script, /^<script nonce="n1">self\.__EQUIPOISE__=[^<>\u2028]*<\/script>$/);
-  const brought = JSON.parse(/=(\{.*\})</.exec(script)?.[1] ?? "") as { flags: { key: string; value: unknown }[]; units: object };
-  assert.deepEqual(brought.flags.map(({ key }) => key), client.evaluateAll(ANNA).map(({ flagKey }) => flagKey));
+  const brought = JSON.parse(/=(\{.*\})</.exec(script)?.[1] ?? "") as {
+    flags: { key: string; value: unknown }[];
+    units: object;
+  };
+  assert.deepEqual(
+    brought.flags.map(({ key }) => key),
+    client.evaluateAll(ANNA).map(({ flagKey }) => flagKey),
+  );
   assert.deepEqual(brought.flags.at(-1)?.value, { text: "</script><script>alert(1)//\u2028" });
   assert.deepEqual(brought.units, ANNA.units);
   assert.ok(!script.includes("split1"));
@@ -304,7 +320,10 @@ test("lists of members come from the server once, then from disk; a missing one 
   const document = shop(1);
   const flags = document["flags"] as Record<string, object>;
   const rules = [{ id: "r1", eligibility: { not: among }, serve: "green" }];
-  const server = await started({ ...document, flags: { ...flags, listed: { ...flags["button"], experiments: [], rules } } });
+  const server = await started({
+    ...document,
+    flags: { ...flags, listed: { ...flags["button"], experiments: [], rules } },
+  });
   const cacheDirectory = await folder();
   const client = await opened(server, { cacheDirectory });
   assert.equal(client.peek("listed", "", ANNA).errorCode, "GENERAL");

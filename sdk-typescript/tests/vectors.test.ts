@@ -32,7 +32,9 @@ interface Case {
 
 function decoded(blobs: Record<string, string>): Map<string, Members> {
   const entries = Object.entries(blobs);
-  return new Map(entries.map(([address, text]) => [address, new Members(Uint8Array.from(Buffer.from(text, "base64")))]));
+  return new Map(
+    entries.map(([address, text]) => [address, new Members(Uint8Array.from(Buffer.from(text, "base64")))]),
+  );
 }
 
 /** A place in the words of the vectors. */
@@ -77,7 +79,9 @@ for (const { name, scope, now, token, overrides } of read<Preview>("preview.json
 }
 
 for (const file of readdirSync(new URL("evaluation/", vectors))) {
-  for (const { name, snapshot, flag, context, code_default, blobs = {}, expected } of read<Case>(`evaluation/${file}`)) {
+  for (const { name, snapshot, flag, context, code_default, blobs = {}, expected } of read<Case>(
+    `evaluation/${file}`,
+  )) {
     test(`${file}: ${name}`, () => {
       const compiled = compileSnapshot(snapshot, decoded(blobs));
       const decision = compiled.evaluate(flag, context, code_default);

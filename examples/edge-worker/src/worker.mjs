@@ -13,7 +13,9 @@ export default {
       key: env.EQUIPOISE_KEY,
       unitType: "visitor",
       flags: ["checkout-button"],
-      attributesOf: (asked) => ({ country: asked.headers.get("cf-ipcountry") ?? "" }),
+      attributesOf: (asked) => ({
+        country: asked.headers.get("cf-ipcountry") ?? "",
+      }),
     });
     const visit = await edge.visit(request, context);
     const page = await pageOf(visit, request, env, context);
@@ -24,11 +26,18 @@ export default {
 
 /** The page for these variants: from the cache, or else from the shop, which is told what to render. */
 async function pageOf(visit, request, env, context) {
-  const kept = request.method === "GET" ? await caches.default.match(visit.cacheKey) : undefined;
+  const kept =
+    request.method === "GET"
+      ? await caches.default.match(visit.cacheKey)
+      : undefined;
   if (kept !== undefined) return kept;
   const { pathname, search } = new URL(request.url);
   const headers = { "x-variants": JSON.stringify(visit.variants) };
-  const page = await fetch(env.ORIGIN_URL + pathname + search, { method: request.method, headers });
-  if (page.ok && request.method === "GET") context.waitUntil(caches.default.put(visit.cacheKey, page.clone()));
+  const page = await fetch(env.ORIGIN_URL + pathname + search, {
+    method: request.method,
+    headers,
+  });
+  if (page.ok && request.method === "GET")
+    context.waitUntil(caches.default.put(visit.cacheKey, page.clone()));
   return page;
 }

@@ -19,7 +19,11 @@ export interface Item {
 /** The answer for all flags: what the server sends, what is kept for the next session, what a page brings along. */
 export interface Answers {
   readonly flags: readonly Item[];
-  readonly eventStreams?: readonly { readonly type?: string; readonly url?: string; readonly inactivityDelaySec?: number }[];
+  readonly eventStreams?: readonly {
+    readonly type?: string;
+    readonly url?: string;
+    readonly inactivityDelaySec?: number;
+  }[];
 }
 
 /** Return answers, or null for what is none. */
@@ -55,5 +59,15 @@ export function decisionOf(item: Item | undefined, key: string, fallback: unknow
   const holdouts = enrolment === null ? places : places.filter((place) => place !== enrolment);
   const reason = (item.reason ?? "DEFAULT") as Reason;
   const value = copied(item.value);
-  return new Decision(key, value, item.variant ?? "", reason, null, null, metadata, enrolment, holdouts.length > 0 ? holdouts : NO_PLACES);
+  return new Decision(
+    key,
+    value,
+    item.variant ?? "",
+    reason,
+    null,
+    null,
+    metadata,
+    enrolment,
+    holdouts.length > 0 ? holdouts : NO_PLACES,
+  );
 }

@@ -1,7 +1,7 @@
 /** What a page calls: the last session's values at once, then what the server evaluates; never a rule, never a wait. */
 import type { Decision } from "../core/decisions.js";
 import { failure } from "../core/decisions.js";
-import type { Json, Table } from "../core/values.js";
+import type { Json, Table, Widened } from "../core/values.js";
 import { chosenAttributes, encoded, exposure, track, type Report, type TrackDetails } from "../reporting/events.js";
 import { Exposed, exposureKey } from "../reporting/exposed.js";
 import { Outbox } from "../reporting/outbox.js";
@@ -34,8 +34,6 @@ export interface BrowserStatus {
   readonly dropped: number;
   readonly lastError: string | null;
 }
-
-type Widened<T> = T extends boolean ? boolean : T extends string ? string : T extends number ? number : T;
 
 const NONE: ReadonlyMap<string, Item> = new Map();
 const KEEPALIVE_LETTERS = 60_000; // browsers limit what outlives a page to 64 KiB
@@ -74,7 +72,12 @@ export class BrowserClient {
     this.#storage = new Storage(settings.store, settings.serverUrl, settings.key);
     this.#outbox = new Outbox(settings.queueSize);
     this.#sender = new Sender(this.#outbox, (body) => this.#deliver(body), this.#troubles, settings.outside);
-    this.#changes = new Changes(settings.page, () => void this.refresh(), settings.pollSeconds, settings.outside.jitter);
+    this.#changes = new Changes(
+      settings.page,
+      () => void this.refresh(),
+      settings.pollSeconds,
+      settings.outside.jitter,
+    );
     this.ready = new Promise((resolve) => {
       this.#becameReady = resolve;
       later(resolve, settings.startTimeoutSeconds);
@@ -265,7 +268,8 @@ export class BrowserClient {
     }
     const isFirst = this.#served === NONE;
     if (isFirst || appliesAtOnce || previewToken !== null) this.#serve(this.#latest, "network");
-    else this.#serve(new Map([...this.#served, ...[...this.#latest].filter(([, item]) => isKilled(item))]), this.#source);
+    else
+      this.#serve(new Map([...this.#served, ...[...this.#latest].filter(([, item]) => isKilled(item))]), this.#source);
   }
 
   #listen(answers: Answers): void {
@@ -291,7 +295,8 @@ export class BrowserClient {
     }
     const decision = decisionOf(this.#served.get(key), key, fallback, this.#context.units);
     this.#shown.set(key, decision.variant ?? "");
-    if (decision.errorCode !== null) this.#troubles.say(`${decision.errorCode} ${key}`, `${key}: ${decision.errorMessage}`);
+    if (decision.errorCode !== null)
+      this.#troubles.say(`${decision.errorCode} ${key}`, `${key}: ${decision.errorMessage}`);
     return decision;
   }
 

@@ -37,7 +37,9 @@ export class Storage {
     const at = Number(kept["at"]);
     const answers = readAnswers(kept["answers"]);
     const isFresh = at <= now && now - at < LONGEST_MILLISECONDS;
-    return answers !== null && isFresh ? { answers, etag: typeof kept["etag"] === "string" ? kept["etag"] : null } : null;
+    return answers !== null && isFresh
+      ? { answers, etag: typeof kept["etag"] === "string" ? kept["etag"] : null }
+      : null;
   }
 
   keep(units: unknown, { answers, etag }: Kept, now: number): void {

@@ -6,12 +6,7 @@ export type Reason = "STATIC" | "DEFAULT" | "TARGETING_MATCH" | "SPLIT" | "DISAB
 
 /** What went wrong, in OpenFeature's words; only together with the reason ERROR. */
 export type ErrorCode =
-  | "PROVIDER_NOT_READY"
-  | "FLAG_NOT_FOUND"
-  | "PARSE_ERROR"
-  | "TYPE_MISMATCH"
-  | "INVALID_CONTEXT"
-  | "GENERAL";
+  "PROVIDER_NOT_READY" | "FLAG_NOT_FOUND" | "PARSE_ERROR" | "TYPE_MISMATCH" | "INVALID_CONTEXT" | "GENERAL";
 
 /** Why an experiment or rollout passed a unit over that it might have taken. */
 export type Skip = "unit_missing" | "clock_missing";

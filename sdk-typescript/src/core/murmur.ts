@@ -9,7 +9,9 @@ export function murmur32(data: Uint8Array, size: number): number {
   let state = 0;
   const tail = size & ~3;
   for (let at = 0; at < tail; at += 4) {
-    state ^= mixed(byte(data, at) | (byte(data, at + 1) << 8) | (byte(data, at + 2) << 16) | (byte(data, at + 3) << 24));
+    state ^= mixed(
+      byte(data, at) | (byte(data, at + 1) << 8) | (byte(data, at + 2) << 16) | (byte(data, at + 3) << 24),
+    );
     state = (Math.imul((state << 13) | (state >>> 19), 5) + 0xe6546b64) | 0;
   }
   let rest = 0;

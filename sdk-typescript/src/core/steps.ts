@@ -86,4 +86,3 @@ export function clusterReader(place: { experiment: string; iteration: number }, 
     return cluster ?? canonicalUnit(unitOf(units));
   };
 }
-

@@ -95,7 +95,15 @@ export function compileCondition(
   );
   const sound = compiled.filter((part) => part !== null);
   if (sound.length < compiled.length) return null;
-  return nested(combined(form, sound.map((part) => part.test)), sound, level, reader);
+  return nested(
+    combined(
+      form,
+      sound.map((part) => part.test),
+    ),
+    sound,
+    level,
+    reader,
+  );
 }
 
 function nested(test: Test, inner: readonly Condition[], level: number, reader: Reader): Condition | null {

@@ -2,6 +2,8 @@
 
 export type Scalar = boolean | string | number;
 export type Json = Scalar | null | readonly Json[] | { readonly [name: string]: Json };
+/** The type that a literal default stands for. */
+export type Widened<T> = T extends boolean ? boolean : T extends string ? string : T extends number ? number : T;
 export type Table = Readonly<Record<string, unknown>>;
 
 /**

@@ -82,7 +82,10 @@ export class Holder {
     const { requestTimeoutSeconds, serverUrl } = this.settings;
     const signal = AbortSignal.timeout(requestTimeoutSeconds * 1000);
     try {
-      const answer = await this.settings.fetch(`${serverUrl}/v1/members/${address}`, { headers: this.#headers(), signal });
+      const answer = await this.settings.fetch(`${serverUrl}/v1/members/${address}`, {
+        headers: this.#headers(),
+        signal,
+      });
       const data = new Uint8Array(await answer.arrayBuffer());
       if (data.length > LARGEST_MEMBERS || (await sha256(data)) !== address) throw new Error("it is another list");
       this.#members.set(address, new Members(data));
@@ -103,7 +106,10 @@ export class Holder {
   }
 
   async #keep(body: string, signature: string | null): Promise<void> {
-    const headers = { "cache-control": "max-age=2592000", ...(signature === null ? {} : { "equipoise-signature": signature }) };
+    const headers = {
+      "cache-control": "max-age=2592000",
+      ...(signature === null ? {} : { "equipoise-signature": signature }),
+    };
     await this.settings.cache?.put(this.#cacheKey(), new Response(body, { headers })).catch(() => undefined);
   }
 

@@ -1,7 +1,10 @@
 /** Puts a script at the beginning of a page's head, while the page streams through. */
 
 interface Rewriter {
-  on(selector: string, handlers: { element(element: { prepend(text: string, how: { html: true }): void }): void }): Rewriter;
+  on(
+    selector: string,
+    handlers: { element(element: { prepend(text: string, how: { html: true }): void }): void },
+  ): Rewriter;
   transform(page: Response): Response;
 }
 

@@ -75,7 +75,10 @@ export function settingsOf(options: EdgeOptions): Settings {
 
 function problemsOf({ serverUrl, key, unitType, flags, cookieName, verifyKeys }: EdgeOptions): string[] {
   const checks: readonly (readonly [boolean, string])[] = [
-    [typeof serverUrl === "string" && /^https?:\/\/[^/]/.test(serverUrl), "serverUrl must be an http:// or https:// address"],
+    [
+      typeof serverUrl === "string" && /^https?:\/\/[^/]/.test(serverUrl),
+      "serverUrl must be an http:// or https:// address",
+    ],
     [typeof key === "string" && /^[!-~]+$/.test(key), "key must be a server key of the environment"],
     [typeof unitType === "string" && unitType !== "", "unitType must name a unit type of the project"],
     [Array.isArray(flags) && flags.every((flag) => typeof flag === "string"), "flags must be a list of flag keys"],

@@ -4,7 +4,15 @@ import { failure } from "../core/decisions.js";
 import type { Snapshot } from "../core/snapshot.js";
 import { isObject, type Context, type Json, type Table } from "../core/values.js";
 import { broughtOf, scriptOf } from "../delivery/bootstrap.js";
-import { batchOf, chosenAttributes, encoded, exposure, track, type Report, type TrackDetails } from "../reporting/events.js";
+import {
+  batchOf,
+  chosenAttributes,
+  encoded,
+  exposure,
+  track,
+  type Report,
+  type TrackDetails,
+} from "../reporting/events.js";
 import { exposureKey, type Exposed } from "../reporting/exposed.js";
 import type { Troubles } from "../reporting/troubles.js";
 import { injected } from "./injecting.js";
@@ -152,7 +160,10 @@ export class Visit {
     try {
       this.#events.push(encoded(make(), outside.newId(), outside.now()));
     } catch (cause) {
-      this.#parts.troubles.say("lost", `an event was dropped: ${cause instanceof Error ? cause.message : String(cause)}`);
+      this.#parts.troubles.say(
+        "lost",
+        `an event was dropped: ${cause instanceof Error ? cause.message : String(cause)}`,
+      );
     }
   }
 

@@ -44,7 +44,10 @@ export class Resolutions {
   }
 
   /** Return the decision behind an answer; of a copy, what its metadata tell. */
-  decisionOf(details: { flagKey: string; flagMetadata: Readonly<FlagMetadata>; variant?: string }, units: Table): Decision {
+  decisionOf(
+    details: { flagKey: string; flagMetadata: Readonly<FlagMetadata>; variant?: string },
+    units: Table,
+  ): Decision {
     const known = this.#decisions.get(details.flagMetadata);
     if (known !== undefined) return known;
     const { flagKey, flagMetadata, variant = null } = details;

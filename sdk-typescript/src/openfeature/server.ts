@@ -146,11 +146,14 @@ export class EquipoiseProvider implements Provider {
   }
 
   #watch(): void {
-    const cancel = later(() => {
-      this.#ends = this.#ends.filter((end) => end !== cancel);
-      this.#look();
-      this.#watch();
-    }, Math.max(0.05, this.#options.staleAfterSeconds / 4));
+    const cancel = later(
+      () => {
+        this.#ends = this.#ends.filter((end) => end !== cancel);
+        this.#look();
+        this.#watch();
+      },
+      Math.max(0.05, this.#options.staleAfterSeconds / 4),
+    );
     this.#ends.push(cancel);
   }
 

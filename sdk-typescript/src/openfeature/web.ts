@@ -87,7 +87,8 @@ export class EquipoiseWebProvider implements Provider {
     if (name === EXPOSURE_EVENT && typeof properties["flagKey"] === "string") {
       const decision = this.#client?.peek<unknown>(properties["flagKey"], null);
       const { variant } = properties;
-      if (decision !== undefined && (variant === undefined || variant === decision.variant)) this.#client?.expose(decision);
+      if (decision !== undefined && (variant === undefined || variant === decision.variant))
+        this.#client?.expose(decision);
       return;
     }
     this.#client?.track(name, { properties, ...(value === undefined ? {} : { value }) });
@@ -98,7 +99,11 @@ export class EquipoiseWebProvider implements Provider {
     if (client === null) return { value: fallback, reason: "ERROR", errorCode: "PROVIDER_NOT_READY" as never };
     const decision = client.peek<unknown>(key, fallback);
     const isKept = client.status.source === "last-session" && decision.errorCode === null;
-    return this.#resolutions.resolved<T>(decision, {}, isKept && decision.reason !== "DISABLED" ? "CACHED" : decision.reason);
+    return this.#resolutions.resolved<T>(
+      decision,
+      {},
+      isKept && decision.reason !== "DISABLED" ? "CACHED" : decision.reason,
+    );
   }
 
   #contextOf(context: EvaluationContext): PageContext {

@@ -81,13 +81,16 @@ export function chosenAttributes(attributes: unknown, names: readonly string[]):
 }
 
 function isScalar(value: unknown): value is Scalar {
-  return typeof value === "string" || typeof value === "boolean" || (typeof value === "number" && Number.isFinite(value));
+  return (
+    typeof value === "string" || typeof value === "boolean" || (typeof value === "number" && Number.isFinite(value))
+  );
 }
 
 /** @throws {TypeError} for what is no time, or beyond what can be reported */
 export function rfc3339(at: unknown): string {
   const year = at instanceof Date ? at.getUTCFullYear() : NaN;
-  if (!(at instanceof Date) || !(year >= 0 && year <= 9999)) throw new TypeError("at must be a Date in the years 0 to 9999");
+  if (!(at instanceof Date) || !(year >= 0 && year <= 9999))
+    throw new TypeError("at must be a Date in the years 0 to 9999");
   return at.toISOString();
 }
 

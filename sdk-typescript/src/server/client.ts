@@ -1,7 +1,7 @@
 /** What an application calls: decide, expose, track. Nothing here throws for what the world does. */
 import { failure, type Decision } from "../core/decisions.js";
 import { previewed, type Overrides } from "../core/previews.js";
-import { isObject, type Context, type Json, type Table } from "../core/values.js";
+import { isObject, type Context, type Json, type Table, type Widened } from "../core/values.js";
 import { broughtOf, scriptOf } from "../delivery/bootstrap.js";
 import { chosenAttributes, encoded, exposure, track, type Report, type TrackDetails } from "../reporting/events.js";
 import { Exposed, exposureKey } from "../reporting/exposed.js";
@@ -262,6 +262,3 @@ export class Client {
     }
   }
 }
-
-/** The type that a literal default stands for. */
-export type Widened<T> = T extends boolean ? boolean : T extends string ? string : T extends number ? number : T;

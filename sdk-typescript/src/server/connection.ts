@@ -137,7 +137,8 @@ export class Connection {
   async #polling(first: ReturnType<Poller["poll"]>): Promise<void> {
     let outcome = await first;
     while (!this.#isStopping) {
-      if (!outcome.isWell) await this.#pause(outcome.waitSeconds); // the server asked for patience, stream or not
+      if (!outcome.isWell)
+        await this.#pause(outcome.waitSeconds); // the server asked for patience, stream or not
       else if (await this.#wanted.wait(this.#restSeconds())) {
         await this.#pause(this.settings.outside.jitter() * SPREAD_SECONDS);
       }

@@ -8,9 +8,9 @@ import { settingsOf, WORLD, type Options } from "./settings.js";
 
 export { Decision } from "../core/decisions.js";
 export type { Enrolment, ErrorCode, Metadata, Reason } from "../core/decisions.js";
-export type { Context, Json } from "../core/values.js";
+export type { Context, Json, Widened } from "../core/values.js";
 export { Client } from "./client.js";
-export type { Exposing, Status, When, Widened } from "./client.js";
+export type { Exposing, Scope, Status, When } from "./client.js";
 export type { Options, Outside } from "./settings.js";
 export { MemoryStickyStore } from "./sticky.js";
 export type { StickyStore } from "./sticky.js";

@@ -91,10 +91,16 @@ function textProblems(serverUrl: unknown, key: unknown, options: Options): strin
   const headers = Object.values(options.headers ?? {});
   const checks: readonly (readonly [boolean, string])[] = [
     [isAddress(serverUrl), "serverUrl must be an http:// or https:// address"],
-    [typeof key === "string" && /^[!-~]+$/.test(key), "key must be a key of the environment: printable ASCII, not empty"],
+    [
+      typeof key === "string" && /^[!-~]+$/.test(key),
+      "key must be a key of the environment: printable ASCII, not empty",
+    ],
     [Array.isArray(names) && names.every(isName), "exposureAttributes must be a list of attribute names"],
     [headers.every((text) => typeof text === "string"), "headers must be texts by name"],
-    [options.verifyKeys === undefined || areKeys(options.verifyKeys), "verifyKeys must be raw Ed25519 public keys in base64"],
+    [
+      options.verifyKeys === undefined || areKeys(options.verifyKeys),
+      "verifyKeys must be raw Ed25519 public keys in base64",
+    ],
   ];
   return checks.filter(([holds]) => !holds).map(([, problem]) => problem);
 }

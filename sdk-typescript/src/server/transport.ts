@@ -40,7 +40,9 @@ export class OpenStream {
 
   /** @throws {Unreachable} when it was silent for too long, or broke */
   async *read(): AsyncGenerator<Uint8Array> {
-    this.incoming.socket.setTimeout(this.silenceSeconds * 1000, () => this.incoming.destroy(new Unreachable("silence")));
+    this.incoming.socket.setTimeout(this.silenceSeconds * 1000, () =>
+      this.incoming.destroy(new Unreachable("silence")),
+    );
     try {
       for await (const chunk of this.incoming) yield chunk as Uint8Array;
     } catch (cause) {
@@ -117,7 +119,11 @@ export class Transport {
   }
 
   /** Wait for the head of an answer. */
-  #response(method: string, path: string, asked: Asked): Promise<{ incoming: IncomingMessage; outgoing: ClientRequest }> {
+  #response(
+    method: string,
+    path: string,
+    asked: Asked,
+  ): Promise<{ incoming: IncomingMessage; outgoing: ClientRequest }> {
     const { headers, key, requestTimeoutSeconds, serverUrl } = this.settings;
     const own = { authorization: `Bearer ${key}`, "user-agent": "equipoise-typescript", "accept-encoding": "gzip" };
     const request = this.#isSecure ? secureRequest : plainRequest;

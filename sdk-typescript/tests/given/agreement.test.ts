@@ -24,7 +24,9 @@ function told(decision: Decision): object {
 test("every flag of every snapshot has the same answer for every context", () => {
   for (const { snapshot, blobs, contexts, expected } of asked) {
     const entries = Object.entries(blobs);
-    const members = entries.map(([key, text]) => [key, new Members(Uint8Array.from(Buffer.from(text, "base64")))] as const);
+    const members = entries.map(
+      ([key, text]) => [key, new Members(Uint8Array.from(Buffer.from(text, "base64")))] as const,
+    );
     const compiled = compileSnapshot(snapshot, new Map(members));
     const answers = contexts.map((context) => compiled.evaluateAll(context).map(told));
     assert.deepEqual(answers, expected);

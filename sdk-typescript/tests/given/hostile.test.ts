@@ -42,7 +42,7 @@ function answers(): unknown[] {
 }
 
 async function until(holds: () => boolean): Promise<void> {
-  for (const deadline = Date.now() + 10_000; !holds(); ) {
+  for (const deadline = Date.now() + 10_000; !holds();) {
     if (Date.now() > deadline) throw new Error("it did not come about within 10 s");
     await new Promise((resolve) => setTimeout(resolve, 5));
   }

@@ -2,7 +2,12 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { OFREPProvider } from "@openfeature/ofrep-provider";
-import { OpenFeature, type Client as OpenFeatureClient, type EvaluationDetails, type FlagValue } from "@openfeature/server-sdk";
+import {
+  OpenFeature,
+  type Client as OpenFeatureClient,
+  type EvaluationDetails,
+  type FlagValue,
+} from "@openfeature/server-sdk";
 import { EquipoiseProvider } from "../../src/openfeature/server.js";
 import { connect, type Client } from "../../src/server/index.js";
 import { eventually, FLAGS, post, previewOf, SCENE } from "./scene.js";
@@ -61,7 +66,10 @@ for (const domain of DOMAINS) {
 }
 
 test("numbers are written as they were declared: 1.0 stays a decimal, 3 stays whole", async () => {
-  for (const [key, written] of [["decimal", '"value":1.0'], ["whole", '"value":3,']] as const) {
+  for (const [key, written] of [
+    ["decimal", '"value":1.0'],
+    ["whole", '"value":3,'],
+  ] as const) {
     const answer = await fetch(`${SCENE.url}/ofrep/v1/evaluate/flags/${key}`, {
       method: "POST",
       headers: { "x-api-key": SCENE.client_key, "content-type": "application/json" },
@@ -75,7 +83,9 @@ test("a hundred units get the same variants from both, and both arms are met", a
   const seen = new Set<string>();
   for (let n = 0; n < 100; n++) {
     const context = { targetingKey: `unit-${n}` };
-    const details = await Promise.all(DOMAINS.map((name) => OpenFeature.getClient(name).getStringDetails("button", "", context)));
+    const details = await Promise.all(
+      DOMAINS.map((name) => OpenFeature.getClient(name).getStringDetails("button", "", context)),
+    );
     const [remote, own] = details.map(({ reason, value, variant, flagMetadata }) => {
       return { reason, value, variant, arm: flagMetadata["experiment.arm"] };
     });
@@ -89,7 +99,9 @@ test("a hundred units get the same variants from both, and both arms are met", a
 test("members of a list that is known by hashes alone are recognised by both", async () => {
   for (let n = 0; n < 30; n++) {
     const context = { targetingKey: `unit-${n}` };
-    const values = await Promise.all(DOMAINS.map((name) => OpenFeature.getClient(name).getStringValue("listed", "", context)));
+    const values = await Promise.all(
+      DOMAINS.map((name) => OpenFeature.getClient(name).getStringValue("listed", "", context)),
+    );
     assert.deepEqual(values, n % 2 === 0 ? ["member", "member"] : ["stranger", "stranger"]);
   }
 });
@@ -99,9 +111,14 @@ test("a link to a preview holds for the client as for the server", async () => {
   await eventually(async () => (await equipoise.preview(token))["button"] === "green");
   for (let n = 0; n < 10; n++) {
     const context = { targetingKey: `unit-${n}`, equipoisePreview: token };
-    const details = await Promise.all(DOMAINS.map((name) => OpenFeature.getClient(name).getStringDetails("button", "", context)));
+    const details = await Promise.all(
+      DOMAINS.map((name) => OpenFeature.getClient(name).getStringDetails("button", "", context)),
+    );
     const told = details.map(({ variant, flagMetadata }) => [variant, flagMetadata["experiment.arm"]]);
-    assert.deepEqual(told, [["green", "override"], ["green", "override"]]);
+    assert.deepEqual(told, [
+      ["green", "override"],
+      ["green", "override"],
+    ]);
   }
 });
 

@@ -40,13 +40,22 @@ export async function begin(serverUrl: string, key: string): Promise<void> {
       const fits = typed.find(({ errorCode }) => errorCode !== "TYPE_MISMATCH");
       const { value = null, variant, reason, errorCode } = fits ?? {};
       const isError = errorCode !== undefined;
-      return { value: isError ? null : value, variant: variant ?? null, reason: reason ?? null, errorCode: errorCode ?? null };
+      return {
+        value: isError ? null : value,
+        variant: variant ?? null,
+        reason: reason ?? null,
+        errorCode: errorCode ?? null,
+      };
     },
   };
 }
 
 /** What one visitor's button is, as this page was opened. */
-export async function asked(serverUrl: string, key: string, user: string): Promise<{ variant: string | null; arm: unknown }> {
+export async function asked(
+  serverUrl: string,
+  key: string,
+  user: string,
+): Promise<{ variant: string | null; arm: unknown }> {
   const client = start({ serverUrl, key, startTimeoutSeconds: 5 }, { units: { user } });
   await client.ready;
   const { variant, metadata } = client.peek<unknown>("button", null);
