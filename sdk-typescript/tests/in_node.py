@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
-WITHIN_SECONDS = 120
+WITHIN_SECONDS = 300
 
 
 @functools.cache
