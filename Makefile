@@ -86,3 +86,4 @@ requirements: $(BIN)/uv
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage
+	rm -rf sdk-typescript/node_modules sdk-typescript/dist sdk-typescript/build
