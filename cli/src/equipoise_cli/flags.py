@@ -102,6 +102,55 @@ flag.add_command(_switch("kill", words="Serve the off variant at once; what runs
 flag.add_command(_switch("unkill", words="Serve by the rules again; stopped experiments stay stopped."))
 
 
+@flag.command("share")
+@click.argument("key")
+@click.argument("percent", type=click.FloatRange(0, 100))
+@click.option("--rule", required=True, help="Id of the rollout rule; `flag show --json` has it.")
+@click.option("--ring", default="", help="Name of the ring, when the rollout has rings.")
+@click.option("--reason", default="", help="Why; it is kept in the audit record.")
+@project_option
+@environment_option
+@json_option
+def set_share(
+    *,
+    key: str,
+    percent: float,
+    rule: str,
+    ring: str,
+    reason: str,
+    project: str,
+    environment: str,
+    as_json: bool,
+) -> None:
+    """Roll a variant out to PERCENT of the units, now. Lowering pauses the rollout's schedule."""
+    path = f"/projects/{project}/flags/{key}/environments/{environment}"
+    body = {"rule": rule, "ring": ring, "parts_per_million": round(percent * 10_000), "reason": reason}
+    with Connection(access()) as connection:
+        version = connection.get(path).get("version")
+        settings = connection.post(f"{path}/share", {**body, "expected_version": version})
+    if as_json:
+        print_json(settings)
+        return
+    click.echo(f"{key} rolls out to {percent:g} % in {environment}.")
+
+
+@click.command()
+@click.argument("overrides", metavar="FLAG=VARIANT…", nargs=-1, required=True)
+@click.option("--hours", type=click.IntRange(1, 720), default=24, show_default=True)
+@project_option
+@environment_option
+@json_option
+def preview(*, overrides: tuple[str, ...], hours: int, project: str, environment: str, as_json: bool) -> None:
+    """Make a link that shows chosen variants: append what is printed to an address of the application."""
+    path = f"/projects/{project}/environments/{environment}/previews"
+    with Connection(access()) as connection:
+        made = connection.post(path, {"overrides": dict(map(_pair, overrides)), "hours": hours})
+    if as_json:
+        print_json(made)
+        return
+    click.echo(f"?{made.get('query')}")
+
+
 @click.command()
 @click.argument("key", metavar="FLAG")
 @project_option

@@ -10,9 +10,11 @@ import click
 from equipoise_cli.configuration import Access, remember
 from equipoise_cli.connection import Connection
 from equipoise_cli.experiments import experiment
-from equipoise_cli.flags import explain, flag, flags
+from equipoise_cli.flags import explain, flag, flags, preview
+from equipoise_cli.groups import group, groups
 from equipoise_cli.imports import import_file
 from equipoise_cli.projects import projects
+from equipoise_cli.segments import segment, segments
 from equipoise_cli.traffic import holdout, layer
 
 
@@ -34,5 +36,8 @@ def login(server: str, token: str) -> None:
     click.echo(f"Kept in {path}. You can see: {', '.join(keys) or 'no project yet'}.")
 
 
-for command in (projects, flags, flag, experiment, layer, holdout, import_file, explain):
+for command in (
+    *(projects, flags, flag, groups, group, segments, segment, preview, explain),
+    *(experiment, layer, holdout, import_file),
+):
     main.add_command(command)

@@ -91,7 +91,7 @@ def test_a_rollout_is_split_into_rings_and_their_shares_are_changed() -> None:
     assert [(ring.id, ring.parts_per_million) for ring in kept.rollout.rings] == [
         ("team", 1_000_000), ("organisation", 500_000), ("region", 100_000), ("global", 10_000),
     ]  # fmt: skip
-    assert "global everybody: 1 %" in said(client, FLAG)
+    assert "1 % global: everybody" in said(client, FLAG)
     share = {"rule": kept.id, "ring": "global", "share": "5", "version": production(shop).version}
     client.post(f"{FLAG}/share", share)
     rollout = production(shop).rules[0].rollout

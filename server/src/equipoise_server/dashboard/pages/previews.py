@@ -36,6 +36,8 @@ class PreviewPage:
     address: str
     """The whole link; "" until it is made, or when no address was given."""
     has_links: bool
+    first_count: int
+    """How many flags come first; the others are folded away."""
 
     @property
     def lives(self) -> tuple[tuple[str, str], ...]:

@@ -83,6 +83,7 @@ def _page(
         link=link,
         address="" if link is None or not address else _with_token(address, link.token),
         has_links=bool(flags.preview_key(visit.environment.id)),
+        first_count=1 if shown else len(held),
     )
     crumbs = (("Flags", visit.href("flags")),)
     if experiment is not None:
