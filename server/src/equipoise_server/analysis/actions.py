@@ -16,6 +16,7 @@ from equipoise_server.analysis.looking import forget_looks
 from equipoise_server.analysis.past_table import SUFFIXES
 from equipoise_server.analysis.refreshing import build_report
 from equipoise_server.analysis.reporting import verdict_of
+from equipoise_server.analysis.rollups.actions import audit_rollups, forget_units
 from equipoise_server.analysis.rows import blocks
 from equipoise_server.analysis.values import Report
 from equipoise_server.experiments import reads as experiments
@@ -27,6 +28,8 @@ FILE_SUFFIXES = SUFFIXES
 __all__ = [
     "FILE_SUFFIXES",
     "ImportPast",
+    "audit_rollups",
+    "forget_units",
     "import_past_experiment",
     "mapping_from_text",
     "rebuild",

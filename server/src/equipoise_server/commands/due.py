@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from equipoise_server.analysis.actions import refresh
+from equipoise_server.analysis.actions import audit_rollups, refresh
 from equipoise_server.analysis.reads import has_final_report, outdated_reports
 from equipoise_server.audit.reads import chain_fault
 from equipoise_server.automation.actions import react
@@ -44,6 +44,12 @@ def renew_outdated(_payload: Mapping[str, str], now: datetime) -> None:
 
 def _schedule_refresh(iteration_id: UUID, now: datetime) -> None:
     schedule(ON_DEMAND, str(iteration_id), due_at=now, payload={"iteration_id": str(iteration_id)})
+
+
+@handles("analysis.audit_rollups")
+def audit_states(_payload: Mapping[str, str], _now: datetime) -> None:
+    """Hold what grew with the day's news against the raw events."""
+    audit_rollups()
 
 
 @handles("due_work.forget")

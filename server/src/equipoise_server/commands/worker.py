@@ -28,6 +28,7 @@ PERIODS: Mapping[str, timedelta] = {
     "events.compact": timedelta(seconds=2),
     "analysis.refresh_all": timedelta(minutes=1),
     "analysis.renew_outdated": timedelta(days=1),  # at the start, too: what an upgrade leaves behind
+    "analysis.audit_rollups": timedelta(days=1),
     "events.delete_retired": timedelta(minutes=5),
     "due_work.forget": timedelta(hours=1),
     "audit.verify": timedelta(days=1),

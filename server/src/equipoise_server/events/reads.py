@@ -34,10 +34,12 @@ def arrived_files(environment_id: UUID, kind: EventKind) -> ArrivedFiles:
         rows = StoreFile.objects.filter(environment_id=environment_id, kind=kind, retired_at=None).order_by(
             "day", "created_at", "id"
         )
-        found = [(row.path, row.earliest, row.latest, row.arrival) for row in rows]
+        found = list(rows)
         if version == _version():
             directory = places.store_directory()
-            files = tuple(StoredFile(directory / path, *facts) for path, *facts in found)
+            files = tuple(
+                StoredFile(directory / row.path, row.earliest, row.latest, row.arrival) for row in found
+            )
             return ArrivedFiles(kind, files, version)
 
 

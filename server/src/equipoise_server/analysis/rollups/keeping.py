@@ -43,12 +43,12 @@ def current_state(
     plans: those of all that runs in the environment, asked for only when the state must be refreshed.
     """
     with ExitStack() as opened:
-        state = _patiently(opened, environment_id)
+        state = opened_state(opened, environment_id)
         is_usable = state is not None and _is_brought_up(state, environment_id, plan, plans, now=now)
         yield state if is_usable else None
 
 
-def _patiently(opened: ExitStack, environment_id: UUID) -> State | None:
+def opened_state(opened: ExitStack, environment_id: UUID) -> State | None:
     """The state, once nobody else holds it; None when that takes too long."""
     until = time.monotonic() + PATIENCE_SECONDS
     while True:
@@ -97,6 +97,21 @@ def _segments(found: ArrivedFiles) -> tuple[Segment, ...]:
     return tuple(
         Segment(file.path, micros(file.earliest), micros(file.latest), file.arrival) for file in found.files
     )
+
+
+def rewrite(environment_id: UUID) -> None:
+    """Copy the state into another file: pages that nothing refers to any more do not come along."""
+    path = state_path(environment_id)
+    fresh = path.with_suffix(".rewritten")
+    fresh.unlink(missing_ok=True)
+    database = duckdb.connect(":memory:")
+    try:
+        database.execute(f"ATTACH '{path}' AS held (READ_ONLY)").fetchall()
+        database.execute(f"ATTACH '{fresh}' AS fresh").fetchall()
+        database.execute("COPY FROM DATABASE held TO fresh").fetchall()
+    finally:
+        database.close()
+    fresh.replace(path)
 
 
 def discard(environment_id: UUID) -> None:
