@@ -8,8 +8,18 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from equipoise_server.experiments.holdout_values import CoveredFlag, Covering, Holdout, HoldoutScope, Season
+from equipoise_server.experiments.layer_values import Holding, LayerRoom
+from equipoise_server.experiments.timing_values import GateStep, Pairing, Schedule, Switchback
 from equipoise_server.flags.values import Condition
 from equipoise_server.metrics.values import Margin
+
+__all__ = [
+    "Arm", "BreachAction", "Check", "CoveredFlag", "Covering", "Decision", "DecisionKind", "Design",
+    "Experiment", "ExperimentsPayload", "GateStep", "Holding", "Holdout", "HoldoutScope", "Iteration",
+    "LayerRoom", "Looks", "MetricRole", "Pairing", "PlannedMetric", "Schedule", "Season", "Spending",
+    "Spillover", "Status", "StopCause", "Switchback", "Verdict", "VerdictState",
+]  # fmt: skip
 
 
 class Status(StrEnum):
@@ -134,61 +144,6 @@ class Spillover(StrEnum):
     """Units compete for the same goods, drivers, budgets or queues."""
     SOCIAL = "social"
     """Units see, message or invite each other."""
-
-
-class Pairing(StrEnum):
-    """Which two windows of the same hour get one arm each in a switchback."""
-
-    DAYS = "days"
-    WEEKS = "weeks"
-
-
-@dataclass(frozen=True, slots=True)
-class GateStep:
-    """One step of a ramp: from so many hours after the launch the gate is at least this wide."""
-
-    after_hours: int
-    parts_per_million: int
-
-
-@dataclass(frozen=True, slots=True)
-class Switchback:
-    """A plan by which regions switch between control and treatment, window by window."""
-
-    regions: tuple[str, ...] = ()
-    """Unit ids of the design's unit type."""
-    window_minutes: int = 120
-    """Divides a day; 3 to 4 times as long as an effect carries over."""
-    days: int = 28
-    burn_in_minutes: int = 0
-    """The start of every window that analysis leaves out."""
-    pairing: Pairing = Pairing.DAYS
-    starts_at: datetime | None = None
-    """When the first window begins; None is the first midnight (UTC) after the launch."""
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """The schedule that a switchback runs by: drawn once, at launch, and never again."""
-
-    seed: int
-    pairing: Pairing
-    starts_at: datetime
-    window_seconds: int
-    burn_in_seconds: int
-    days: int
-    rows: Mapping[str, str]
-    """Region → one digit a window: the place of its arm among the design's arms."""
-
-    @property
-    def windows(self) -> int:
-        """How many windows every region has."""
-        return max(map(len, self.rows.values()), default=0)
-
-    @property
-    def ends_at(self) -> datetime:
-        """When the last window ends."""
-        return self.starts_at + timedelta(seconds=self.window_seconds * self.windows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,45 +305,6 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class LayerRoom:
-    """A layer and who holds which slots."""
-
-    id: UUID
-    key: str
-    name: str
-    unit_type: str
-    environment_id: UUID
-    taken: tuple[tuple[int, int, str], ...]
-    """(first slot, one past the last, experiment key), in order."""
-    free_slots: int
-    is_own: bool = False
-    """It was made for one experiment alone."""
-    is_launch: bool = False
-    """Its experiments take whom all other layers leave."""
-    domains: tuple[tuple[int, int, str], ...] = ()
-    """(first slot, one past the last, key of a layer nested there), in order."""
-    inside: str = ""
-    """Key of the layer that it is nested in; "" divides all units."""
-    domain: tuple[tuple[int, int], ...] = ()
-    """Its slots of that layer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """Slots of a layer that one run holds, or held, and until when."""
-
-    layer_key: str
-    experiment_key: str
-    iteration: int
-    slots: tuple[tuple[int, int], ...]
-    since: datetime
-    planned_end_at: datetime | None
-    ended_at: datetime | None
-    """When it stopped; its slots stay with it until people have decided."""
-    is_held: bool
-
-
-@dataclass(frozen=True, slots=True)
 class ExperimentsPayload:
     """What the experiments of one environment put into its snapshot (spec/evaluation.md)."""
 
@@ -399,80 +315,3 @@ class ExperimentsPayload:
     """By flag key: the holdouts that cover it, each with its baseline."""
     holdouts: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """The open holdouts that cover a flag of the environment."""
-
-
-@dataclass(frozen=True, slots=True)
-class HoldoutScope:
-    """What a holdout may cover. An empty table covers all there is or will be."""
-
-    projects: tuple[UUID, ...] = ()
-    environments: tuple[str, ...] = ("production",)
-    """Keys of environments."""
-    flags: tuple[str, ...] = ()
-    """Keys of flags; empty covers everything that is launched after the season's start."""
-
-
-@dataclass(frozen=True, slots=True)
-class CoveredFlag:
-    """A flag that a holdout covers in one environment, and what held units get."""
-
-    flag_id: UUID
-    flag_key: str
-    project_id: UUID
-    environment_id: UUID
-    baseline: str
-    since: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Season:
-    """One draw of a holdout's units."""
-
-    number: int
-    salt: str
-    started_at: datetime
-    ends_at: datetime
-    """When people wanted to end it; it lasts until they do."""
-    ended_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Holdout:
-    """Units kept on the baseline of everything that starts after the season: belongs to the organisation."""
-
-    id: UUID
-    key: str
-    name: str
-    description: str
-    unit_type: str
-    parts_per_million: int
-    scope: HoldoutScope
-    seasons: tuple[Season, ...]
-    """Newest last."""
-    closed_at: datetime | None
-    created_at: datetime
-    version: int
-    covered: tuple[CoveredFlag, ...] = ()
-
-    @property
-    def season(self) -> Season:
-        """The newest season."""
-        return self.seasons[-1]
-
-    @property
-    def is_open(self) -> bool:
-        """Whether units are held now."""
-        return self.closed_at is None
-
-
-@dataclass(frozen=True, slots=True)
-class Covering:
-    """What a holdout will do to a flag that starts to change: cover it, or why not."""
-
-    holdout_key: str
-    holdout_name: str
-    flag_key: str
-    baseline: str = ""
-    """What held units will get; "" when it is not covered."""
-    reason: str = ""
-    """Why it is not covered; "" when it is."""
