@@ -96,6 +96,14 @@ test("an earlier exposure is reported again, a later one is not", () => {
   );
 });
 
+test("a clock that is set back makes no exposure news", () => {
+  let minutes = 60;
+  const outside = { now: () => new Date(Date.UTC(2026, 2, 2, 12, minutes--)), newId: () => "id", jitter: () => 0 };
+  const client = inMemory(shop(1), { outside });
+  for (const _ of [1, 2, 3]) client.string("button", "", ANNA);
+  assert.equal(client.recorded.length, 1);
+});
+
 test("an overridden unit is not reported", () => {
   const client = inMemory(shop(1));
   const decision = client.details("button", "", { ...ANNA, overrides: { button: "green" } });
