@@ -316,3 +316,14 @@ def test_a_rate_without_an_event_can_be_shown_to_be_below_a_bound() -> None:
     high = Moments.from_rows(("up",), np.random.default_rng(1).normal(10, 1, (400, 1)))
     kept = within_bound(mean_estimate(high, "up"), 9.0, direction=Direction.INCREASE, critical=1.645)
     assert kept.verdict is GuardrailVerdict.PASS
+
+
+def test_where_an_arm_has_no_event_the_family_shares_alpha_equally() -> None:
+    plans = (replace(PLANS[2], role=MetricRole.OEC),)
+    held = evidence((0, 0, 0), rate=0.01)
+    none = Moments.from_rows(COLUMNS, np.column_stack([*np.random.default_rng(3).normal(5, 1, (2, 900)),
+                                                       np.zeros(900), *np.ones((2, 900))]))  # fmt: skip
+    found = results(analyse(replace(held, moments={**held.moments, "a": none}), a_design(metrics=plans)))
+    rows = [found.of("rate", treatment) for treatment in TREATMENTS]
+    assert all(effect(row).confidence == pytest.approx(1 - 0.05 / 3) for row in rows)
+    assert all(effect(row).excludes_zero is claimed(row) for row in rows)

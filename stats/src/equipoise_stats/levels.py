@@ -27,12 +27,10 @@ from equipoise_stats.sequences import mixing
 def at_level(
     pair: Pair, comparison: Comparison, level: float, inference: Inference, *, critical: float | None = None
 ) -> Comparison:
-    """Effect, lift and MDE at confidence 1 - level; what could not be compared stays as it is.
+    """Effect, lift and MDE at confidence 1 - level, of a pair that could be compared.
 
     critical: how many standard errors they reach, when that is known already; else as the method asks.
     """
-    if comparison.status is not Status.OK:
-        return comparison
     rates = few_events(pair, inference.method)
     reach = critical_at(pair, level, inference, few=rates is not None) if critical is None else critical
     effect, lift = _of_rates(rates, reach) if rates is not None else _of_estimates(pair, reach)

@@ -67,7 +67,9 @@ def evidence_at(
     job: Job, pivots: Mapping[str, float], look: DueLook, ledger: Sequence[LookFound], *, is_newest: bool
 ) -> Gathered:
     """What one look is judged by. Single days are looked into at the newest look alone."""
-    found = _gathered(job, pivots, looks.span_of(look, job.plan.longest_window), look.as_of)
+    is_complete = job.iteration.is_imported
+    span = looks.span_of(look, job.plan.longest_window, is_complete=is_complete)
+    found = _gathered(job, pivots, span, look.as_of)
     evidence = stats.Evidence(
         counts=found.evidence.counts,
         moments=found.evidence.moments,

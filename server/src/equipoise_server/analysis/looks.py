@@ -72,19 +72,24 @@ def final_look(iteration: Iteration, *, now: datetime) -> DueLook | None:
 
 
 def method_of(iteration: Iteration) -> Method:
-    """Imports are looked at once; a planned end with looks spends alpha; all else reads sequences."""
-    if iteration.is_imported:
+    """Imports and clusters are looked at once; a planned end with looks spends alpha; else sequences."""
+    if iteration.is_imported or is_grouped(iteration):
         return Method.FIXED
     has_looks = iteration.planned_end_at is not None and look_plan(iteration.design) is not None
     return Method.GROUP_SEQUENTIAL if has_looks else Method.CONFIDENCE_SEQUENCE
 
 
-def span_of(look: DueLook, longest_window: timedelta) -> Span:
-    """Looks before a planned end judge units whose windows have closed; sequences everybody so far.
+def is_grouped(iteration: Iteration) -> bool:
+    """Whether clusters or windows were randomised, so that units alone say nothing of the noise."""
+    return bool(iteration.design.cluster_type) or iteration.design.switchback is not None
 
-    Of an import all outcomes are there, whenever its units were exposed.
+
+def span_of(look: DueLook, longest_window: timedelta, *, is_complete: bool = False) -> Span:
+    """Planned looks judge units whose windows have closed; sequences everybody so far.
+
+    is_complete: an import's outcomes are all there, whenever its units were exposed.
     """
-    if look.method is Method.GROUP_SEQUENTIAL:
+    if look.method is not Method.CONFIDENCE_SEQUENCE and not is_complete:
         return Span(look.as_of, look.as_of - longest_window)
     return Span(look.as_of, look.as_of)
 

@@ -95,6 +95,17 @@ def counts_by_attribute(of: Units, most_values: int) -> str:
     )
 
 
+def clusters_by_day(of: Units) -> str:
+    """(arm, day, clusters): each cluster under the arm and on the day that it was first seen."""
+    return (
+        f"WITH firsts AS ({_firsts(of)}), clusters AS (SELECT firsts.cluster, "
+        "MIN_BY(firsts.arm, firsts.derived_at) AS arm, MIN(firsts.derived_at) AS seen_at "
+        "FROM firsts WHERE firsts.cluster IS NOT NULL GROUP BY 1) "
+        "SELECT clusters.arm, DATE_TRUNC('day', clusters.seen_at), COUNT(*) FROM clusters "
+        "GROUP BY 1, 2 ORDER BY 2, 1"
+    )
+
+
 def counts_by_stage(of: Units) -> str:
     """(arm, units exposed, kept in one arm, triggered, exposures) per arm."""
     return (

@@ -103,6 +103,13 @@ class Warehouse:
                 found.setdefault(told, {})[arm] = _arm(plan, pivots, (arm, *numbers))
         return dict(sorted(found.items()))
 
+    def clusters(self, plan: Plan, span: Span) -> tuple[DayCount, ...]:
+        """Clusters by arm and the day they were first seen, in order of days."""
+        if not self._files.exposures:
+            return ()
+        rows = self._read(marks.clusters_by_day(self._units(plan, span)))
+        return tuple(DayCount(_date(day), arm, clusters, 0) for arm, day, clusters in rows)
+
     def counts_by(self, plan: Plan, span: Span, mark: Mark) -> dict[str, dict[str, int]]:
         """Units per mark and arm."""
         found: dict[str, dict[str, int]] = {}

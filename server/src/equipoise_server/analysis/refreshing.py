@@ -15,9 +15,11 @@ from django.db import transaction
 
 import equipoise_stats as stats
 from equipoise_server.analysis import counting, models, quality, rows
+from equipoise_server.analysis.clustered import last_look
 from equipoise_server.analysis.evidence import Job, live_evidence
 from equipoise_server.analysis.judging import planned_units, stats_design
 from equipoise_server.analysis.looking import forget_looks, take_looks
+from equipoise_server.analysis.looks import LookFound, is_grouped
 from equipoise_server.analysis.moments import DayCount, Files, Warehouse, pivots_for
 from equipoise_server.analysis.plan import MeasuredMetric, Plan, Span, plan_of
 from equipoise_server.analysis.reporting import Live, report_of
@@ -93,7 +95,7 @@ def _report(job: Job) -> Report:
         job.now,
         arms=counting.arm_counts(design, counts),
         exposures=counting.exposures_over_time(design, counts),
-        srm=_split(job, counts),
+        srm=_split(job, _randomised(job, counts)),
         notes=(),
         alarms=(),
         longest_window=job.plan.longest_window,
@@ -102,6 +104,8 @@ def _report(job: Job) -> Report:
         forget_looks(job.iteration.id)
         return report_of(replace(live, notes=_exposure_notes(job, counts, ())), ledger=())
     facts = _frozen_facts(job, counts)
+    if is_grouped(job.iteration):
+        return report_of(replace(live, notes=_exposure_notes(job, counts, ())), ledger=_of_groups(job, facts))
     analysis = _live_analysis(job, facts)
     notes = _exposure_notes(job, counts, analysis.quality)
     if isinstance(analysis, stats.Withheld):
@@ -111,6 +115,18 @@ def _report(job: Job) -> Report:
     ledger = take_looks(job, facts)
     live = replace(live, notes=notes, alarms=alarms, expected_units=facts.expected_units)
     return report_of(live, ledger=ledger)
+
+
+def _randomised(job: Job, counts: tuple[DayCount, ...]) -> tuple[DayCount, ...]:
+    """What was drawn: clusters where clusters were. Their members come together, so they are no evidence."""
+    if not job.iteration.design.cluster_type:
+        return counts
+    return job.warehouse.clusters(job.plan, Span(job.until, job.until))
+
+
+def _of_groups(job: Job, facts: models.FrozenFacts) -> tuple[LookFound, ...]:
+    """Clusters are judged once. Switched regions are counted, and judged where their schedule is read."""
+    return last_look(job, facts.pivots) if job.iteration.design.cluster_type else ()
 
 
 def _split(job: Job, counts: tuple[DayCount, ...]) -> Srm:

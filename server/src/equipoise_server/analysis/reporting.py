@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import equipoise_stats as stats
 from equipoise_server.analysis import sentences
-from equipoise_server.analysis.looks import LookFound, look_day, method_of, planned_looks
+from equipoise_server.analysis.looks import LookFound, is_grouped, look_day, method_of, planned_looks
 from equipoise_server.analysis.values import (
     ArmCount,
     ComparisonRow,
@@ -57,11 +57,7 @@ def report_of(live: Live, *, ledger: Sequence[LookFound]) -> Report:
         return _report(live, state, sentences.withheld_sentence(reason), withheld=reason)
     if not ledger:
         units = sum(arm.exposed for arm in live.arms)
-        reason = (
-            sentences.before_first_look(units, _waits_for(live))
-            if live.iteration.stopped_at is None
-            else sentences.stopped_before_a_look(units)
-        )
+        reason = _no_look_yet(live, units)
         state = VerdictState.GUARDRAIL_BREACHED if live.alarms else VerdictState.TOO_EARLY
         return _report(live, state, _early_sentence(live, reason), withheld=reason)
     return _with_results(live, ledger)
@@ -126,6 +122,14 @@ def _plan_reached(live: Live, ledger: Sequence[LookFound]) -> PlanReached | None
         power=design.power,
         mde_relative=design.mde_relative,
     )
+
+
+def _no_look_yet(live: Live, units: int) -> Withheld:
+    if is_grouped(live.iteration):
+        return sentences.judged_once(units, live.iteration.design.cluster_type)
+    if live.iteration.stopped_at is not None:
+        return sentences.stopped_before_a_look(units)
+    return sentences.before_first_look(units, _waits_for(live))
 
 
 def _waits_for(live: Live) -> timedelta:

@@ -243,6 +243,17 @@ def no_data() -> Withheld:
     )
 
 
+def judged_once(units: int, cluster_type: str) -> Withheld:
+    """Units came in groups that are compared at the end alone."""
+    told = f"Each {cluster_type} is one observation, and they are compared once, at the end"
+    if not cluster_type:
+        told = (
+            "Regions switch by schedule. Their exposures are counted here; the effect is computed from windows"
+            " with equipoise_stats.switchback_effect, not by the server yet"
+        )
+    return Withheld("No results before the end", f"{units:,} units have been seen. {told}.", ())
+
+
 def stopped_before_a_look(units: int) -> Withheld:
     """Units came, but it was over before any of them could be judged."""
     return Withheld(
