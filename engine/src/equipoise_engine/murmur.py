@@ -7,7 +7,7 @@ numbers, slowly; `hashing` then asks mmh3.
 from __future__ import annotations
 
 from types import FunctionType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, final
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
@@ -21,27 +21,46 @@ _THIRD: Final = 0x85EBCA6B - 0x100000000
 _FOURTH: Final = 0xC2B2AE35 - 0x100000000
 
 
-def hash_text(salted: bytes, unit: bytes) -> i64:
-    """Return the hash of the CBOR text that both make, with a seed of 0 (spec/hashing.md, "Hash").
+@final
+class Prefix:
+    """What a salt leaves behind, for units of one size: the hash goes on from here.
 
-    Args:
-        salted: a salt and a colon.
-        unit: a unit; both together are shorter than 65,536 bytes.
+    Attributes:
+        size: of the units, in bytes.
+        state, bits, count: of the hash: what whole words gave, what is left over, how many bits that is.
+        length: of all that is hashed, in bytes.
     """
-    size: i64 = len(salted) + len(unit)
-    bits: i64 = 0x60 + size
-    count: i64 = 8
-    if size >= 256:  # noqa: PLR2004 - CBOR: two bytes of length follow
-        bits = 0x79 | (size >> 8) << 8 | (size & 255) << 16
-        count = 24
-    elif size >= 24:  # noqa: PLR2004 - CBOR: one byte of length follows
-        bits = 0x78 | size << 8
-        count = 16
-    length: i64 = size + (count >> 3)
-    state, bits = _read(0, bits, count, salted)
-    count = (count + (len(salted) << 3)) & 31
-    state, bits = _read(state, bits, count, unit)
-    return _finished(state ^ _scrambled(bits), length)
+
+    __slots__ = ("bits", "count", "length", "size", "state")
+
+    def __init__(self, salted: bytes, size: int) -> None:
+        """Read the CBOR head and the salt (spec/hashing.md, "Hash").
+
+        Args:
+            salted: a salt and a colon.
+            size: both together are shorter than 65,536 bytes.
+        """
+        text: i64 = len(salted) + size
+        bits: i64 = 0x60 + text
+        count: i64 = 8
+        if text >= 256:  # noqa: PLR2004 - CBOR: two bytes of length follow
+            bits = 0x79 | (text >> 8) << 8 | (text & 255) << 16
+            count = 24
+        elif text >= 24:  # noqa: PLR2004 - CBOR: one byte of length follows
+            bits = 0x78 | text << 8
+            count = 16
+        state, bits = _read(0, bits, count, salted)
+        self.size: i64 = size
+        self.state: i64 = state
+        self.bits: i64 = bits
+        self.count: i64 = (count + (len(salted) << 3)) & 31
+        self.length: i64 = text + (count >> 3)
+
+
+def hash_after(prefix: Prefix, unit: bytes) -> i64:
+    """Return the hash of a salt and a unit, with a seed of 0."""
+    state, bits = _read(prefix.state, prefix.bits, prefix.count, unit)
+    return _finished(state ^ _scrambled(bits), prefix.length)
 
 
 def _read(state: i64, bits: i64, count: i64, data: bytes) -> tuple[i64, i64]:
@@ -91,4 +110,4 @@ def _finished(state: i64, length: i64) -> i64:
 
 
 # Whether this runs as machine code; then the hash above is quicker than a call of mmh3.
-IS_COMPILED: Final = not isinstance(hash_text, FunctionType)
+IS_COMPILED: Final = not isinstance(hash_after, FunctionType)
