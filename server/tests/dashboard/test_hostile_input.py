@@ -50,6 +50,29 @@ FIELDS = (
     "rule.0.variant",
     "rule.0.share",
     "rule.0.unit_type",
+    "rule.0.ring.0.name",
+    "rule.0.ring.0.share",
+    "rule.0.ring.0.clause.0.attribute",
+    "need.0.flag",
+    "need.0.variants",
+    "attributes",
+    "unit",
+    "units",
+    "now",
+    "flags",
+    "how",
+    "hours",
+    "days",
+    "address",
+    "arm",
+    "variant:checkout-button",
+    "ramp",
+    "ring",
+    "step.0.at",
+    "step.0.share",
+    "token",
+    "copy_from",
+    "description",
     "override.0.variant",
     "override.0.units",
     "reason",
@@ -75,6 +98,7 @@ FIELDS = (
     "back",
     "theme",
 )
+ACTIONS = ("try", "rings-0", "ring-0", "unring-0-0", "add", "save", "pause")
 HOSTILE = (
     "",
     "-1",
@@ -102,6 +126,10 @@ def test_no_input_breaks_a_page(typed: str) -> None:
         answer = client.post(address, form)
         assert answer.status_code < 500, address
         assert "<script>alert" not in answer.text, address
+    for do in ACTIONS:
+        answer = client.post(f"{PLACE}/flags/checkout-button/edit", {**form, "do": do})
+        assert answer.status_code < 500, do
+        assert "<script>alert" not in answer.text, do
 
 
 @pytest.mark.parametrize("typed", HOSTILE, ids=lambda text: ascii(text[:12]))
@@ -118,6 +146,12 @@ def test_no_address_breaks_a_page(typed: str) -> None:
         "unit",
         "unit_type",
         "attributes",
+        "units",
+        "now",
+        "rule",
+        "ring",
+        "experiment",
+        "flag",
         "mde",
         "daily_units",
         "baseline",

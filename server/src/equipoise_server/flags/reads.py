@@ -55,6 +55,7 @@ __all__ = [
     "held_flags",
     "holdouts_over",
     "is_member",
+    "killed_environments",
     "member_blob",
     "needs_graph",
     "payload",
@@ -191,6 +192,12 @@ def ramps_of(flag_id: UUID, environment_id: UUID) -> tuple[Ramp, ...]:
     """The schedules of a flag's rollouts in an environment, the newest first."""
     rows = models.Ramp.objects.filter(flag_id=flag_id, environment_id=environment_id)
     return tuple(map(ramp_value, rows.order_by("-created_at", "pk")))
+
+
+def killed_environments(project_id: UUID) -> frozenset[UUID]:
+    """The project's environments whose every flag serves its off variant."""
+    ids = [environment.id for environment in access.project(project_id).environments]
+    return frozenset(models.EnvironmentKill.objects.filter(pk__in=ids).values_list("pk", flat=True))
 
 
 def preview_key(environment_id: UUID) -> str:

@@ -42,6 +42,7 @@ __all__ = [
     "preview",
     "replay",
     "snapshot_at",
+    "without_holdout",
 ]
 
 
@@ -66,6 +67,16 @@ def explain(
     """What a context gets of a flag now, and why, step by step."""
     snapshot = preview(environment_id)
     return snapshot.evaluate(flag_key, context, None), snapshot.explain(flag_key, context)
+
+
+def without_holdout(environment_id: UUID, holdout_key: str) -> Snapshot:
+    """The environment's current snapshot as if one holdout covered nothing."""
+    document = keeping.document_of(_found(environment_id))
+    served = document["flags"]
+    assert isinstance(served, dict)
+    for node in served.values():
+        node["holdouts"] = [one for one in node.get("holdouts", ()) if one["holdout"] != holdout_key]
+    return _compiled(environment_id, document)
 
 
 def explain_proposed(proposed: Proposed, context: Mapping[str, object]) -> tuple[Decision, tuple[Step, ...]]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
 from equipoise_engine import Decision
 from equipoise_engine import Step as EngineStep
@@ -143,30 +144,59 @@ class FlagPage:
         return bool(self.settings.pins)
 
 
-def flags_page(flags: Sequence[Flag], project: Project, *, environment: str, search: str) -> FlagsPage:
+@dataclass(frozen=True, slots=True)
+class KillsAbove:
+    """What is killed above single flags: environments, and groups (key and environment)."""
+
+    environments: frozenset[UUID] = frozenset()
+    groups: frozenset[tuple[str, UUID]] = frozenset()
+
+    def reach(self, flag: Flag, environment_id: UUID) -> bool:
+        """Whether one of them switches the flag off."""
+        return environment_id in self.environments or any(
+            (group, environment_id) in self.groups for group in flag.groups
+        )
+
+
+NOTHING_ABOVE = KillsAbove()
+
+
+def kills_above(environments: frozenset[UUID], groups: Sequence[Group]) -> KillsAbove:
+    """The kills of a project's environments and groups."""
+    return KillsAbove(environments, frozenset((group.key, each) for group in groups for each in group.killed))
+
+
+def flags_page(
+    flags: Sequence[Flag],
+    project: Project,
+    *,
+    environment: str,
+    search: str,
+    above: KillsAbove = NOTHING_ABOVE,
+) -> FlagsPage:
     """The list as searched."""
     sought = search.strip().lower()
     shown = [f for f in flags if not sought or sought in f"{f.key} {f.name} {f.owner}".lower()]
     rows = tuple(
-        FlagRow(f.key, f.name, f.kind, f.type, f.owner, states_of(f, project, environment)) for f in shown
+        FlagRow(f.key, f.name, f.kind, f.type, f.owner, states_of(f, project, environment, above))
+        for f in shown
     )
     return FlagsPage(search, rows, is_empty=not flags)
 
 
-def states_of(flag: Flag, project: Project, shown: str) -> tuple[StateIn, ...]:
+def states_of(
+    flag: Flag, project: Project, shown: str, above: KillsAbove = NOTHING_ABOVE
+) -> tuple[StateIn, ...]:
     """The flag's state in every environment of its project."""
     values = value_texts(flag)
-    return tuple(
-        _state_in(flag.settings[each.key], each.name, values, is_shown=each.key == shown)
-        for each in reversed(project.environments)
-        if each.key in flag.settings
-    )
-
-
-def _state_in(settings: FlagSettings, name: str, values: dict[str, str], *, is_shown: bool) -> StateIn:
-    state = state_of(settings)
-    serves = settings.off if state is FlagState.KILLED else settings.default
-    return StateIn(name, settings.environment_key, state, values.get(serves, serves), is_shown)
+    found = []
+    for each in reversed(project.environments):
+        if each.key in flag.settings:
+            settings = flag.settings[each.key]
+            state = FlagState.KILLED if above.reach(flag, each.id) else state_of(settings)
+            serves = settings.off if state is FlagState.KILLED else settings.default
+            found.append(StateIn(each.name, each.key, state, values.get(serves, serves), each.key == shown))
+    return tuple(found)
 
 
 def state_of(settings: FlagSettings) -> FlagState:

@@ -34,9 +34,13 @@ def listing(visit: Visit) -> HttpResponse:
     """The list as searched."""
     page = pages.flags_page(
         flags.flags_of(visit.project.id), visit.project, environment=visit.environment.key,
-        search=visit.request.GET.get("search", ""),
+        search=visit.request.GET.get("search", ""), above=_kills_above(visit),
     )  # fmt: skip
     return show(visit, "flags/list.html", page, frame=frame_of(visit, "Flags", section="flags"))
+
+
+def _kills_above(visit: Visit) -> pages.KillsAbove:
+    return pages.kills_above(flags.killed_environments(visit.project.id), flags.groups_of(visit.project.id))
 
 
 @require_http_methods(["GET", "POST"])
@@ -87,7 +91,7 @@ def one(visit: Visit, key: str) -> HttpResponse:
     page = FlagPage(
         flag=flag,
         settings=settings,
-        states=pages.states_of(flag, visit.project, visit.environment.key),
+        states=pages.states_of(flag, visit.project, visit.environment.key, _kills_above(visit)),
         values=values,
         rules=pages.rule_lines(settings, values, flags.ramps_of(flag.id, visit.environment.id)),
         relations=relations(

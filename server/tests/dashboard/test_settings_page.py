@@ -1,0 +1,64 @@
+"""Settings: tokens and environments from form to form."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import scenes
+from dashboard.browsing import PLACE, Page, signed_in
+from django.utils import timezone
+from people import a_member
+
+from equipoise_server.access.reads import actor_of_token, api_tokens, project
+from equipoise_server.access.values import Permission, Role
+
+pytestmark = pytest.mark.django_db
+SETTINGS = f"{PLACE}/settings"
+
+
+def test_a_token_is_shown_once_and_does_what_its_role_may() -> None:
+    shop = scenes.a_shop()
+    client = signed_in(a_member(shop.owner, shop.project, Role.ENGINEER))
+    offered = Page(client.get(SETTINGS).text).text
+    assert "engineer: also keys" in offered
+    assert "admin: everything in this project" not in offered
+    made = client.post(f"{SETTINGS}/tokens", {"name": "Pipeline", "role": "viewer", "days": "7"}).text
+    secret = re.search(r"eq_api_[0-9a-f]{12}_[0-9a-f]{64}", made)
+    assert secret is not None
+    assert "Copy the token now." in made
+    assert secret[0] not in client.get(SETTINGS).text
+    actor = actor_of_token(secret[0], now=timezone.now())
+    assert actor is not None
+    assert not actor.may(Permission.FLAG_EDIT, shop.project.id)
+    (token,) = api_tokens(shop.owner, shop.project.id)
+    assert (
+        "The token “Pipeline” is revoked."
+        in Page(client.post(f"{SETTINGS}/tokens/revoke", {"token": str(token.id)}, follow=True).text).text
+    )
+    assert actor_of_token(secret[0], now=timezone.now()) is None
+    assert client.post(f"{SETTINGS}/tokens/revoke", {"token": "none"}).status_code == 404
+
+
+def test_a_token_needs_a_name_and_a_life() -> None:
+    client = signed_in(scenes.a_shop().owner)
+    refused = client.post(f"{SETTINGS}/tokens", {"name": "", "role": "viewer", "days": "9999"})
+    assert refused.status_code == 422
+    assert "at most 90 days" in Page(refused.text).text
+
+
+def test_an_admin_adds_an_environment_and_arrives_in_it() -> None:
+    shop = scenes.a_shop()
+    scenes.a_button_flag(shop)
+    client = signed_in(shop.owner)
+    added = client.post(f"{SETTINGS}/environments", {"name": "Staging", "copy_from": "production"})
+    assert added["Location"] == "/p/shop/staging/settings"
+    assert [each.key for each in project(shop.project.id).environments] == [
+        "development", "staging", "production",
+    ]  # fmt: skip
+    assert client.get("/p/shop/staging/flags/checkout-button").status_code == 200
+    again = client.post(f"{SETTINGS}/environments", {"name": "Staging"})
+    assert "There is an environment “staging” already" in Page(again.text).text
+    engineer = signed_in(a_member(shop.owner, shop.project, Role.ENGINEER))
+    assert "Add the environment" not in engineer.get(SETTINGS).text
+    assert engineer.post(f"{SETTINGS}/environments", {"name": "Mine"}).status_code == 403
