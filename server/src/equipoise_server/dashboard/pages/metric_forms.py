@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from math import nan
 
 from equipoise_server.dashboard.forms import Form, Reader, choice, filled
 from equipoise_server.dashboard.pages.attributes import attribute_lines, read_attributes
 from equipoise_server.metrics.values import (
     Aggregate,
+    Align,
     Definition,
     Direction,
     Fact,
@@ -20,6 +22,7 @@ from equipoise_server.metrics.values import (
 )
 
 _DAY = timedelta(days=1)
+_SUMS = {MetricKind.SUM, MetricKind.MEAN, MetricKind.QUANTILE, MetricKind.EXCEEDANCE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +72,39 @@ def metric_form(metric: Metric) -> Form:
             "denominator_aggregate": denominator.aggregate if denominator else Aggregate.COUNT,
             "window_days": f"{definition.window / _DAY:g}",
             "cap": "" if definition.cap is None else f"{definition.cap:g}",
+            **_special_fields(definition),
             "display": metric.display,
             "margin": "" if margin is None else f"{margin.value * factor:g}",
             "minimum_units": str(metric.minimum_units),
             "edition": str(metric.edition),
         }
     )
+
+
+def _special_fields(definition: Definition) -> dict[str, str]:
+    answer, within = definition.answer, definition.within
+    return {
+        "weights": attribute_lines(definition.fact.weights),
+        "delay_days": f"{definition.delay / _DAY:g}" if definition.delay else "",
+        "align": definition.align,
+        "steps": "\n".join(_step_line(step) for step in definition.steps),
+        "quantile": "" if definition.quantile is None else f"{definition.quantile:g}",
+        "threshold": "" if definition.threshold is None else f"{definition.threshold:g}",
+        "answer_event": "" if answer is None else _step_line(answer),
+        "within_days": "" if within is None else f"{within / _DAY:g}",
+        "covariate_days": "" if definition.covariate_days is None else str(definition.covariate_days),
+    }
+
+
+def _step_line(fact: Fact) -> str:
+    """An event, and its filter behind a bar: `paid | kind = card; total = 3`."""
+    wanted = attribute_lines(fact.where).replace("\n", "; ")
+    return f"{fact.event} | {wanted}" if wanted else fact.event
+
+
+def _step(line: str) -> Fact:
+    event, _, wanted = line.partition("|")
+    return Fact(event.strip(), where=read_attributes(wanted.replace(";", "\n")) or None)
 
 
 def read_metric(reader: Reader, held: Margin | None = None) -> MetricTexts:
@@ -98,17 +128,43 @@ def read_metric(reader: Reader, held: Margin | None = None) -> MetricTexts:
 def _definition(reader: Reader, kind: MetricKind) -> Definition:
     form = reader.form
     days = reader.number("window_days", "The window")
-    where = read_attributes(form.text("where"))
-    is_sum = kind in {MetricKind.SUM, MetricKind.MEAN}
-    chosen = choice(Aggregate, form.text("aggregate"), Aggregate.COUNT)
-    aggregate = Aggregate.SUM if is_sum else chosen if kind is MetricKind.RATIO else Aggregate.COUNT
+    delay = reader.number("delay_days", "The delay")
+    within = reader.number("within_days", "The time for an answer")
+    answer = form.text("answer_event").strip()
     return Definition(
         kind=kind,
-        fact=Fact(form.text("event").strip(), aggregate, form.text("property").strip(), where or None),
+        fact=_fact(form, kind),
         denominator=_denominator(form),
         window=timedelta(0) if days is None else _days(days),
         cap=reader.number("cap", "The cap"),
+        delay=timedelta(0) if delay is None else _days(delay),
+        align=choice(Align, form.text("align"), Align.EXACT),
+        steps=tuple(_step(line) for line in form.text("steps").splitlines() if line.strip()),
+        quantile=reader.number("quantile", "The quantile"),
+        threshold=reader.number("threshold", "The threshold"),
+        answer=_step(answer) if answer else None,
+        within=None if within is None else _days(within),
+        covariate_days=reader.whole("covariate_days", "The days before"),
     )
+
+
+def _fact(form: Form, kind: MetricKind) -> Fact:
+    where, weights = read_attributes(form.text("where")), _weights(form)
+    chosen = choice(Aggregate, form.text("aggregate"), Aggregate.COUNT)
+    aggregate = Aggregate.SUM if kind in _SUMS else chosen if kind is MetricKind.RATIO else Aggregate.COUNT
+    if weights and kind in {MetricKind.SUM, MetricKind.RATIO}:
+        aggregate = Aggregate.WEIGHT
+    event, name = form.text("event").strip(), form.text("property").strip()
+    return Fact(event, aggregate, name, where or None, weights or None)
+
+
+def _weights(form: Form) -> dict[str, float]:
+    """Texts with their weights; what is no number is refused by the catalogue."""
+    read = read_attributes(form.text("weights"))
+    return {
+        text: float(weight) if isinstance(weight, int | float) and not isinstance(weight, bool) else nan
+        for text, weight in read.items()
+    }
 
 
 def _days(days: float) -> timedelta:
