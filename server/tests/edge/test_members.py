@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
 from asking import Answer, ask
 from people import NOW
+from scenes import a_button_flag, a_shop, environment_of, updated
 
 from equipoise_engine import members_blob
+from equipoise_server.access.actions import IssueSdkKey, issue_sdk_key
 from equipoise_server.access.secrets import digest
 from equipoise_server.access.values import KeyKind, SdkKey, WorkingKey
 from equipoise_server.edge.app import build
 from equipoise_server.edge.members import blobs_of
+from equipoise_server.edge.polling import refresh
 from equipoise_server.edge.state import EdgeState, View, servable
+from equipoise_server.flags.actions import (
+    ChangeMembers,
+    CreateList,
+    change_members,
+    create_list,
+    update_flag_settings,
+)
+from equipoise_server.flags.values import Rule
 from equipoise_server.foundation.revisions import Revision
 from equipoise_server.snapshots.values import KeptSnapshot
 
@@ -106,3 +118,34 @@ def test_a_list_that_is_held_is_not_read_again() -> None:
     again = blobs_of(a_body(), held, lambda _address: pytest.fail("read again"))
     assert again[ADDRESS] is held[ADDRESS]
     assert blobs_of(b"{}", held, lambda _address: pytest.fail("read again")) == {}
+
+
+@pytest.mark.django_db
+def test_a_list_of_the_database_is_served_beside_the_snapshot_that_names_it() -> None:
+    shop = a_shop()
+    flag = a_button_flag(shop)
+    command = CreateList(shop.project.id, "friends", "Friends", "user", is_computed=True)
+    friends = create_list(shop.owner, command, now=NOW)
+    units = [f"friend-{number}" for number in range(1_500)]
+    change_members(shop.owner, ChangeMembers(friends.id, "replace"), units, now=NOW)
+    serves = updated(flag, "production")
+    rule = Rule("", {"segment": "friends"}, "green")
+    update_flag_settings(shop.owner, replace(serves, rules=(rule,)), now=NOW)
+    production = environment_of(shop, "production").id
+    issued = issue_sdk_key(shop.owner, IssueSdkKey(production, KeyKind.SERVER, "web"), now=NOW)
+    state = EdgeState()
+    refresh(state)
+    assert state.view is not None
+    shown = state.view.snapshots[production]
+    (address,) = shown.blobs
+    bearer = {"authorization": f"Bearer {issued.secret}"}
+    answer = ask(build(state), "GET", f"/v1/members/{address}", headers=bearer)
+    assert hashlib.sha256(answer.body).hexdigest() == address
+    assert len(answer.body) == 8 * len(units)
+    got = [shown.engine.evaluate(flag.key, {"units": {"user": unit}}, None).value for unit in (units[7], "u")]
+    assert got == ["green", "grey"]
+    change_members(shop.owner, ChangeMembers(friends.id, "append"), ["late"], now=NOW)
+    refresh(state)
+    after = state.view.snapshots[production]
+    assert address not in after.blobs
+    assert after.engine.evaluate(flag.key, {"units": {"user": "late"}}, None).value == "green"

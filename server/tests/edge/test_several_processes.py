@@ -52,7 +52,7 @@ def test_a_kill_at_one_process_is_streamed_and_served_by_the_other(pair: tuple[S
     assert streamed < SOON
     assert other.ask("POST", PLACE + "unkill", one.keys["token"], {"reason": "mended"})[0] == 200
     until(lambda: not _is_killed(one), within=SOON)
-    assert one.snapshot()[1] == other.snapshot()[1]
+    until(lambda: one.snapshot()[1] == other.snapshot()[1], within=SOON)
 
 
 def test_processes_hear_again_after_the_database_ended_their_connections(
