@@ -38,6 +38,7 @@ from equipoise_server.flags.actions import (
 )
 from equipoise_server.flags.member_hashes import EMPTY, Membership, changed, holds, to_bytes
 from equipoise_server.flags.values import How, Override, Rule, Segment
+from equipoise_server.foundation import due_work
 from equipoise_server.foundation.refusals import Conflict, Invalid
 from equipoise_server.snapshots import reads as snapshots
 
@@ -115,6 +116,35 @@ def test_a_long_list_is_hashed_beside_the_snapshot_and_decides_the_same() -> Non
         "unit_type": "user",
         "units": ["u-7"],
     }
+
+
+@pytest.mark.django_db
+def test_hashes_are_kept_for_replays_until_no_list_has_had_them_for_long() -> None:
+    shop = a_shop()
+    testers = change(shop, a_list(shop), "replace", many(1_001))
+    assert testers.members is not None
+    first, production = testers.members.address, environment_of(shop).id
+    work_until(40)
+    assert snapshots.blob(production, first) is not None, "it is the list of now"
+    testers = change(shop, testers, "append", ["one-more"])
+    work_until(35)
+    assert snapshots.blob(production, first) is not None
+    change(shop, testers, "remove", ["one-more"])
+    work_until(37)
+    assert snapshots.blob(production, first) is not None, "the list has them again"
+    assert testers.members is not None
+    assert snapshots.blob(production, testers.members.address) is None
+    delete_segment(shop.owner, DeleteSegment(testers.id), now=later(38))
+    work_until(73)
+    assert snapshots.blob(production, first) is None
+
+
+def work_until(days: float) -> None:
+    """Do what is due."""
+    kinds = frozenset(["flag.forget_list"])
+    while (work := due_work.claim("worker", now=later(days), kinds=kinds)) is not None:
+        due_work.run(work, now=later(days))
+        due_work.finish(work, now=later(days))
 
 
 @pytest.mark.django_db

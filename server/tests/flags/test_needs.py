@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from people import NOW
 from scenes import Shop, a_button_flag, a_running_experiment, a_shop, environment_of, settings_of, updated
@@ -148,6 +148,7 @@ def test_a_flag_asks_at_most_64_others() -> None:
 keys = st.sampled_from("abcdef")
 
 
+@settings(deadline=None)
 @given(st.dictionaries(keys, st.sets(keys, max_size=3)), keys, st.sets(keys, max_size=3))
 def test_what_passes_spoils_no_snapshot(held: dict[str, set[str]], key: str, asked: set[str]) -> None:
     graph = NeedsGraph(dict.fromkeys("abcdef", GREEN), {})

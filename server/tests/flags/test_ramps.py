@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from people import NOW, a_member
 from scenes import Shop, a_button_flag, a_running_experiment, a_shop, environment_of, later, settings_of
@@ -202,6 +202,7 @@ steps_of_any_kind = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(steps_of_any_kind, st.integers(0, 5))
 def test_what_passes_rises_strictly_from_now(steps: list[RampStep], now_share: int) -> None:
     is_rising = bool(steps) and all(

@@ -7,7 +7,7 @@ from typing import Any
 
 import preview_vectors
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equipoise_server.foundation.preview_tokens import PreviewScope, overrides_of, sign
@@ -31,11 +31,13 @@ def test_a_token_is_signed_byte_for_byte_as_the_specification_says() -> None:
     assert sign(SHOP, preview_vectors.WANTED, expires=NOW + 86_400) == preview_vectors.token()
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text("abcdef-.", min_size=1), st.text("uvw", min_size=1), max_size=20))
 def test_what_is_signed_is_read_again(overrides: dict[str, str]) -> None:
     assert overrides_of(sign(SHOP, overrides, expires=NOW + 5), SHOP, now=NOW) == overrides
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200), st.integers(0, 200))
 def test_no_stranger_can_make_a_token_or_break_the_reader(noise: str, place: int) -> None:
     sound = preview_vectors.token()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import IntegrityError
@@ -26,12 +26,15 @@ from equipoise_server.flags.member_hashes import (
 from equipoise_server.flags.pins import refuse_if_segment_pinned
 from equipoise_server.flags.rows import found_segment, membership_of
 from equipoise_server.flags.values import How, Segment
+from equipoise_server.foundation.due_work import schedule
 from equipoise_server.foundation.ids import new_id, new_salt
 from equipoise_server.foundation.refusals import Conflict, Invalid, Problem, refuse_all
 
 MOST_BYTES_A_PROJECT = 200_000_000
 """What SDKs load at most of lists beside a snapshot."""
 BYTES_EACH = 8
+KEPT_FOR_REPLAY = timedelta(days=35)
+"""How long the hashes of a list that has changed can still be replayed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,4 +146,19 @@ def _keep(row: models.Segment, held: models.MemberList, after: Membership, now: 
     models.MemberList.objects.filter(segment=row).update(
         member_count=after.count, address=address, changed_at=now
     )
+    if held.address != address:
+        forget_later(held.address, now)
     return address
+
+
+def forget_later(address: str, now: datetime) -> None:
+    """Let the hashes that a list had be deleted, unless a list has them again by then."""
+    if address:
+        due_at = now + KEPT_FOR_REPLAY
+        schedule("flag.forget_list", address, due_at=due_at, payload={"address": address})
+
+
+def forget_list(address: str) -> None:
+    """Delete hashes that no list has any more. An erasure of storage: it leaves no audit record."""
+    if not models.MemberList.objects.filter(address=address).exists():
+        models.MemberBlob.objects.filter(pk=address).delete()

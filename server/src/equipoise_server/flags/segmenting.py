@@ -20,6 +20,7 @@ from equipoise_server.flags.checks import (
     segment_problems,
 )
 from equipoise_server.flags.editing import MEANWHILE, differences
+from equipoise_server.flags.listing import forget_later
 from equipoise_server.flags.pins import refuse_if_segment_pinned
 from equipoise_server.flags.rows import found_segment
 from equipoise_server.flags.values import Condition, Segment
@@ -135,4 +136,7 @@ def delete_segment(actor: Actor, command: DeleteSegment, *, now: datetime) -> No
         entry.before = {"name": row.name, "condition": row.condition}
         for environment in access.project(row.project_id).environments:
             entry.touches(environment.id)
+        held = reads.segment(row.pk).members
+        if held is not None:
+            forget_later(held.address, now)
         row.delete()
