@@ -25,7 +25,7 @@ from test_previews import KEY, NOON, token
 from test_streams import until
 from worlds import clustered, hashed, held_out
 
-from equipoise_sdk import InMemoryClient, Outside, in_memory
+from equipoise_sdk import InMemoryClient, Outside, Source, in_memory
 from equipoise_sdk.openfeature import EquipoiseProvider, ExposureHook
 
 U1 = EvaluationContext("u1", {"country": "DE"})
@@ -321,7 +321,9 @@ def test_a_kill_is_a_change(
     server: FlagServer, connect: Connect, heard: list[tuple[ProviderEvent, EventDetails]]
 ) -> None:
     server.stream = server.follow
-    api.set_provider_and_wait(EquipoiseProvider(connect(streaming=True, poll_interval_seconds=3600)))
+    ours = connect(streaming=True, poll_interval_seconds=3600)
+    api.set_provider_and_wait(EquipoiseProvider(ours))
+    until(lambda: ours.status.source is Source.STREAM)
     server.fault = lambda handler: handler.answer(503)
     server.tell(kill_event("flag", "button", 2))
     until(lambda: "CONFIGURATION_CHANGED" in kinds(heard))

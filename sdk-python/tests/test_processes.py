@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from conftest import Connect
 from flag_server import FlagServer, Handler, document, kill_event, revision_event
+from forking import all_well, forked
 from test_streams import until
 from worlds import clustered, user
 
@@ -58,22 +59,6 @@ def nothing_that_may_block() -> Iterator[None]:
     assert _seen == []
 
 
-def fork(work: Callable[[], bool]) -> int:
-    """Run something in a forked child; its exit code tells whether it was right."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            code = 0 if work() else 1
-        finally:
-            os._exit(code)
-    return child
-
-
-def all_well(children: list[int]) -> bool:
-    return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * len(children)
-
-
 def test_workers_forked_from_a_connected_master_work_on_their_own(
     server: FlagServer, connect: Connect
 ) -> None:
@@ -91,7 +76,7 @@ def test_workers_forked_from_a_connected_master_work_on_their_own(
         client.close()
         return client.status.dropped == 0 and client.status.queued == 0
 
-    children = [fork(lambda number=number: work(number)) for number in range(4)]  # type: ignore[misc]
+    children = [forked(lambda number=number: work(number)) for number in range(4)]  # type: ignore[misc]
     until(lambda: server.streams_opened == 5, within=20)
     server.content = document(revision=2, value="blue")
     server.tell(revision_event(2))
@@ -125,7 +110,7 @@ def test_a_fork_amid_busy_threads_leaves_a_working_child(server: FlagServer, con
 
     try:
         for _ in range(5):
-            assert all_well([fork(child)])
+            assert all_well([forked(child)])
     finally:
         stopping.set()
         for thread in threads:

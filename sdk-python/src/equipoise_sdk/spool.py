@@ -9,14 +9,18 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from equipoise_sdk.forks import IdleLock
 from equipoise_sdk.outbox import BATCH_SIZE, LARGEST_BATCH_BYTES, Drop, Outbox
 from equipoise_sdk.troubles import Troubles
 
 CLAIM_SECONDS = 30.0
+PATIENCE_SECONDS = 2.0
+"""How long to wait for another process that writes."""
 LOOK_AGAIN_SECONDS = 1.0
 """How soon somebody looks for what other processes left behind."""
 _CREATE = """
@@ -45,7 +49,7 @@ Row = tuple[bool, bytes]
 
 
 class Spool:
-    """A bounded file of events. Each call opens it: so forks and threads share nothing.
+    """A bounded file of events. Each call opens it, one at a time: so forks and threads share nothing.
 
     Args:
         path: of the file; it is made.
@@ -60,15 +64,16 @@ class Spool:
         self._path = path
         self._size = size
         self._now = now
+        self._idle = IdleLock()
 
     def count(self) -> int:
         """Return how many events wait."""
-        with closing(self._opened()) as file:
+        with self._idle, closing(self._opened()) as file:
             return self._count(file)
 
     def store(self, rows: Sequence[Row]) -> int:
         """Keep events (is it a track, event); return how many had to go."""
-        with closing(self._opened()) as file, file:
+        with self._idle, closing(self._opened()) as file, file:
             file.execute("BEGIN IMMEDIATE")
             excess = max(0, self._count(file) + len(rows) - self._size)
             file.executemany("INSERT INTO events (is_track, event) VALUES (?, ?)", rows)
@@ -90,7 +95,7 @@ class Spool:
             "most": BATCH_SIZE,
             "bytes": LARGEST_BATCH_BYTES,
         }
-        with closing(self._opened()) as file, file:
+        with self._idle, closing(self._opened()) as file, file:
             file.execute("BEGIN IMMEDIATE")
             rows = file.execute(_CLAIM, asked).fetchall()
         return [(place, event) for place, is_track, event in sorted(rows, key=lambda row: (row[1], row[0]))]
@@ -104,7 +109,7 @@ class Spool:
         self._for_each("UPDATE events SET claimed_until = 0 WHERE place = ?", places)
 
     def _for_each(self, statement: str, places: Sequence[int]) -> None:
-        with closing(self._opened()) as file, file:
+        with self._idle, closing(self._opened()) as file, file:
             file.executemany(statement, [(place,) for place in places])
 
     def _count(self, file: sqlite3.Connection) -> int:
@@ -113,7 +118,7 @@ class Spool:
 
     def _opened(self) -> sqlite3.Connection:
         Path(self._path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file = sqlite3.connect(self._path, timeout=5.0)
+        file = sqlite3.connect(self._path, timeout=PATIENCE_SECONDS)
         file.execute("PRAGMA journal_mode = WAL")
         file.execute("PRAGMA synchronous = NORMAL")
         file.executescript(_CREATE)
@@ -127,10 +132,6 @@ class SpooledOutbox(Outbox):
         self._spool = spool
         self.troubles = Troubles()
         super().__init__(size)
-        try:
-            self._spooled = spool.count()  # of processes before
-        except (sqlite3.Error, OSError) as cause:
-            self.troubles.note("spool", f"events cannot be kept on disk: {cause}")
 
     def _begin(self) -> None:
         super()._begin()
@@ -138,6 +139,7 @@ class SpooledOutbox(Outbox):
         self._claimed: list[tuple[int, bytes]] = []
         self._spooled = 0
         self._is_broken = False
+        self._has_looked = False  # for what processes before left behind
         self._process = os.getpid()
 
     @property
@@ -188,8 +190,9 @@ class SpooledOutbox(Outbox):
         """Return the batch to send, from the disk if it can be read; nothing once the outbox is closed."""
         while True:
             with self._changed:
-                if self._leaving or (self._is_broken and (self._exposures or self._tracks)):
+                if self._is_broken and not self._leaving:
                     self._fill()
+                if self._leaving:
                     return self._leaving[: self._portion]
                 if self._claimed:
                     return [event for _, event in self._claimed[: self._portion]]
@@ -202,7 +205,7 @@ class SpooledOutbox(Outbox):
                 return []
 
     def _is_worth_a_look(self) -> bool:
-        return bool(self._spooled) or self._closed or self._is_broken
+        return bool(self._spooled) or self._closed or self._is_broken or not self._has_looked
 
     def _look(self) -> None:
         try:
@@ -212,10 +215,17 @@ class SpooledOutbox(Outbox):
             self.troubles.note("spool", f"events on disk cannot be read: {cause}")
             claimed, count = [], 0
         with self._changed:
-            self._claimed, self._spooled = claimed, count
+            self._claimed, self._spooled, self._has_looked = claimed, count, True
             if not claimed:  # others send them, or nobody can
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._closed, LOOK_AGAIN_SECONDS / 10)
+
+    def drained(self, timeout_seconds: float) -> bool:
+        """Hurry, and wait until nothing is queued, in memory or on disk; False when the time ran out."""
+        with self._changed:
+            began = time.monotonic()
+            self._changed.wait_for(lambda: self._has_looked, timeout_seconds)
+        return super().drained(max(0.0, timeout_seconds - (time.monotonic() - began)))
 
     def settle(self, *, lost: Drop | None = None) -> None:
         """Forget the batch on its way: it arrived, or was lost for good."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from equipoise_engine import Context, Enrolment, canonical_unit
+from equipoise_sdk.forks import IdleLock
 from equipoise_sdk.troubles import Troubles
 
 REMEMBERED_UNITS = 100_000
@@ -94,7 +95,7 @@ class SqliteStickyStore:
 
     def _begin(self) -> None:
         self._process = os.getpid()
-        self._lock = threading.Lock()
+        self._reads, self._writes = IdleLock(), IdleLock()
         self._waiting: queue.SimpleQueue[tuple[str, str, str] | None] = queue.SimpleQueue()
         self._reading = _opened(self._path)
         self._writer = threading.Thread(target=self._write, name="equipoise-sticky", daemon=True)
@@ -110,7 +111,7 @@ class SqliteStickyStore:
         near = self._near.get(iteration, unit)
         if near is not None:
             return near
-        with self._lock:
+        with self._reads:
             row = self._reading.execute(_GET, (iteration, unit)).fetchone()
         if row is None:
             return None
@@ -148,7 +149,7 @@ class SqliteStickyStore:
                 troubles.note("sticky", f"first clusters cannot be kept in {self._path}: {cause}")
 
     def _write_rows(self, rows: list[tuple[str, str, str]]) -> None:
-        with closing(_opened(self._path)) as file:
+        with self._writes, closing(_opened(self._path)) as file:
             with file:
                 file.executemany(_KEEP, rows)
             for iteration, unit, _ in rows:
@@ -157,7 +158,7 @@ class SqliteStickyStore:
 
 
 def _opened(path: Path | str) -> sqlite3.Connection:
-    file = sqlite3.connect(path, timeout=5.0, check_same_thread=False)
+    file = sqlite3.connect(path, timeout=2.0, check_same_thread=False)
     file.execute("PRAGMA journal_mode = WAL")
     file.execute("PRAGMA synchronous = NORMAL")
     with file:
