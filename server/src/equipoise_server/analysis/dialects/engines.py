@@ -159,6 +159,17 @@ class Spark(_Iso):
         return exp.Paren(this=exp.Or(this=one_of(found, self._TYPES[kind]), expression=is_decimal))
 
 
+def written(query: exp.Select, engine: Engine) -> str:
+    """The statement as the engine reads it.
+
+    PostgreSQL is told to make each common table once: without statistics it would make them again per row.
+    """
+    if engine.dialect == "postgres":
+        for table in query.ctes:
+            table.set("materialized", True)  # a member of SQLGlot's
+    return query.sql(dialect=engine.dialect)
+
+
 def number_in(engine: Engine, properties: exp.Expr, key: str) -> exp.Expr:
     """A member that is a JSON number; null otherwise. TRY: engines may look at a value before its type."""
     found = engine.text_in(properties, key)
