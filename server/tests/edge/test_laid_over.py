@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -119,6 +120,15 @@ def test_other_environments_are_left_alone(tmp_path: Path) -> None:
 def test_the_same_kill_twice_is_one(tmp_path: Path) -> None:
     assert a_kill(tmp_path) == a_kill(tmp_path)
     assert len(break_glass.read(tmp_path).kills) == 1
+
+
+def test_what_the_command_writes_belongs_to_whom_the_directory_belongs_to(tmp_path: Path) -> None:
+    if os.geteuid() == 0:  # the command in a root shell, the server as its own user
+        os.chown(tmp_path, 1234, 4321)
+    a_kill(tmp_path)
+    with break_glass.adopting(tmp_path):
+        owners = {(found.stat().st_uid, found.stat().st_gid) for found in (tmp_path, *tmp_path.iterdir())}
+    assert len(owners) == 1
 
 
 def test_a_damaged_file_changes_nothing_that_is_served_and_is_told(tmp_path: Path) -> None:

@@ -191,6 +191,7 @@ def forget(directory: Path, numbers: frozenset[int]) -> None:
 def adopting(directory: Path) -> Iterator[bool]:
     """Whether this process is the one that tells the database; held until the block ends."""
     with path_in(directory).with_suffix(".adopting").open("a") as handle:
+        _hand_over(handle.fileno(), directory)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -213,6 +214,7 @@ def _change(directory: Path, change: Callable[[Kills], Kills]) -> None:
     """Read, change and replace the file, alone; on a full disk with the room that was kept back."""
     directory.mkdir(parents=True, exist_ok=True)
     with path_in(directory).with_suffix(".lock").open("a") as handle:
+        _hand_over(handle.fileno(), directory)
         fcntl.flock(handle, fcntl.LOCK_EX)
         before = read(directory)
         after = change(before)
@@ -231,6 +233,7 @@ def _write(directory: Path, kills: Kills) -> None:
     handle, name = tempfile.mkstemp(dir=directory, prefix=".break-glass-")
     try:
         with os.fdopen(handle, "w") as file:
+            _hand_over(file.fileno(), directory)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -244,6 +247,13 @@ def _write(directory: Path, kills: Kills) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _hand_over(handle: int, directory: Path) -> None:
+    """What root writes belongs to whom the directory belongs to: the server has to read and change it."""
+    if os.geteuid() == 0:
+        owner = directory.stat()
+        os.fchown(handle, owner.st_uid, owner.st_gid)
 
 
 def _kill(content: dict[str, object]) -> Kill:
