@@ -23,7 +23,17 @@ from equipoise_server.experiments.values import (
     StopCause,
     Switchback,
 )
-from equipoise_server.flags.actions import KillFlag, kill_flag, unkill_flag
+from equipoise_server.flags.actions import (
+    CreateGroup,
+    KillEnvironment,
+    KillFlag,
+    KillGroup,
+    create_group,
+    kill_environment,
+    kill_flag,
+    kill_group,
+    unkill_flag,
+)
 from equipoise_server.flags.reads import flag_by_key
 from equipoise_server.snapshots import reads as snapshots
 
@@ -181,12 +191,30 @@ def test_a_killed_flag_shows_on_the_experiments_page(shop: scenes.Shop) -> None:
     command = KillFlag(flag.id, scenes.environment_of(shop).id)
     kill_flag(shop.owner, command, now=NOW)
     client = signed_in(shop.owner)
-    assert "is killed in Production" in text(client, BUTTON)
+    assert "Killed in Production: the flag checkout-button." in text(client, BUTTON)
     stop(shop.owner, Stop(running.id, "killed", StopCause.KILL), now=NOW)
     unkill_flag(shop.owner, command, now=NOW)
     assert "A kill ended this run" in text(client, BUTTON)
     scenes.found(draft_of(shop))
     assert "A kill ended this run" in text(client, f"{BUTTON}/decide")
+
+
+def test_a_killed_group_or_environment_shows_there_too_and_forbids_to_ship(shop: scenes.Shop) -> None:
+    scenes.found(scenes.a_stopped_experiment(shop))
+    members = frozenset(["checkout-button"])
+    group = create_group(shop.owner, CreateGroup(shop.project.id, "checkout", "Checkout", members), now=NOW)
+    environment_id = scenes.environment_of(shop).id
+    kill_group(shop.owner, KillGroup(group.id, environment_id), now=NOW)
+    kill_environment(shop.owner, KillEnvironment(environment_id), now=NOW)
+    client = signed_in(shop.owner)
+    assert "Killed in Production: the environment production, the group checkout." in text(client, BUTTON)
+    said = text(client, f"{BUTTON}/decide")
+    assert "The environment “production” is killed" in said
+    assert "The group “checkout” of “checkout-button” is killed" in said
+    design = scenes.a_design("checkout-button")
+    again = scenes.a_draft_experiment(shop, "again", design, flag="checkout-button")
+    checks = experiments.launch_checks(again, scenes.environment_of(shop), NOW)
+    assert any("The group “checkout”" in check.message for check in checks)
 
 
 def test_layers_are_made_nested_and_drawn(shop: scenes.Shop) -> None:

@@ -40,6 +40,8 @@ class LaunchFacts:
     neighbours: tuple[Iteration, ...]
     """What else runs in the environment."""
     is_environment_killed: bool
+    killed_groups: Mapping[str, str]
+    """Flag key → a group of it that is killed in the environment."""
     now: datetime
 
 
@@ -85,6 +87,9 @@ def kill_faults(facts: LaunchFacts) -> Iterator[Problem]:
             yield Problem("arms", f"The flag “{key}” is not served in “{where}”; add it there first.")
         elif settings.is_killed:
             yield Problem("arms", f"The flag “{key}” is killed in “{where}”; take the kill back first.")
+        elif key in facts.killed_groups:
+            group = facts.killed_groups[key]
+            yield Problem("arms", f"The group “{group}” of “{key}” is killed; take the kill back first.")
 
 
 def rival_faults(facts: LaunchFacts) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 from equipoise_server.access import reads as access
 from equipoise_server.access.values import Environment
@@ -34,7 +35,14 @@ def launch_facts(
         neighbours=_neighbours(experiment, environment),
         now=now,
         is_environment_killed=flags.environment_kill(environment.id) is not None,
+        killed_groups=killed_groups(project_id, environment.id),
     )
+
+
+def killed_groups(project_id: UUID, environment_id: UUID) -> dict[str, str]:
+    """Flag key → a group of it that is killed in an environment."""
+    killed = (group for group in flags.groups_of(project_id) if environment_id in group.killed)
+    return {flag_key: group.key for group in killed for flag_key in group.flags}
 
 
 def layer_row(experiment: Experiment, environment: Environment, design: Design) -> models.Layer | None:

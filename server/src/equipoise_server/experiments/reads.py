@@ -14,7 +14,7 @@ from equipoise_server.experiments import models
 from equipoise_server.experiments.checks import judge
 from equipoise_server.experiments.holdout_rows import all_holdouts, holdout_by_key
 from equipoise_server.experiments.launch_checks import LAUNCH_CHECKS, flags_set
-from equipoise_server.experiments.launch_facts import launch_facts
+from equipoise_server.experiments.launch_facts import killed_groups, launch_facts
 from equipoise_server.experiments.ramp_timing import due_at
 from equipoise_server.experiments.rows import experiment_value, holding, iteration_value, layer_room
 from equipoise_server.experiments.scheduling import arm_digits, treated_share_by_hour
@@ -48,6 +48,7 @@ __all__ = [
     "holdout",
     "holdouts_of",
     "iteration",
+    "kills_over",
     "launch_checks",
     "layers_of",
     "payload",
@@ -128,12 +129,29 @@ def decision_checks(experiment: Experiment, arm: str) -> tuple[Check, ...]:
 def shipping_facts(experiment: Experiment, arm: str) -> ShippingFacts:
     """What the shipping checks look at."""
     iteration = experiment.iteration
+    place = None if iteration is None or iteration.is_imported else iteration.environment_id
     return ShippingFacts(
         experiment=experiment,
         arm=arm,
         flags={flag.key: flag for flag in flags.flags_of(experiment.project_id)},
         environment_key="" if iteration is None else access.environment(iteration.environment_id).key,
+        is_environment_killed=place is not None and flags.environment_kill(place) is not None,
+        killed_groups={} if place is None else killed_groups(experiment.project_id, place),
     )
+
+
+def kills_over(experiment: Experiment) -> tuple[str, ...]:
+    """What is killed now that an experiment's run depends on: its environment, groups and flags, in words."""
+    iteration = experiment.iteration
+    if iteration is None or iteration.is_imported:
+        return ()
+    facts = shipping_facts(experiment, "")
+    keys = sorted(flags_set(iteration.design))
+    groups = dict.fromkeys(facts.killed_groups[key] for key in keys if key in facts.killed_groups)
+    known = [facts.flags[key] for key in keys if key in facts.flags]
+    killed = [flag.key for flag in known if flag.settings[facts.environment_key].is_killed]
+    place = [f"the environment {facts.environment_key}"] if facts.is_environment_killed else []
+    return (*place, *(f"the group {key}" for key in groups), *(f"the flag {key}" for key in killed))
 
 
 def coverings(experiment: Experiment, environment: Environment) -> tuple[Covering, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from equipoise_server.experiments.checks import CheckRow
 from equipoise_server.experiments.values import Experiment, Status, StopCause, VerdictState
@@ -32,6 +32,9 @@ class ShippingFacts:
     arm: str
     flags: Mapping[str, Flag]
     environment_key: str
+    is_environment_killed: bool = False
+    killed_groups: Mapping[str, str] = field(default_factory=dict)
+    """Flag key → a group of it that is killed there."""
 
 
 def status_faults(facts: ShippingFacts) -> Iterator[Problem]:
@@ -80,6 +83,9 @@ def kill_faults(facts: ShippingFacts) -> Iterator[Problem]:
 def flag_faults(facts: ShippingFacts) -> Iterator[Problem]:
     """The flags can carry a rollout."""
     iteration = facts.experiment.iteration
+    if facts.is_environment_killed:
+        where = facts.environment_key
+        yield Problem("arm", f"The environment “{where}” is killed; take the kill back first.")
     arms = () if iteration is None else iteration.design.arms
     for key in sorted({key for arm in arms for key in arm.values}):
         flag = facts.flags.get(key)
@@ -89,6 +95,9 @@ def flag_faults(facts: ShippingFacts) -> Iterator[Problem]:
             yield Problem(
                 "arm", f"The flag “{key}” is killed in “{facts.environment_key}”; take the kill back first."
             )
+        elif key in facts.killed_groups:
+            group = facts.killed_groups[key]
+            yield Problem("arm", f"The group “{group}” of “{key}” is killed; take the kill back first.")
 
 
 SHIPPING_CHECKS: tuple[CheckRow[ShippingFacts], ...] = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -14,7 +13,6 @@ from equipoise_server.dashboard.charts import Canvas, schedule_grid
 from equipoise_server.dashboard.pages.figures import Figure, Table
 from equipoise_server.experiments import reads as experiments
 from equipoise_server.experiments.values import Design, Iteration, Schedule, Spillover, StopCause
-from equipoise_server.flags.values import Flag
 
 _WIDE, _NARROW = Canvas(980, 200), Canvas(340, 200)
 SPILLOVERS = {
@@ -141,21 +139,6 @@ def _schedule_table(schedule: Schedule, digit: str) -> Table:
 
 def _switches(row: str) -> str:
     return str(sum(one != other for one, other in pairwise(row)))
-
-
-def killed_flags(design: Design, iteration: Iteration | None, flags: Sequence[Flag]) -> tuple[str, ...]:
-    """The flags of a run that are killed now in its environment."""
-    if iteration is None:
-        return ()
-    set_by_it = {key for arm in design.arms for key in arm.values}
-    return tuple(
-        flag.key
-        for flag in flags
-        if flag.key in set_by_it
-        and any(
-            one.is_killed and one.environment_id == iteration.environment_id for one in flag.settings.values()
-        )
-    )
 
 
 def was_ended_by_a_kill(iteration: Iteration | None) -> bool:

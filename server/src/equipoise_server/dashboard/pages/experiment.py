@@ -30,7 +30,6 @@ from equipoise_server.experiments.values import (
     PlannedMetric,
     Status,
 )
-from equipoise_server.flags.values import Flag
 from equipoise_server.metrics.values import Metric, MetricKind
 
 
@@ -106,7 +105,9 @@ class ExperimentHead:
     version: int
     gate_parts_per_million: int
     stop_reason: str
-    killed_flags: tuple[str, ...]
+    flags: tuple[str, ...]
+    killed: tuple[str, ...]
+    """What is killed now of all that it depends on, in words."""
     ended_by_kill: bool
     waits_for_stop: bool
     """The evidence suffices to decide, but it still runs."""
@@ -195,8 +196,8 @@ class Shown:
     experiment: Experiment
     iteration: Iteration | None
     report: Report | None
-    flags: tuple[Flag, ...] = ()
-    """The project's flags, to tell which are killed."""
+    killed: tuple[str, ...] = ()
+    """What is killed now of all that it depends on."""
 
     @property
     def arms(self) -> ArmNames:
@@ -241,7 +242,8 @@ def experiment_head(
         version=experiment.version,
         gate_parts_per_million=_gate(experiment, iteration),
         stop_reason=iteration.stop_reason if iteration else "",
-        killed_flags=course.killed_flags(design, iteration, shown.flags),
+        flags=tuple(dict.fromkeys(flag for arm in design.arms for flag in arm.values)),
+        killed=shown.killed,
         ended_by_kill=course.was_ended_by_a_kill(iteration),
         waits_for_stop=experiment.status is Status.RUNNING and needs_decision(badge_of(experiment, now)),
         decision=decided,

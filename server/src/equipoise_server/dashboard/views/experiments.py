@@ -32,7 +32,6 @@ from equipoise_server.experiments import actions
 from equipoise_server.experiments import reads as experiments
 from equipoise_server.experiments.actions import Archive, Decide, PauseRamp, Restart, ResumeRamp, Stop, Widen
 from equipoise_server.experiments.values import DecisionKind, Experiment, Status
-from equipoise_server.flags import reads as flags
 from equipoise_server.foundation.refusals import Conflict, Invalid, NotFound, Problem, Refusal
 from equipoise_server.metrics import reads as metrics
 
@@ -69,7 +68,7 @@ def one(visit: Visit, key: str, tab: str = Tab.RESULTS) -> HttpResponse:
 def _shown(found: Experiment, *, run: int | None = None) -> Shown:
     iteration = pages.iteration_shown(found, run)
     report = analysis.report_of(iteration.id) if iteration else None
-    return Shown(found, iteration, report, flags.flags_of(found.project_id))
+    return Shown(found, iteration, report, experiments.kills_over(found))
 
 
 def _head(visit: Visit, shown: Shown) -> ExperimentHead:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from uuid import UUID
 
 from django.http import HttpResponse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from equipoise_engine import Snapshot, compile_snapshot
+from equipoise_engine import Snapshot
 from equipoise_server.access import reads as access
 from equipoise_server.access.values import Permission
 from equipoise_server.dashboard.forms import Form, Reader, asked, filled, posted
@@ -115,8 +114,8 @@ def one(visit: Visit, key: str) -> HttpResponse:
 
 def _looked_up(visit: Visit, holdout: Holdout, question: Form) -> LookUp:
     """Evaluates what clients get now, and the same without the holdout."""
-    document = json.loads(snapshots.current(visit.environment.id).body)
-    now, without = compile_snapshot(document), _without_holdout(document, holdout.key)
+    now = snapshots.preview(visit.environment.id)
+    without = snapshots.without_holdout(visit.environment.id, holdout.key)
     unit = question.text("unit").strip()
     context = {
         "units": {holdout.unit_type: unit},
@@ -140,16 +139,6 @@ def _looked_up_flag(
         without=free.variant or "",
         variants=tuple(variant.key for variant in flags.flag_by_key(project_id, key).variants),
     )
-
-
-def _without_holdout(document: dict[str, object], key: str) -> Snapshot:
-    served = document["flags"]
-    assert isinstance(served, dict)
-    free = {
-        flag: {**node, "holdouts": [one for one in node["holdouts"] if one["holdout"] != key]}
-        for flag, node in served.items()
-    }
-    return compile_snapshot({**document, "flags": free})
 
 
 @require_POST
