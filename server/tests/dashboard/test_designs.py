@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
@@ -275,3 +276,43 @@ def test_a_lost_update_offers_the_other_version(shop: scenes.Shop) -> None:
     )
     assert answer.status_code == 409
     assert "Load their version" in answer.text
+
+
+def test_home_names_paused_ramps_and_seasons_that_are_over(shop: scenes.Shop) -> None:
+    long_ago = NOW - timedelta(days=3 * 366)
+    command = CreateHoldout("global", "Global", "user", 50_000, HoldoutScope())
+    create_holdout(shop.owner, command, now=long_ago)
+    scenes.a_running_experiment(
+        shop, design=scenes.a_design(audience_parts_per_million=10_000, ramp=RAMP, planned_days=None)
+    )
+    client = signed_in(shop.owner)
+    posted(client, f"{BUTTON}/pause")
+    said = text(client, PLACE)
+    assert "Ramp paused" in said
+    assert "The season is over: Global" in said
+
+
+def test_the_wizard_sets_several_flags_by_a_matrix_of_variants(shop: scenes.Shop) -> None:
+    scenes.a_draft_experiment(shop)
+    scenes.a_button_flag(shop, "banner")
+    client = signed_in(shop.owner)
+    form = {
+        "version": "1", "flag.0": "checkout-button", "flag.1": "banner", "control": "0",
+        "arm.0.key": "control", "arm.0.name": "Grey", "arm.0.weight": "1",
+        "arm.0.values.checkout-button": "grey", "arm.0.values.banner": "grey",
+        "arm.1.key": "treatment", "arm.1.name": "Green", "arm.1.weight": "1",
+        "arm.1.values.checkout-button": "green",
+    }  # fmt: skip
+    page = client.post(f"{BUTTON}/edit/variants", {**form, "do": "refresh"}).text
+    assert 'name="arm.1.values.banner"' in page
+    assert 'name="flag.2"' in page
+    saved = {**form, "arm.1.values.banner": "green", "do": "save"}
+    assert client.post(f"{BUTTON}/edit/variants", saved).status_code == 302
+    assert [dict(arm.values) for arm in draft_of(shop).design.arms] == [
+        {"checkout-button": "grey", "banner": "grey"},
+        {"checkout-button": "green", "banner": "green"},
+    ]
+    assert "Ready to launch" in text(client, f"{BUTTON}/edit/review")
+    missing = {**form, "version": "2", "do": "save"}
+    assert client.post(f"{BUTTON}/edit/variants", missing).status_code == 302
+    assert "does not say what “banner” serves" in text(client, f"{BUTTON}/edit/review")

@@ -10,6 +10,7 @@ import scenes
 from dashboard import gallery
 from dashboard.browsing import PLACE, Page, addresses, signed_in
 from django.template.loader import render_to_string
+from people import NOW
 
 from equipoise_server.access.values import Permission
 from equipoise_server.analysis.values import Report
@@ -17,7 +18,8 @@ from equipoise_server.dashboard.pages import experiment as pages
 from equipoise_server.dashboard.pages.experiment import ExperimentPage, Shown, Tab
 from equipoise_server.dashboard.pages.health import health_tab
 from equipoise_server.dashboard.pages.results import ResultsState, results_tab
-from equipoise_server.experiments.values import Experiment, MetricRole, VerdictState
+from equipoise_server.experiments.actions import CreateHoldout, create_holdout
+from equipoise_server.experiments.values import Experiment, HoldoutScope, MetricRole, VerdictState
 
 NAMES = pages.arm_names(gallery.DESIGN)
 LOCKED = replace(
@@ -133,6 +135,8 @@ def test_results_have_five_faces(report: Report | None, has_started: bool, state
 @pytest.mark.django_db
 def test_every_page_has_one_heading_a_title_and_named_fields() -> None:
     shop = scenes.a_shop()
+    holdout = CreateHoldout("global", "Global", "user", 20_000, HoldoutScope())
+    create_holdout(shop.owner, holdout, now=NOW)
     scenes.a_running_experiment(shop)
     scenes.a_draft_experiment(shop, "draft")
     client = signed_in(shop.owner)

@@ -9,7 +9,7 @@ from datetime import datetime
 from equipoise_server.dashboard.badges import BREACHED, STOPPED, WITHHELD, Badge, badge_of, needs_decision
 from equipoise_server.dashboard.pages.activity import ActivityLine
 from equipoise_server.dashboard.pages.experiments import ExperimentRow, experiment_row
-from equipoise_server.experiments.values import Experiment, Status
+from equipoise_server.experiments.values import Experiment, Holdout, Status
 from equipoise_server.flags.values import Flag
 
 
@@ -38,11 +38,13 @@ class HomePage:
     killed_flags: tuple[str, ...]
     environment_killed_at: datetime | None
     recent: tuple[ActivityLine, ...]
+    overdue_holdouts: tuple[tuple[str, str], ...]
+    """(key, name) of those whose season should have ended."""
     first_steps: tuple[FirstStep, ...]
     """Empty once an experiment has started."""
 
 
-_ORDER = ("locked", "breached", "decide", "stopped", "draft")
+_ORDER = ("locked", "breached", "decide", "stopped", "paused", "draft")
 
 
 def needs_of(experiments: Sequence[Experiment], now: datetime) -> tuple[Need, ...]:
@@ -65,6 +67,11 @@ def killed_in(flags: Sequence[Flag], environment: str) -> tuple[str, ...]:
     return tuple(flag.key for flag in flags if flag.settings[environment].is_killed)
 
 
+def overdue_holdouts(holdouts: Sequence[Holdout], now: datetime) -> tuple[tuple[str, str], ...]:
+    """The open holdouts whose season should have ended."""
+    return tuple((one.key, one.name) for one in holdouts if one.is_open and now >= one.season.ends_at)
+
+
 def first_steps(
     *, flags: int, metrics: int, keys: int, experiments: Sequence[Experiment]
 ) -> tuple[FirstStep, ...]:
@@ -79,6 +86,10 @@ def first_steps(
     )
 
 
+def _is_ramp_paused(experiment: Experiment) -> bool:
+    return experiment.iteration is not None and experiment.iteration.ramp_paused_at is not None
+
+
 def _kind(experiment: Experiment, badge: Badge) -> str | None:
     if badge == WITHHELD:
         return "locked"
@@ -88,4 +99,6 @@ def _kind(experiment: Experiment, badge: Badge) -> str | None:
         return "decide"
     if badge == STOPPED:
         return "stopped"
+    if experiment.status is Status.RUNNING and _is_ramp_paused(experiment):
+        return "paused"
     return "draft" if experiment.status is Status.DRAFT else None

@@ -1,4 +1,4 @@
-"""Home, layers and activity: pages that only read."""
+"""Home and activity: pages that only read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from equipoise_server.access import reads as access
 from equipoise_server.audit import reads as audit
 from equipoise_server.dashboard.forms import small_number
 from equipoise_server.dashboard.pages.activity import ActivityLine, ActivityPage, activity_lines
-from equipoise_server.dashboard.pages.home import HomePage, first_steps, killed_in, needs_of, running_of
+from equipoise_server.dashboard.pages.home import (
+    HomePage,
+    first_steps,
+    killed_in,
+    needs_of,
+    overdue_holdouts,
+    running_of,
+)
 from equipoise_server.dashboard.visits import Visit, frame_of, in_place, show
 from equipoise_server.experiments import reads as experiments
 from equipoise_server.flags import reads as flags
@@ -31,6 +38,7 @@ def home(visit: Visit) -> HttpResponse:
         killed_flags=killed_in(all_flags, visit.environment.key),
         environment_killed_at=flags.environment_kill(visit.environment.id),
         recent=_recent(visit),
+        overdue_holdouts=overdue_holdouts(experiments.holdouts_of(visit.project.id), visit.now),
         first_steps=first_steps(
             flags=len(all_flags),
             metrics=len(metrics.metrics_of(visit.project.id)),
