@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import subprocess
@@ -13,7 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from server_process import COMMAND, Scene, ServerProcess, eventually, free_port
+
+import equipoise_sdk
 
 CONTEXTS = [
     {"context": {"targetingKey": f"unit-{number}", "country": ("DE", "FR", "NL")[number % 3], "age": number}}
@@ -212,6 +217,7 @@ def test_every_door_gives_the_same_answers(doors: Doors) -> None:
 
     doors.manage("POST", "/flags/banner/environments/production/kill", {"reason": "tests"}, at=1)
     assert not doors.is_killed(doors.relay_port, "banner")
+    public_key = _signing(doors.server)
     doors.server.serve()
     _soon(lambda: doors.agree(*doors.ports))
     assert doors.is_killed(doors.relay_port, "banner")
@@ -220,7 +226,30 @@ def test_every_door_gives_the_same_answers(doors: Doors) -> None:
     doors.assert_same_answers()
     status, answer, _ = doors.ask(doors.relay_port, "POST", "/v1/events", doors.client_key, batch)
     assert (status, json.loads(answer)) == (200, {"accepted": 0, "quarantined": []})
+    _verify_through_the_relay(doors, public_key)
     _follow_a_stream_to_the_end_of_its_key(doors)
+
+
+def _signing(server: ServerProcess) -> str:
+    """Let the server sign from its next start on; what SDKs verify with."""
+    private, path = Ed25519PrivateKey.generate(), server.data / "signing.pem"
+    path.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    server.settings = {**server.settings, "EQUIPOISE_SIGNING_KEY": str(path)}
+    return base64.b64encode(private.public_key().public_bytes_raw()).decode()
+
+
+def _verify_through_the_relay(doors: Doors, public_key: str) -> None:
+    """An SDK that trusts the server's key alone takes what a relay passes on, and nothing by another key."""
+    other = base64.b64encode(Ed25519PrivateKey.generate().public_key().public_bytes_raw()).decode()
+    url = f"http://127.0.0.1:{doors.relay_port}"
+    answers = []
+    for key in (public_key, other):
+        client = equipoise_sdk.connect(
+            url, doors.server_key, cache_directory=None, verify_keys=(key,), start_timeout_seconds=10.0
+        )
+        answers.append(client.peek("banner", False, {"units": {"user": "u"}}).value)
+        client.close()
+    assert answers == [True, False]
 
 
 def _answers_alone(doors: Doors) -> bool:

@@ -129,6 +129,19 @@ def test_a_snapshot_is_served_as_it_came_with_its_signature_and_its_numbers(
     assert server.asked[0][1]["authorization"] == f"Bearer {SERVER}"
 
 
+def test_a_key_that_signs_from_now_on_or_another_one_is_passed_on(server: Server, tmp_path: Path) -> None:
+    server.say(a_snapshot())
+    with followed(server, tmp_path) as follower:
+        follower.ask()
+        server.answers["/v1/snapshot"] = (304, {"equipoise-signature": "0123 abc="}, b"")
+        follower.ask()
+        assert follower.served is not None
+        assert (follower.served.body, follower.served.signature) == (a_snapshot(), "0123 abc=")
+    with followed(server, tmp_path) as again:
+        assert again.served is not None
+        assert again.served.signature == "0123 abc="
+
+
 HOSTILE = {
     "nothing": b"", "text": b"hello", "a list": b"[]", "cut": a_snapshot()[:-20],
     "altered": a_snapshot(2).replace(b'"a":1', b'"a":2'),

@@ -13,7 +13,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from equipoise_engine import SnapshotError, compile_snapshot, content_hash
@@ -97,13 +97,23 @@ class Follower:
         etag = "" if self.served is None else self.served.etag
         heard = self.upstream.snapshot(etag)
         self.heard_at, fetched = self.clock() - heard.age_seconds, heard.fetched
-        if fetched is None:
-            self.shelf.touch(self.key)
-        else:
+        is_signed_anew = fetched is None and self._sign(heard.signature)
+        if fetched is not None:
             self._take(fetched)
+        elif not is_signed_anew:
+            self.shelf.touch(self.key)
         was_refused, self.is_refused = self.is_refused, False
-        if fetched is not None or was_refused:
+        if fetched is not None or is_signed_anew or was_refused:
             self.changed()
+
+    def _sign(self, signature: str) -> bool:
+        """Take another signature of the same snapshot; whether it is another."""
+        held = self.served
+        if held is None or self.facts is None or held.signature == signature:
+            return False
+        self.served = replace(held, signature=signature)
+        self._store(Fetched(held.body, held.etag, signature), self.facts)
+        return True
 
     def _take(self, fetched: Fetched) -> None:
         facts = self.upstream.facts()
@@ -113,6 +123,9 @@ class Follower:
             fetched = self.upstream.snapshot("").fetched or fetched
             facts = self.upstream.facts()
         self._believe(fetched, facts, self._members)
+        self._store(fetched, facts)
+
+    def _store(self, fetched: Fetched, facts: Facts) -> None:
         try:
             self.shelf.store(self.key, fetched, facts)
         except OSError as cause:

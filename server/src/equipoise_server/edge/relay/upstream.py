@@ -43,6 +43,7 @@ class Heard:
     """What the upstream said of its snapshot: another one or none, and how old its own knowledge is."""
 
     fetched: Fetched | None
+    signature: str
     age_seconds: float
 
 
@@ -79,10 +80,10 @@ class Upstream:
         headers = {"accept-encoding": "gzip"} | ({"if-none-match": etag} if etag else {})
         answer = self._ask("/v1/snapshot", headers, largest=LARGEST_SNAPSHOT_BYTES)
         age = _seconds(answer.headers.get("equipoise-age", ""))
-        if answer.status == NOT_MODIFIED and etag:
-            return Heard(None, age)
         signature = answer.headers.get(SIGNATURE, "")
-        return Heard(Fetched(answer.body, answer.headers.get("etag", ""), signature), age)
+        if answer.status == NOT_MODIFIED and etag:
+            return Heard(None, signature, age)
+        return Heard(Fetched(answer.body, answer.headers.get("etag", ""), signature), signature, age)
 
     def facts(self) -> Facts:
         """Whose the key is, and how the numbers of the current snapshot were declared."""
