@@ -3,8 +3,6 @@ import { failure, Decision, type ErrorCode, type Metadata, type Reason } from ".
 import { copied, isObject, type Table } from "../core/values.js";
 import { placesIn } from "../reporting/places.js";
 
-const NO_PLACES = Object.freeze([]);
-
 /** One flag's answer; without a variant it is an error. */
 export interface Item {
   readonly key: string;
@@ -56,18 +54,15 @@ export function decisionOf(item: Item | undefined, key: string, fallback: unknow
   }
   const places = placesIn(metadata, units);
   const enrolment = places.find((place) => place.experiment === metadata["experiment.key"]) ?? null;
-  const holdouts = enrolment === null ? places : places.filter((place) => place !== enrolment);
-  const reason = (item.reason ?? "DEFAULT") as Reason;
-  const value = copied(item.value);
-  return new Decision(
-    key,
-    value,
-    item.variant ?? "",
-    reason,
-    null,
-    null,
+  return new Decision({
+    flagKey: key,
+    value: copied(item.value),
+    variant: item.variant ?? "",
+    reason: (item.reason ?? "DEFAULT") as Reason,
+    errorCode: null,
+    errorMessage: null,
     metadata,
     enrolment,
-    holdouts.length > 0 ? holdouts : NO_PLACES,
-  );
+    holdouts: places.filter((place) => place !== enrolment),
+  });
 }

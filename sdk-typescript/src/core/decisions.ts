@@ -45,25 +45,49 @@ export function told(place: Enrolment): Metadata {
   };
 }
 
-const NOWHERE: readonly Enrolment[] = Object.freeze([]);
+const NO_PLACE = { enrolment: null, holdouts: Object.freeze([]) as readonly Enrolment[] };
+const NO_ERROR = { errorCode: null, errorMessage: null };
+
+/** What a decision is made of. */
+export interface Answer<T = unknown> {
+  readonly flagKey: string;
+  /** The variant's value, or the code default when `variant` is null. */
+  readonly value: T;
+  /** The variant's key, or null when the code default was served. */
+  readonly variant: string | null;
+  readonly reason: Reason;
+  readonly errorCode: ErrorCode | null;
+  readonly errorMessage: string | null;
+  readonly metadata: Metadata;
+  /** The unit's place in a running experiment, or null. */
+  readonly enrolment: Enrolment | null;
+  /** The unit's place in each holdout that covers the flag: its arm is "holdout" or "open". */
+  readonly holdouts: readonly Enrolment[];
+}
 
 /** The answer for one flag and one context. Not to be changed. */
-export class Decision<T = unknown> {
+export class Decision<T = unknown> implements Answer<T> {
+  readonly flagKey: string;
+  readonly value: T;
+  readonly variant: string | null;
+  readonly reason: Reason;
+  readonly errorCode: ErrorCode | null;
+  readonly errorMessage: string | null;
+
+  /** The members that differ between units come one by one: one decision is made for every enrolled unit. */
   constructor(
-    readonly flagKey: string,
-    /** The variant's value, or the code default when `variant` is null. */
-    readonly value: T,
-    /** The variant's key, or null when the code default was served. */
-    readonly variant: string | null,
-    readonly reason: Reason,
-    readonly errorCode: ErrorCode | null,
-    readonly errorMessage: string | null,
-    readonly metadata: Metadata,
-    /** The unit's place in a running experiment, or null. */
-    readonly enrolment: Enrolment | null,
-    /** The unit's place in each holdout that covers the flag: its arm is "holdout" or "open". */
-    readonly holdouts: readonly Enrolment[],
-  ) {}
+    answer: Answer<T>,
+    readonly enrolment: Enrolment | null = answer.enrolment,
+    readonly metadata: Metadata = answer.metadata,
+    readonly holdouts: readonly Enrolment[] = answer.holdouts,
+  ) {
+    this.flagKey = answer.flagKey;
+    this.value = answer.value;
+    this.variant = answer.variant;
+    this.reason = answer.reason;
+    this.errorCode = answer.errorCode;
+    this.errorMessage = answer.errorMessage;
+  }
 
   /** All that exposures have to report. */
   get exposable(): readonly Enrolment[] {
@@ -72,18 +96,19 @@ export class Decision<T = unknown> {
 
   /** The same answer with the caller's default, when there is no variant to serve. */
   orDefault(codeDefault: unknown): Decision {
-    return this.variant === null && this.value !== codeDefault ? changed(this, { value: codeDefault }) : this;
+    if (this.variant !== null || this.value === codeDefault) return this;
+    return new Decision<unknown>({ ...this, value: codeDefault });
   }
 
   /** The same answer, with a value that the caller may change. */
   copied(): Decision {
-    return changed(this, { value: copied(this.value) });
+    return new Decision<unknown>({ ...this, value: copied(this.value) });
   }
 
+  /** The same answer for a unit that an experiment enrolled. */
   enrolled(enrolment: Enrolment, extra: Metadata | null): Decision {
-    const { flagKey, value, variant, reason, holdouts } = this;
-    const metadata = extra === null ? this.metadata : Object.freeze({ ...this.metadata, ...extra });
-    return new Decision(flagKey, value, variant, reason, null, null, metadata, enrolment, holdouts);
+    if (extra === null) return new Decision<unknown>(this, enrolment);
+    return new Decision<unknown>(this, enrolment, Object.freeze({ ...this.metadata, ...extra }));
   }
 
   /** The same answer with what steps before noted: the first reason why one was skipped, and places in holdouts. */
@@ -94,42 +119,33 @@ export class Decision<T = unknown> {
       ...(skip === undefined ? {} : { skipped: skip }),
       ...(first === undefined || this.holdouts.length > 0 ? {} : told(first)),
     };
-    return changed(this, { metadata: Object.freeze(metadata), holdouts: [...places, ...this.holdouts] });
+    return new Decision<unknown>(this, this.enrolment, Object.freeze(metadata), [...places, ...this.holdouts]);
   }
-}
-
-function changed(
-  one: Decision,
-  by: { value?: unknown; metadata?: Metadata; holdouts?: readonly Enrolment[] },
-): Decision {
-  const value = "value" in by ? by.value : one.value;
-  const { flagKey, variant, reason, errorCode, errorMessage, enrolment } = one;
-  const [metadata, holdouts] = [by.metadata ?? one.metadata, by.holdouts ?? one.holdouts];
-  return new Decision(flagKey, value, variant, reason, errorCode, errorMessage, metadata, enrolment, holdouts);
 }
 
 /** Return a prepared answer without an enrolment. */
 export function answer(
   flagKey: string,
-  variant: { readonly key: string; readonly value: unknown },
+  { key: variant, value }: { readonly key: string; readonly value: unknown },
   reason: Reason,
   metadata: Metadata,
 ): Decision {
-  const kept = Object.freeze(metadata);
-  return new Decision(flagKey, variant.value, variant.key, reason, null, null, kept, null, NOWHERE);
+  Object.freeze(metadata);
+  return new Decision({ ...NO_PLACE, ...NO_ERROR, flagKey, value, variant, reason, metadata });
 }
 
 /**
  * Return an error. Without a variant the code default takes the place of the value.
- * @param variant what is served all the same: the default of a flag that is faulty elsewhere
+ * @param served all the same: the default of a flag that is faulty elsewhere
  */
 export function failure(
   flagKey: string,
-  code: ErrorCode,
-  message: string,
-  metadata: Metadata,
-  variant: { readonly key: string | null; readonly value: unknown } = { key: null, value: null },
+  errorCode: ErrorCode,
+  errorMessage: string,
+  told: Metadata,
+  served: { readonly key: string | null; readonly value: unknown } = { key: null, value: null },
 ): Decision {
-  const kept = Object.freeze({ step: "error", ...metadata });
-  return new Decision(flagKey, variant.value, variant.key, "ERROR", code, message, kept, null, NOWHERE);
+  const metadata = Object.freeze({ step: "error", ...told });
+  const { key: variant, value } = served;
+  return new Decision({ ...NO_PLACE, flagKey, value, variant, reason: "ERROR", errorCode, errorMessage, metadata });
 }

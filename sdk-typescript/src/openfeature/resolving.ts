@@ -54,7 +54,8 @@ export class Resolutions {
     const places = variant === null ? [] : placesIn(flagMetadata, units);
     const enrolment = places.find((place) => place.experiment === flagMetadata["experiment.key"]) ?? null;
     const holdouts = places.filter((place) => place !== enrolment);
-    return new Decision(flagKey, null, variant, "SPLIT", null, null, flagMetadata, enrolment, holdouts);
+    const served = { flagKey, value: null, variant, reason: "SPLIT" as const, errorCode: null, errorMessage: null };
+    return new Decision({ ...served, metadata: flagMetadata, enrolment, holdouts });
   }
 }
 
