@@ -1,6 +1,9 @@
-"""Prints what statistics cost in processor time: `python bench/judging.py`.
+"""Prints what statistics cost in processor time, beside gbstats and tea-tasting: the same work, in one run.
 
-With tea-tasting installed (requirements/bench.in, an environment of its own) its cost is shown beside.
+    python -m venv bench/.venv && bench/.venv/bin/pip install --require-hashes -r bench/judging.txt
+    PYTHONPATH=stats/src bench/.venv/bin/python bench/judging.py
+
+`python bench/judging.py` in the workspace's own environment leaves the two out.
 """
 
 from __future__ import annotations
@@ -113,26 +116,102 @@ def past_experiments() -> None:
             exec(code, names)
 
 
-def peers() -> None:
-    """tea-tasting's 1,000 means, when it is there."""
-    if importlib.util.find_spec("tea_tasting") is None:
-        print("tea-tasting                                     not installed")
-        return
+def gbstats_results(evidence: Evidence, design: Design) -> Callable[[], object]:
+    """The same 1,000 results by GrowthBook's tests: absolute and relative, fixed and sequential."""
+    tests = importlib.import_module("gbstats.frequentist.tests")
+    made = importlib.import_module("gbstats.models.statistics")
+
+    def mean(moments: Moments, column: str) -> object:
+        at = moments.names.index(column)
+        total = moments.n * float(moments.means[at])
+        squares = float(moments.comoments[at, at]) + moments.n * float(moments.means[at]) ** 2
+        return made.SampleMeanStatistic(n=moments.n, sum=total, sum_squares=squares)
+
+    def statistic(moments: Moments, metric: MetricPlan) -> object:
+        if metric.kind is MetricKind.RATIO:
+            above, below = (moments.names.index(column) for column in metric.columns)
+            product = float(moments.comoments[above, below])
+            product += moments.n * float(moments.means[above] * moments.means[below])
+            parts = (mean(moments, column) for column in metric.columns)
+            return made.RatioStatistic(moments.n, *parts, m_d_sum_of_products=product)
+        if metric.kind is MetricKind.PROPORTION:
+            at = moments.names.index(metric.key)
+            return made.ProportionStatistic(n=moments.n, sum=round(moments.n * float(moments.means[at])))
+        return mean(moments, metric.key)
+
+    kinds = [
+        (test, config(difference_type=scale))
+        for test, config in (
+            (tests.TwoSidedTTest, tests.FrequentistConfig),
+            (tests.SequentialTwoSidedTTest, tests.SequentialConfig),
+        )
+        for scale in ("absolute", "relative")
+    ]
+
+    def work() -> None:
+        for metric in design.metrics:
+            control = statistic(evidence.moments[design.control], metric)
+            for treatment in design.treatments:
+                other = statistic(evidence.moments[treatment], metric)
+                for test, config in kinds:
+                    test(control, other, config).compute_result()
+
+    return work
+
+
+def tea_tasting_results(evidence: Evidence, design: Design) -> Callable[[], object]:
+    """The same 1,000 results by tea-tasting: absolute and relative, fixed; it has no sequential ones."""
     aggr, metrics = (importlib.import_module(f"tea_tasting.{name}") for name in ("aggr", "metrics"))
-    one = aggr.Aggregates(count_=UNITS, mean_={"m": 5.0}, var_={"m": 100.0}, cov_={})
-    mean = metrics.Mean("m")
-    cost = best(lambda: [mean.analyze_aggregates(one, one) for _ in range(1000)], 3)
-    print(f"tea-tasting, 1,000 means, fixed                 {cost:8.1f} ms")
+
+    def aggregates(moments: Moments) -> object:
+        spread = moments.comoments / (moments.n - 1)
+        names = moments.names
+        return aggr.Aggregates(
+            count_=moments.n,
+            mean_=dict(zip(names, moments.means.tolist(), strict=True)),
+            var_=dict(zip(names, np.diagonal(spread).tolist(), strict=True)),
+            cov_={
+                tuple(sorted(metric.columns)): float(spread[tuple(map(names.index, metric.columns))])
+                for metric in design.metrics
+                if metric.kind is MetricKind.RATIO
+            },
+        )
+
+    def work() -> None:
+        held = {arm: aggregates(moments) for arm, moments in evidence.moments.items()}
+        for metric in design.metrics:
+            is_ratio = metric.kind is MetricKind.RATIO
+            asked = metrics.RatioOfMeans(*metric.columns) if is_ratio else metrics.Mean(metric.key)
+            for treatment in design.treatments:
+                asked.analyze_aggregates(held[design.control], held[treatment])
+
+    return work
+
+
+PEERS = {"gbstats": gbstats_results, "tea_tasting": tea_tasting_results}
+
+
+def peers(ours: float) -> None:
+    """What the others take for the same 1,000 results, in the same run, as far as they are there."""
+    evidence, design = experiment(looks=None)
+    for module, results in PEERS.items():
+        if importlib.util.find_spec(module) is None:
+            print(f"{module:<47} not installed: see the first lines of this file")
+            continue
+        cost = best(results(evidence, design), 3)
+        print(f"{module:<47} {cost:8.1f} ms   {cost / ours:5.0f} times ours")
 
 
 def main() -> None:
     """Print one line per question."""
+    costs = []
     for name, looks in (("planned looks", LookPlan()), ("sequences", None)):
         evidence, design = experiment(looks=looks)
         found = analyse(evidence, design)
         assert isinstance(found, Results)
         assert len(found.metrics) == METRICS * TREATMENTS
         cost = best(lambda e=evidence, d=design: analyse(e, d))
+        costs.append(cost)
         print(f"1,000 results, {name:<15} (limit 20 ms)       {cost:8.1f} ms")
     print(f"the same as bare arrays                         {best(floor):8.2f} ms")
     shifts = iter(range(1, 1000))
@@ -144,7 +223,7 @@ def main() -> None:
     uncached()
     print(f"bounds of 14 looks, not kept (limit 50 ms)      {best(uncached):8.2f} ms")
     print(f"ASOS, 99 x 4 at 24,153 looks (limit 2,000 ms)   {best(past_experiments, 3):8.0f} ms")
-    peers()
+    peers(max(costs))
 
 
 if __name__ == "__main__":

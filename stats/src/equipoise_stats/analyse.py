@@ -49,6 +49,7 @@ from equipoise_stats.moments import Moments
 from equipoise_stats.plan import (
     Design,
     Evidence,
+    IntervalRule,
     Margin,
     MetricKind,
     MetricPlan,
@@ -127,6 +128,8 @@ def _agreeing(
 ) -> tuple[Comparison, ...]:
     """The comparisons with intervals at the level of their claims, where it is not the plan's own."""
     design, inference = plan
+    if design.intervals is IntervalRule.EACH:
+        return tuple(compared)
     shown = []
     for pair, comparison, claim in zip(pairs, compared, claimed, strict=True):
         if claim.level == design.alpha or comparison.status is not Status.OK:
@@ -333,6 +336,7 @@ def _alarm(pair: Pair, margin: Margin, design: Design, alpha: float) -> Alarm | 
     watched = pair.watched or (pair.treatment, pair.control)
     if pair.plan.kind is not MetricKind.PROPORTION or not pair.pooled:
         return alarm(*watched, rule)
-    treated = design.weight(pair.treatment_key)
-    share = treated / (treated + design.weight(design.control))
+    weights = {variant.key: variant.weight for variant in design.variants}
+    treated = weights[pair.treatment_key]
+    share = treated / (treated + weights[design.control])
     return rate_alarm(*watched, rule, share=share)

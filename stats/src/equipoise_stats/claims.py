@@ -6,7 +6,7 @@ Knows p-values of one look, families and gates. Refuses to know moments.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from scipy import special
@@ -39,7 +39,8 @@ def claims(
     so its size does not depend on the data.
     """
     alpha = design.alpha
-    found = [Claim(None, Significance.NOT_TESTED, _level_of(pair, design)) for pair in pairs]
+    untested = {level: Claim(None, Significance.NOT_TESTED, level) for level in (alpha, 2 * alpha)}
+    found = [untested[_level_of(pair, design)] for pair in pairs]
     open_gates = set()
     oec = [at for at, pair in enumerate(pairs) if pair.plan.role is MetricRole.OEC]
     adjusted, level = _oec_family([pairs[at] for at in oec], [compared[at] for at in oec], design, method)
@@ -48,7 +49,12 @@ def claims(
         if found[at].significance is Significance.BETTER:
             open_gates.add(pairs[at].treatment_key)
     second = [at for at, pair in enumerate(pairs) if pair.plan.role is MetricRole.SECONDARY]
-    for at, p in zip(second, _known_only([compared[at] for at in second], holm), strict=True):
+    tested = [compared[at] for at in second]
+    if design.intervals is IntervalRule.AGREEING:
+        # What is behind a closed gate is not claimed, so it must not make way for what is.
+        shut = [pairs[at].treatment_key not in open_gates for at in second]
+        tested = [replace(c, p_value=1.0) if s else c for c, s in zip(tested, shut, strict=True)]
+    for at, p in zip(second, _known_only(tested, holm), strict=True):
         is_open = pairs[at].treatment_key in open_gates
         told = _significance(pairs[at], compared[at], p, alpha) if is_open else Significance.GATE_CLOSED
         found[at] = Claim(p if is_open else None, told, alpha)

@@ -238,7 +238,9 @@ def _large(pairs: Sequence[Pair], inference: Inference) -> tuple[Comparison, ...
     return tuple(
         Comparison(
             effects_row,
-            effects_row if _is_composite(pair) else lift_or_reason(pair, lifts_row, bounded=bounded),
+            effects_row
+            if pair.plan.kind is MetricKind.COMPOSITE
+            else lift_or_reason(pair, lifts_row, bounded=bounded),
             p,
             log_e_row,
             mde_at(pair, change_row),
@@ -311,11 +313,7 @@ def lift_or_reason(pair: Pair, lift: Interval, *, bounded: bool) -> Interval | U
 
 def mde_at(pair: Pair, effect: float) -> DetectableChange:
     """A detectable effect, and as a lift; a composite's effect is a lift."""
-    if _is_composite(pair):
+    if pair.plan.kind is MetricKind.COMPOSITE:
         return DetectableChange(effect, effect)
     control = known(pair.control.value)
     return DetectableChange(effect, effect / control if control > 0 else None)
-
-
-def _is_composite(pair: Pair) -> bool:
-    return pair.plan.kind is MetricKind.COMPOSITE

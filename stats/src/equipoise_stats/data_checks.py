@@ -55,16 +55,20 @@ def comparison_checks(
         if metric.key in signs.null_shares:
             yield replace(null_share_jump(*signs.null_shares[metric.key]), metric=metric.key)
     yield from _constant(design, compared)
+    has_signs = bool(signs.before or signs.past_lift_sds or signs.daily or signs.sequences)
     for pair, comparison in compared:
-        for check in _checks_of(pair, comparison, evidence, design.control):
+        found = _spread(pair)
+        if has_signs:
+            found = [*found, *_checks_of(pair, comparison, evidence, design.control)]
+        for check in found:
             yield replace(check, variant=pair.treatment_key, metric=pair.plan.key)
 
 
 def _checks_of(
     pair: Pair, comparison: Comparison, evidence: Evidence, control: str
 ) -> Iterator[QualityCheck]:
+    """What was handed in beside the moments."""
     signs, key = evidence.quality, (pair.plan.key, pair.treatment_key)
-    yield from _spread(pair)
     if signs.before:
         yield from _before(pair, evidence, control)
     if pair.plan.key in signs.past_lift_sds:
@@ -87,18 +91,20 @@ def _constant(design: Design, compared: Sequence[tuple[Pair, Comparison]]) -> It
             yield replace(constant_metric(flat), metric=metric.key)
 
 
-def _spread(pair: Pair) -> Iterator[QualityCheck]:
+def _spread(pair: Pair) -> Sequence[QualityCheck]:
     """Outliers in one arm, skew in a small one. The variance of rates and composites follows from others."""
     treatment, control = pair.treatment, pair.control
-    told = pair.plan.kind in {MetricKind.PROPORTION, MetricKind.COMPOSITE}
+    told = pair.plan.kind is MetricKind.PROPORTION or pair.plan.kind is MetricKind.COMPOSITE
     if told or not treatment.unit_variance or not control.unit_variance:
-        return
+        return ()
+    found = []
     if not 1 / VARIANCE_RATIO <= treatment.unit_variance / control.unit_variance <= VARIANCE_RATIO:
-        yield variance_ratio(treatment, control)
+        found.append(variance_ratio(treatment, control))
     if min(treatment.n, control.n) < UNEQUAL_SHARE * (treatment.n + control.n):
         check = skew_of_split(treatment, control)
         if check.outcome is Outcome.WARN:
-            yield check
+            found.append(check)
+    return found
 
 
 def _before(pair: Pair, evidence: Evidence, control: str) -> Iterator[QualityCheck]:

@@ -248,7 +248,7 @@ def judged_once(units: int, cluster_type: str) -> Withheld:
     told = f"Each {cluster_type} is one observation, and they are compared once, at the end"
     if not cluster_type:
         told = (
-            "Regions switch by schedule. Their exposures are counted here; the effect is computed from windows"
+            "Regions switch by schedule. Exposures are counted here; the effect is computed from windows"
             " with equipoise_stats.switchback_effect, not by the server yet"
         )
     return Withheld("No results before the end", f"{units:,} units have been seen. {told}.", ())
