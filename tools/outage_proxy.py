@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 MEBIBYTE = 2**20
+LARGE_MEBIBYTES, BLANK = 60, b" " * MEBIBYTE
 OK, NOT_MODIFIED = 200, 304
 PASSED = ("content-type", "etag", "equipoise-signature", "equipoise-age", "retry-after")
 
@@ -156,7 +157,12 @@ class _Passing(BaseHTTPRequestHandler):
             middle = len(content) // 2
             self._answer(200, content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :], told)
         else:
-            self._answer(200, content + b" " * (60 * MEBIBYTE), told)
+            self._begin(200, len(content) + LARGE_MEBIBYTES * MEBIBYTE, told)
+            with suppress(OSError):
+                self.wfile.write(content)
+                for _ in range(LARGE_MEBIBYTES):
+                    self.wfile.write(BLANK)
+            self.close_connection = True
 
     def _stream(self, upstream: http.client.HTTPConnection, found: http.client.HTTPResponse) -> None:
         self.server.owner.note_stream(upstream)
