@@ -157,6 +157,13 @@ def test_a_list_belongs_to_its_project() -> None:
 
 
 @pytest.mark.django_db
+def test_a_long_list_that_became_empty_is_empty_by_name() -> None:
+    for shop in (a_shop(), a_shop("bakery", "eve@example.com")):
+        emptied = change(shop, change(shop, a_list(shop), "append", many(1_001)), "remove", many(1_001))
+        assert emptied.condition == {"members": {"unit_type": "user", "units": []}}
+
+
+@pytest.mark.django_db
 def test_a_list_that_a_running_experiment_uses_holds_still_unless_it_is_computed() -> None:
     shop = a_shop()
     frozen, computed = a_list(shop, "u-1"), a_list(shop, "u-1", key="buyers", is_computed=True)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from people import NOW, a_member
-from scenes import Shop, a_button_flag, a_running_experiment, a_shop, environment_of, later, settings_of
+from scenes import Shop, a_button_flag, a_running_experiment, a_shop, environment_of, later, settings_of, updated
 
 from equipoise_server.access.values import Role
 from equipoise_server.audit.reads import of_subject
@@ -26,6 +26,7 @@ from equipoise_server.flags.actions import (
     resume_ramp,
     schedule_ramp,
     set_rollout_share,
+    update_flag_settings,
 )
 from equipoise_server.flags.ramps import _steps_problems
 from equipoise_server.flags.values import Flag, Ramp, RampState, RampStep, Rollout, Rule
@@ -126,6 +127,18 @@ def test_lowering_by_hand_works_at_once_and_pauses_the_schedule() -> None:
     set_rollout_share(shop.owner, lower, now=later(2.5))
     work_until(4)
     assert (share(flag), newest(flag).state) == (0, RampState.PAUSED)
+    assert "lowered by hand" in newest(flag).note
+
+
+def test_lowering_in_the_rules_pauses_the_schedule_too() -> None:
+    shop = a_shop()
+    flag, _ = a_ramp(shop)
+    work_until(2)
+    lower = (Rule("canary", rollout=Rollout("green", "user", 10_000)),)
+    command = replace(updated(reads.flag(flag.id), "production"), rules=lower)
+    update_flag_settings(shop.owner, command, now=later(2.5))
+    work_until(4)
+    assert (share(flag), newest(flag).state) == (10_000, RampState.PAUSED)
     assert "lowered by hand" in newest(flag).note
 
 

@@ -50,6 +50,14 @@ def test_each_ring_lets_its_share_of_its_audience_in() -> None:
     assert decision.metadata["ring"] == "ring-2", "a nameless ring is named by its place"
 
 
+def test_a_nameless_ring_gets_a_name_that_no_other_ring_has() -> None:
+    shop = a_shop()
+    flag = in_rings(shop, Ring("ring-2", 1_000_000, TEAM), Ring("", 10_000))
+    rollout = settings_of(flag).rules[0].rollout
+    assert rollout is not None
+    assert len({ring.id for ring in rollout.rings}) == 2
+
+
 def test_raising_a_ring_or_adding_one_moves_nobody_out() -> None:
     shop = a_shop()
     flag = in_rings(shop, Ring("team", 500_000, TEAM), Ring("all", 10_000))
