@@ -28,6 +28,7 @@ def _plan(visit: Visit) -> None:
         "A green button is easier to see, so more visitors finish their purchase."
     )
     page.get_by_role("button", name="Create the draft").click()
+    _next(visit, "Randomisation")
     _next(visit, "Variants")
     page.get_by_label("Flag", exact=True).select_option("checkout-button")
     first, second = (page.get_by_role("group", name=f"Variant {place}", exact=True) for place in (1, 2))

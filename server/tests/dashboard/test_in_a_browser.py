@@ -14,13 +14,14 @@ import django_htmx
 import pytest
 import scenes
 from django.conf import LazySettings
-from people import PASSWORD
+from people import NOW, PASSWORD
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 from screenshots import CHROMIUM_ARGUMENTS
 
 import equipoise_server.dashboard
-from equipoise_server.experiments.values import VerdictState
+from equipoise_server.experiments.actions import CreateHoldout, create_holdout
+from equipoise_server.experiments.values import HoldoutScope, Switchback, VerdictState
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
@@ -30,6 +31,8 @@ PAGES = (
     "/experiments/draft/edit/audience", "/experiments/draft/edit/variants", "/experiments/draft/edit/metrics",
     "/experiments/draft/edit/plan", "/experiments/draft/edit/review", "/flags", "/flags/checkout-button",
     "/flags/draft/edit", "/flags/new", "/metrics", "/metrics/purchase", "/metrics/new", "/layers",
+    "/holdouts", "/holdouts/new", "/holdouts/global", "/experiments/draft/edit/randomisation",
+    "/experiments/switching/design",
     "/activity", "/settings", "/import", "/nowhere",
 )  # fmt: skip
 
@@ -44,6 +47,11 @@ def shop_at(live_server: LiveServer, settings: LazySettings, tmp_path: Path) -> 
     shop = scenes.a_shop()
     scenes.found(scenes.a_running_experiment(shop), VerdictState.WITHHELD_SRM)
     scenes.a_draft_experiment(shop, "draft")
+    holdout = CreateHoldout("global", "Global", "user", 20_000, HoldoutScope())
+    create_holdout(shop.owner, holdout, now=NOW)
+    plan = Switchback(regions=("north", "south", "east"), days=14, burn_in_minutes=10)
+    switching = scenes.a_design("switching", unit_type="account", planned_days=None, switchback=plan)
+    scenes.a_running_experiment(shop, "switching", switching)
     return str(live_server.url)
 
 
