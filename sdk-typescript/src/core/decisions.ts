@@ -45,8 +45,7 @@ export function told(place: Enrolment): Metadata {
   };
 }
 
-const NO_PLACE = { enrolment: null, holdouts: Object.freeze([]) as readonly Enrolment[] };
-const NO_ERROR = { errorCode: null, errorMessage: null };
+const NO_PLACES: readonly Enrolment[] = Object.freeze([]);
 
 /** What a decision is made of. */
 export interface Answer<T = unknown> {
@@ -131,7 +130,8 @@ export function answer(
   metadata: Metadata,
 ): Decision {
   Object.freeze(metadata);
-  return new Decision({ ...NO_PLACE, ...NO_ERROR, flagKey, value, variant, reason, metadata });
+  const [errorCode, errorMessage, enrolment, holdouts] = [null, null, null, NO_PLACES];
+  return new Decision({ flagKey, value, variant, reason, errorCode, errorMessage, metadata, enrolment, holdouts });
 }
 
 /**
@@ -147,5 +147,16 @@ export function failure(
 ): Decision {
   const metadata = Object.freeze({ step: "error", ...told });
   const { key: variant, value } = served;
-  return new Decision({ ...NO_PLACE, flagKey, value, variant, reason: "ERROR", errorCode, errorMessage, metadata });
+  const [enrolment, holdouts] = [null, NO_PLACES];
+  return new Decision({
+    flagKey,
+    value,
+    variant,
+    reason: "ERROR",
+    errorCode,
+    errorMessage,
+    metadata,
+    enrolment,
+    holdouts,
+  });
 }

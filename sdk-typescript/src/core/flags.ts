@@ -168,10 +168,9 @@ class FlagReader {
   }
 
   #link(): Step {
-    const answers = [...this.#values.keys()].map(
-      (variant) => [variant, this.#answer(variant, "TARGETING_MATCH", OVERRIDDEN)] as const,
-    );
-    return overrideByLink(this.key, new Map(answers));
+    return overrideByLink(this.key, (variant) => {
+      return this.#values.has(variant) ? this.#answer(variant, "TARGETING_MATCH", OVERRIDDEN) : null;
+    });
   }
 
   #readOverrides(): Step[] {

@@ -7,6 +7,7 @@ export const LARGEST_WEIGHT_SUM = 2 ** 20;
 const LONGEST_UNIT_BYTES = 256;
 const SURELY_SHORT = 85; // no code unit needs more than three bytes
 const SPACE = 2 ** 32;
+const LONGEST_KEPT = 62; // with its head 64 bytes, which V8 keeps beside other small objects
 const ASCII = /^[\0-\x7f]*$/;
 
 const encoder = new TextEncoder();
@@ -71,14 +72,14 @@ export function armAt(hash: number, bounds: readonly number[]): number {
   return arm;
 }
 
-/** Return `hashUnit` with the salt filled in: for ASCII it writes into one kept buffer, and allocates nothing. */
+/** Return `hashUnit` with the salt filled in: short ASCII is written into kept buffers, and nothing is allocated. */
 export function hasher(salt: string): (unit: string) => number {
   const start = salt.length + 1;
-  if (!ASCII.test(salt) || start > 200) return (unit) => hashUnit(salt, unit);
+  if (!ASCII.test(salt) || start > LONGEST_KEPT) return (unit) => hashUnit(salt, unit);
   const [near, far] = [prefixed(salt, 1), prefixed(salt, 2)];
   return (unit) => {
     const size = start + unit.length;
-    if (size > 255) return hashUnit(salt, unit);
+    if (size > LONGEST_KEPT) return hashUnit(salt, unit);
     const isNear = size < 24;
     const data = isNear ? near : far;
     data[0] = isNear ? 0x60 + size : 0x78;
@@ -94,7 +95,7 @@ export function hasher(salt: string): (unit: string) => number {
 }
 
 function prefixed(salt: string, head: number): Uint8Array {
-  const data = new Uint8Array(258);
+  const data = new Uint8Array(LONGEST_KEPT + 2);
   data.set(encoder.encode(`${salt}:`), head);
   return data;
 }

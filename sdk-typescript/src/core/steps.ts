@@ -30,11 +30,11 @@ export function overrideByUnit(decision: Decision, unitType: string, named: Read
 }
 
 /** Serve the variant that the context itself asks for, such as by a signed link to a preview. */
-export function overrideByLink(flagKey: string, answers: ReadonlyMap<string, Decision>): Step {
+export function overrideByLink(flagKey: string, answer: (variant: string) => Decision | null): Step {
   return (_units, _attributes, context) => {
     const overrides = context["overrides"];
     const variant = isObject(overrides) ? own(overrides, flagKey) : undefined;
-    return (typeof variant === "string" && answers.get(variant)) || null;
+    return typeof variant === "string" ? answer(variant) : null;
   };
 }
 
