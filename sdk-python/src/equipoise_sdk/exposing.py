@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
 from datetime import datetime
+from typing import cast
 
-from equipoise_engine import Decision, Enrolment, Scalar
+from equipoise_engine import Decision, Enrolment
 from equipoise_sdk import events
 from equipoise_sdk.outbox import Drop, Outbox
 from equipoise_sdk.settings import Outside
@@ -91,13 +91,21 @@ class Exposer:
             differs: the counterfactual mark; it is the experiment's, and no holdout's.
             at: when it happened; now unless given.
         """
-        chosen = events.chosen_attributes(attributes, self._attributes)
-        for place in decision.holdouts:
-            self._report_one(place, decision, chosen, differs=None, at=at)
-        enrolment = decision.enrolment
-        if enrolment is not None:
-            self._report_one(enrolment, decision, chosen, differs=differs, at=at)
-            self._keep_cluster(enrolment)
+        for held in decision.holdouts:
+            if at is not None or not self._exposed.is_known(held):
+                self._report_one(held, decision, attributes, key=held, differs=None, at=at)
+        if decision.place is None:
+            return
+        # The flag is no part of it: an experiment on several flags is met once. The arm and the cluster
+        # are, so that units which cross over are counted; the mark is, since it may come later.
+        key = (decision.place, decision.unit, differs)
+        is_known = at is None and self._exposed.is_known(key)
+        if is_known and self._sticky_store is None:
+            return
+        enrolment = cast("Enrolment", decision.enrolment)  # who has a place has one
+        if not is_known:
+            self._report_one(enrolment, decision, attributes, key=key, differs=differs, at=at)
+        self._keep_cluster(enrolment)
 
     def after_fork(self) -> None:
         """Go on in the child: what the parent reported need not be reported again."""
@@ -107,23 +115,20 @@ class Exposer:
         self,
         place: Enrolment,
         decision: Decision,
-        attributes: Mapping[str, Scalar],
+        attributes: object,
         *,
+        key: ExposureKey,
         differs: bool | None,
         at: datetime | None,
     ) -> None:
-        # The flag is no part of it: an experiment on several flags is met once. The arm and the cluster
-        # are, so that units which cross over are counted; the mark is, since it may come later.
-        key = (*place, differs)
-        if at is None and self._exposed.is_known(key):
-            return
         try:
             moment = self._outside.now() if at is None else events.aware(at)
             if not self._exposed.is_news(key, moment.timestamp(), is_live=at is None):
                 return
             revision = decision.metadata.get("revision")
+            chosen = events.chosen_attributes(attributes, self._attributes)
             event = events.exposure(
-                place, flag=decision.flag_key, revision=revision, differs=differs, attributes=attributes
+                place, flag=decision.flag_key, revision=revision, differs=differs, attributes=chosen
             )
             if not self._outbox.put_exposure(events.stamped(event, self._outside.new_id(), moment)):
                 self._exposed.forget(key)
