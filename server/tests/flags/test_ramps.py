@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from people import NOW, a_member
-from scenes import Shop, a_button_flag, a_running_experiment, a_shop, environment_of, later, settings_of, updated
+from scenes import (
+    Shop,
+    a_button_flag,
+    a_running_experiment,
+    a_shop,
+    environment_of,
+    later,
+    settings_of,
+    updated,
+)
 
 from equipoise_server.access.values import Role
 from equipoise_server.audit.reads import of_subject

@@ -62,6 +62,12 @@ def _within(actor: Actor, project_id: UUID, role: Role) -> Actor:
     return Actor(actor.author, {project_id: held})
 
 
+def roles_within(actor: Actor, project_id: UUID) -> tuple[Role, ...]:
+    """The roles that an actor has or exceeds in a project, the smallest first."""
+    held = actor.permissions.get(project_id, frozenset())
+    return tuple(role for role in Role if ROLE_PERMISSIONS[role] <= held)
+
+
 def actor_of_session(session: SessionBase) -> Actor | None:
     """The person who signed in to a session, unless the account was closed or its password changed since."""
     user_id, kept = session.get(SESSION_KEY), session.get(HASH_SESSION_KEY, "")

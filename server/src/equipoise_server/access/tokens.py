@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from equipoise_server.access import models, reads, secrets
-from equipoise_server.access.permissions import ROLE_PERMISSIONS
 from equipoise_server.access.values import Actor, IssuedToken, Permission, Role
 from equipoise_server.audit.actions import change
 from equipoise_server.audit.values import Subject
@@ -38,7 +37,7 @@ def issue_token(actor: Actor, command: IssueToken, *, now: datetime) -> IssuedTo
         problems.append(Problem("name", "Say what will use the token."))
     if not timedelta(0) < command.life <= LONGEST_TOKEN_LIFE:
         problems.append(Problem("life", "A token lives at most 90 days."))
-    if not ROLE_PERMISSIONS[command.role] <= actor.permissions.get(command.project_id, frozenset()):
+    if command.role not in reads.roles_within(actor, command.project_id):
         problems.append(Problem("role", f"You are no {command.role} yourself; choose a role that you have."))
     refuse_all(Invalid, problems)
     secret, token_id = secrets.fresh("api"), new_id()

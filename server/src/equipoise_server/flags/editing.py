@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import count
 from uuid import UUID
 
 from django.db import IntegrityError
@@ -27,6 +28,7 @@ from equipoise_server.flags.checks import (
 )
 from equipoise_server.flags.needs import graph_of, needs_problems
 from equipoise_server.flags.pins import refuse_if_needed_by_pinned, refuse_if_pinned
+from equipoise_server.flags.ramp_rows import pause_where_lowered
 from equipoise_server.flags.rows import flag_node, found_flag, found_settings
 from equipoise_server.flags.settings_json import rule_from_json, variants_from_json, variants_to_json
 from equipoise_server.flags.values import (
@@ -37,6 +39,7 @@ from equipoise_server.flags.values import (
     FlagVariant,
     Override,
     Prerequisite,
+    Ring,
     Rollout,
     Rule,
 )
@@ -242,6 +245,7 @@ def update_flag_settings(actor: Actor, command: UpdateFlagSettings, *, now: date
         held = models.FlagSettings.objects.filter(pk=row.pk, version=command.expected_version)
         if not held.update(version=command.expected_version + 1, **new):
             raise Conflict(Problem("expected_version", MEANWHILE))
+        pause_where_lowered(row, new["rules"], now)
         if _starts_a_rollout(old, new):
             rollout_starts(actor.author, before, row.environment_id, now=now)
         entry.touches(row.environment_id, flag.key)
@@ -300,10 +304,19 @@ def _completed(rule: Rule, earlier: Mapping[str, Rollout | None]) -> Rule:
         return replace(rule, id=rule_id)
     before = earlier.get(rule.id)
     salt = new_salt() if before is None else before.salt
-    rings = tuple(
-        replace(ring, id=ring.id or f"ring-{place}") for place, ring in enumerate(rule.rollout.rings, 1)
-    )
-    return replace(rule, id=rule_id, rollout=replace(rule.rollout, salt=salt, rings=rings))
+    rollout = replace(rule.rollout, salt=salt, rings=_named(rule.rollout.rings))
+    return replace(rule, id=rule_id, rollout=rollout)
+
+
+def _named(rings: Sequence[Ring]) -> tuple[Ring, ...]:
+    """Give nameless rings the name of their place, or the next one that no other ring has."""
+    taken = {ring.id for ring in rings}
+    named: list[Ring] = []
+    for place, ring in enumerate(rings, 1):
+        free = (f"ring-{number}" for number in count(place) if f"ring-{number}" not in taken)
+        named.append(ring if ring.id else replace(ring, id=next(free)))
+        taken.add(named[-1].id)
+    return tuple(named)
 
 
 def archive_flag(actor: Actor, command: ArchiveFlag, *, now: datetime) -> Flag:

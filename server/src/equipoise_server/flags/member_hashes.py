@@ -57,7 +57,7 @@ def changed(held: Membership, how: How, units: Iterable[str], salt: str) -> Memb
         return Membership(None, given)
     before = _hashed(held.names or (), salt) if held.hashes is None else held.hashes
     joined = _united([before, given]) if how == "append" else np.setdiff1d(before, given, assume_unique=True)
-    return Membership(None, _within_limit(joined))
+    return Membership(None, _within_limit(joined)) if len(joined) else EMPTY
 
 
 def holds(hashes: Hashes, salt: str, unit: str) -> bool:

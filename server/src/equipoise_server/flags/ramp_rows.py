@@ -1,4 +1,4 @@
-"""Turns rows of ramp schedules into frozen values, and finds them or refuses."""
+"""Turns rows of ramp schedules into frozen values, finds them or refuses, and pauses them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,27 @@ def found_ramp(ramp_id: UUID) -> models.Ramp:
     if row is None:
         raise NotFound(Problem("ramp", "There is no such schedule."))
     return row
+
+
+def pause_where_lowered(row: models.FlagSettings, rules: Any, now: datetime) -> None:  # as a row keeps them
+    """Pause the schedules of shares that new rules lower: else their next step would raise them again."""
+    shares = _shares_in(rules)
+    for (rule_id, ring_id), share in _shares_in(row.rules).items():
+        if shares.get((rule_id, ring_id), share) < share:
+            models.Ramp.objects.filter(
+                flag_id=row.flag_id, environment_id=row.environment_id, rule_id=rule_id, ring_id=ring_id,
+                ended_at=None, paused_at=None,
+            ).update(paused_at=now, note="Paused, because the share was lowered by hand.")  # fmt: skip
+
+
+def _shares_in(rules: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], int]:
+    """(rule, ring or "") → the share of each rollout of a row."""
+    rollouts = [(rule["id"], rule["rollout"]) for rule in rules if "rollout" in rule]
+    return {
+        (rule_id, stage.get("id", "")): stage["parts_per_million"]
+        for rule_id, rollout in rollouts
+        for stage in rollout.get("rings") or (rollout,)
+    }
 
 
 def steps_to_json(steps: Sequence[RampStep]) -> list[dict[str, object]]:

@@ -143,7 +143,7 @@ def _take(row: models.Ramp, steps: tuple[RampStep, ...], place: int, now: dateti
     with change(RAMP_SCHEDULE, "flag.ramp", _subject(row), now=now) as entry:
         entry.before = {"rule": row.rule_id, "ring": row.ring_id, "parts_per_million": before}
         entry.after = {"rule": row.rule_id, "ring": row.ring_id, "parts_per_million": after}
-        held = models.Ramp.objects.filter(pk=row.pk, done_count=row.done_count, paused_at=None)
+        held = models.Ramp.objects.filter(pk=row.pk, done_count=row.done_count, paused_at=None, ended_at=None)
         if not held.update(done_count=place + 1, ended_at=now if is_last else None):
             raise Conflict(Problem("", "Somebody changed the schedule meanwhile."))
         if after != before:

@@ -15,6 +15,7 @@ from equipoise_server.flags.baselines import rollout_starts
 from equipoise_server.flags.checks import PARTS, Surroundings, all_problems, rules_problems
 from equipoise_server.flags.editing import MEANWHILE
 from equipoise_server.flags.pins import refuse_if_needed_by_pinned, refuse_if_pinned
+from equipoise_server.flags.ramp_rows import pause_where_lowered
 from equipoise_server.flags.rows import found_flag, found_settings
 from equipoise_server.flags.settings_json import rule_from_json, rule_to_json, variants_from_json
 from equipoise_server.flags.values import Flag, Rule
@@ -105,11 +106,9 @@ def set_rollout_share(actor: Actor, command: SetRolloutShare, *, now: datetime) 
     with change(actor.author, "flag.set_rollout_share", subject, now=now, reason=command.reason) as entry:
         entry.before = {**place, "parts_per_million": before}
         entry.after = {**place, "parts_per_million": command.parts_per_million}
-        write_share(
-            row, (command.rule_id, command.ring_id), command.parts_per_million, command.expected_version
-        )
-        if command.parts_per_million < before:
-            _pause_ramps(row, command, now)
+        rules = _rules_with_share(row, (command.rule_id, command.ring_id), command.parts_per_million)
+        _write(row, rules, command.expected_version)
+        pause_where_lowered(row, rules, now)
         entry.touches(command.environment_id, flag.key)
     return reads.flag(flag.pk)
 
@@ -133,11 +132,16 @@ def write_share(
     row: models.FlagSettings, place: tuple[str, str], parts_per_million: int, expected_version: int
 ) -> None:
     """Write the share of a rule, or of a ring of it; the place is (rule, ring or "")."""
-    rules = [
+    _write(row, _rules_with_share(row, place, parts_per_million), expected_version)
+
+
+def _rules_with_share(
+    row: models.FlagSettings, place: tuple[str, str], parts_per_million: int
+) -> list[dict[str, object]]:
+    return [
         rule_to_json(_with_share(rule, place[1], parts_per_million) if rule.id == place[0] else rule)
         for rule in map(rule_from_json, row.rules)
     ]
-    _write(row, rules, expected_version)
 
 
 def _with_share(rule: Rule, ring_id: str, parts_per_million: int) -> Rule:
@@ -150,13 +154,6 @@ def _with_share(rule: Rule, ring_id: str, parts_per_million: int) -> Rule:
         for ring in rollout.rings
     )
     return replace(rule, rollout=replace(rollout, rings=rings))
-
-
-def _pause_ramps(row: models.FlagSettings, command: SetRolloutShare, now: datetime) -> None:
-    models.Ramp.objects.filter(
-        flag_id=row.flag_id, environment_id=row.environment_id, rule_id=command.rule_id,
-        ring_id=command.ring_id, ended_at=None, paused_at=None,
-    ).update(paused_at=now, note="Paused, because the share was lowered by hand.")  # fmt: skip
 
 
 def _write(row: models.FlagSettings, rules: list[dict[str, object]], expected_version: int) -> None:

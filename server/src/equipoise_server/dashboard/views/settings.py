@@ -11,7 +11,6 @@ from django.views.decorators.http import require_POST, require_safe
 from equipoise_server.access import actions
 from equipoise_server.access import reads as access
 from equipoise_server.access.actions import GrantRole, IssueSdkKey, IssueToken
-from equipoise_server.access.permissions import ROLE_PERMISSIONS
 from equipoise_server.access.values import KeyKind, Permission, Role
 from equipoise_server.dashboard.forms import Form, choice, posted, small_number
 from equipoise_server.dashboard.pages.places import SettingsPage, key_lines
@@ -139,14 +138,14 @@ def unkill(visit: Visit) -> HttpResponse:
 
 def _roles_of(visit: Visit) -> tuple[tuple[str, str], ...]:
     """The roles that the person has, or exceeds, here: what a token of theirs may have."""
-    held = visit.actor.permissions.get(visit.project.id, frozenset())
     words = {
         Role.VIEWER: "viewer: sees everything",
         Role.EXPERIMENTER: "experimenter: runs experiments, edits flags",
         Role.ENGINEER: "engineer: also keys and turning back on",
         Role.ADMIN: "admin: everything in this project",
     }
-    return tuple((str(role), words[role]) for role in Role if ROLE_PERMISSIONS[role] <= held)
+    held = access.roles_within(visit.actor, visit.project.id)
+    return tuple((str(role), words[role]) for role in held)
 
 
 @require_POST
