@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from equipoise_server.foundation.refusals import Invalid
@@ -44,11 +44,13 @@ definitions = some.builds(
 )  # fmt: skip
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # large values on a busy machine
 @given(definitions)
 def test_a_definition_survives_being_written(definition: Definition) -> None:
     assert definition_from_json(definition_to_json(definition)) == definition
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # as above
 @given(definitions, definitions)
 def test_two_definitions_have_one_hash_exactly_when_they_are_equal(a: Definition, b: Definition) -> None:
     hashes = {semantic_hash(a, Direction.INCREASE), semantic_hash(b, Direction.INCREASE)}

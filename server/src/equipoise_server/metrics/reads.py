@@ -8,8 +8,14 @@ from django.db.models import OuterRef, QuerySet, Subquery
 
 from equipoise_server.foundation.refusals import NotFound, Problem
 from equipoise_server.metrics import models
-from equipoise_server.metrics.definition_json import definition_from_json, margin_from_json
+from equipoise_server.metrics.definition_json import (
+    definition_from_json,
+    definition_to_json,
+    margin_from_json,
+)
 from equipoise_server.metrics.values import Direction, Metric, Tier
+
+__all__ = ["definition_to_json", "metric", "metric_by_key", "metrics_of", "versions_of"]
 
 
 def metric(metric_id: UUID) -> Metric:
