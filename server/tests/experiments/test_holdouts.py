@@ -42,7 +42,7 @@ from equipoise_server.experiments.actions import (
 from equipoise_server.experiments.values import DecisionKind, Holdout, HoldoutScope
 from equipoise_server.flags.actions import UpdateFlag, update_flag, update_flag_settings
 from equipoise_server.flags.reads import flag_by_key
-from equipoise_server.flags.values import FlagVariant, Rollout, Rule
+from equipoise_server.flags.values import FlagVariant, Prerequisite, Rollout, Rule
 from equipoise_server.foundation.refusals import Conflict, Forbidden, Invalid, NotFound
 from equipoise_server.snapshots import reads as snapshots
 
@@ -217,6 +217,22 @@ def test_a_released_unit_gets_the_variant_by_override_and_leaves_the_analysis(sh
     assert decision(shop, unit).variant == "grey"
     settings = flag_by_key(shop.project.id, FLAG).settings["production"]
     assert [one.variant for one in settings.overrides] == ["grey"]
+
+
+def test_releasing_a_unit_leaves_the_rest_of_the_flag_as_it_was(shop: Shop) -> None:
+    holdout = a_holdout(shop)
+    for key in (FLAG, "login"):
+        a_button_flag(shop, key)
+    needs = (Prerequisite("login", ("green", "grey")),)
+    command = replace(updated(flag_by_key(shop.project.id, FLAG), "production"), prerequisites=needs)
+    update_flag_settings(shop.owner, command, now=NOW)
+    a_rollout(shop)
+    before = flag_by_key(shop.project.id, FLAG).settings["production"]
+    released = ReleaseUnit(holdout.id, environment_of(shop).id, held_units(shop)[0], {FLAG: "green"})
+    release_unit(shop.owner, released, now=NOW)
+    after = flag_by_key(shop.project.id, FLAG).settings["production"]
+    assert after.prerequisites == needs
+    assert replace(after, overrides=(), version=before.version) == before
 
 
 def test_only_covered_flags_release_a_unit_that_is_one(shop: Shop) -> None:

@@ -9,6 +9,7 @@ from people import NOW, a_member
 from scenes import Shop, a_design, a_draft_experiment, a_running_experiment, a_shop, environment_of, launched
 
 from equipoise_server.access.values import Role
+from equipoise_server.audit.reads import of_subject
 from equipoise_server.experiments import reads
 from equipoise_server.experiments.actions import CreateLayer, create_layer
 from equipoise_server.experiments.values import LayerRoom
@@ -42,6 +43,11 @@ def test_a_layer_that_people_made_is_empty_and_shared(shop: Shop) -> None:
     a_running_experiment(shop, design=a_design(layer="checkout", slot_share=0.25))
     (room,) = reads.layers_of(environment_of(shop).id)
     assert room.taken == ((0, 2_500, FLAG),)
+
+
+def test_the_audit_record_of_a_layer_names_the_layer(shop: Shop) -> None:
+    room = made(shop, "checkout")
+    assert [record.action for record in of_subject("layer", room.id)] == ["layer.create"]
 
 
 def test_a_nested_layer_takes_slots_that_nobody_else_can_have(shop: Shop) -> None:

@@ -134,14 +134,11 @@ def release_unit(actor: Actor, command: ReleaseUnit, *, now: datetime) -> Holdou
             flag = flags.flag_by_key(environment.project_id, key)
             settings = flag.settings[environment.key]
             named = _with_unit(settings, Override(variant, held.unit_type, (command.unit,)))
-            update_flag_settings(
-                actor,
-                UpdateFlagSettings(
-                    flag.id, environment.id, settings.version, settings.off, settings.default, named,
-                    settings.rules, command.reason,
-                ),
-                now=now,
+            released = UpdateFlagSettings(
+                flag.id, environment.id, settings.version, settings.off, settings.default, named,
+                settings.rules, command.reason, prerequisites=settings.prerequisites,
             )  # fmt: skip
+            update_flag_settings(actor, released, now=now)
         entry.after = {"flags": dict(command.variants)}
     return held
 

@@ -47,7 +47,7 @@ def create_layer(actor: Actor, command: CreateLayer, *, now: datetime) -> LayerR
         rooms = {room.key: room for room in reads.layers_of(environment.id)}
         refuse_all(Invalid, list(_problems(command, environment, rooms)))
         domain = _domain(command, rooms)
-        _write(command, environment, domain, now)
+        _write(command, (subject.id, environment.project_id), domain, now)
         entry.after = {
             "unit_type": command.unit_type, "launch": command.is_launch,
             "inside": command.inside, "domain": [list(slots) for slots in domain],
@@ -56,11 +56,12 @@ def create_layer(actor: Actor, command: CreateLayer, *, now: datetime) -> LayerR
 
 
 def _write(
-    command: CreateLayer, environment: Environment, domain: tuple[SlotRange, ...], now: datetime
+    command: CreateLayer, ids: tuple[UUID, UUID], domain: tuple[SlotRange, ...], now: datetime
 ) -> None:
+    layer_id, project_id = ids
     outer = models.Layer.objects.filter(environment_id=command.environment_id, key=command.inside).first()
     row = models.Layer.objects.create(
-        id=new_id(), project_id=environment.project_id, environment_id=environment.id,
+        id=layer_id, project_id=project_id, environment_id=command.environment_id,
         key=command.key, name=command.name.strip(), unit_type=command.unit_type, salt=new_salt(),
         is_launch=command.is_launch, inside=outer, domain=[list(slots) for slots in domain], created_at=now,
     )  # fmt: skip
