@@ -197,3 +197,30 @@ FLAGS = (
         kind=FlagKind.OPS,
     ),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedGroup:
+    """Flags that are killed together."""
+
+    key: str
+    name: str
+    description: str
+    flags: frozenset[str]
+
+
+GROUPS = (
+    PlannedGroup(
+        "paying",
+        "Paying",
+        "Kill it when payments fail: the checkout falls back to what it was.",
+        frozenset({"express-pay", "one-page-checkout", "gift-wrapping"}),
+    ),
+    PlannedGroup(
+        "finding",
+        "Finding things",
+        "Kill it when the search service is slow.",
+        frozenset({"search-ranking", "search-page-size"}),
+    ),
+)
+TESTERS = tuple(f"tester-{number}" for number in range(1, 25))

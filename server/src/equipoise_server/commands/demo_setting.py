@@ -19,9 +19,20 @@ from equipoise_server.access.actions import (
 from equipoise_server.access.reads import actor_of_user
 from equipoise_server.access.values import Actor, Environment, KeyKind, Project, Role
 from equipoise_server.audit.values import Author
-from equipoise_server.commands.demo_catalogue import FLAGS, METRICS, PlannedFlag
+from equipoise_server.commands.demo_catalogue import FLAGS, GROUPS, METRICS, TESTERS, PlannedFlag
 from equipoise_server.commands.demo_people import ACCOUNTS, ADA, GRACE, PASSWORD, PAT
-from equipoise_server.flags.actions import CreateFlag, UpdateFlagSettings, create_flag, update_flag_settings
+from equipoise_server.flags.actions import (
+    ChangeMembers,
+    CreateFlag,
+    CreateGroup,
+    CreateList,
+    UpdateFlagSettings,
+    change_members,
+    create_flag,
+    create_group,
+    create_list,
+    update_flag_settings,
+)
 from equipoise_server.flags.values import FlagVariant
 from equipoise_server.metrics.actions import CreateMetric, create_metric
 
@@ -61,7 +72,19 @@ def set_up(*, now: datetime) -> Setting:
     _fill_catalogue(setting, now=now)
     for planned in FLAGS:
         _add_flag(setting, planned, now=now)
+    for group in GROUPS:
+        command = CreateGroup(project.id, group.key, group.name, group.flags, group.description)
+        create_group(setting.engineer, command, now=now)
+    _add_testers(setting, now=now)
     return setting
+
+
+def _add_testers(setting: Setting, *, now: datetime) -> None:
+    """A list of ids, for overrides and rules to name."""
+    command = CreateList(setting.project.id, "beta-testers", "Beta testers", "user")
+    testers = create_list(setting.engineer, command, now=now)
+    reason = "They signed up on the community page."
+    change_members(setting.engineer, ChangeMembers(testers.id, "append", reason), TESTERS, now=now)
 
 
 def _hire(email: str, name: str, *, now: datetime) -> UUID:
