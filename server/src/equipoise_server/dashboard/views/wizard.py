@@ -14,6 +14,7 @@ from equipoise_server.dashboard.forms import Form, asked, posted
 from equipoise_server.dashboard.pages import design_forms as forms
 from equipoise_server.dashboard.pages.clauses import clause_count
 from equipoise_server.dashboard.pages.design_forms import WizardStep
+from equipoise_server.dashboard.pages.draft_preview import AudiencePanel
 from equipoise_server.dashboard.pages.power import (
     PowerPanel,
     known_words,
@@ -142,7 +143,7 @@ def _with_choices(visit: Visit, page: WizardPage) -> WizardPage:
     if page.step is WizardStep.AUDIENCE:
         return replace(
             page, clause_count=clause_count(form), segments=flags.segments_of(project_id),
-            ramp_count=ramp_count(form), audience=planning_aids.audience_size(visit, page.design),
+            ramp_count=ramp_count(form), audience=_audience(visit, page),
         )  # fmt: skip
     if page.step is WizardStep.RANDOMISATION:
         design, _ = forms.read_step(page.step, form, page.design)
@@ -175,6 +176,14 @@ def _known(visit: Visit, catalogue: Sequence[Metric]) -> dict[str, str]:
     """What metrics were in the newest experiment that measured them."""
     by_key = {metric.key: metric for metric in catalogue}
     return known_words(by_key, analysis.known_metrics(visit.project.id))
+
+
+def _audience(visit: Visit, page: WizardPage) -> AudiencePanel | None:
+    """The size of the audience, once somebody asks: counting may take a while."""
+    if page.form.text("do") != "estimate":
+        return None
+    design, _ = forms.read_step(page.step, page.form, page.design)
+    return planning_aids.audience_size(visit, design)
 
 
 @require_safe
