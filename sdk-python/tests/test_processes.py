@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket
 import sys
@@ -48,6 +49,8 @@ def _profile(_frame: object, event: str, called: object) -> None:
 @contextmanager
 def nothing_that_may_block() -> Iterator[None]:
     """Refuse that this thread opens, connects, sends, syncs or sleeps."""
+    gc.collect()
+    gc.disable()  # what an earlier test left behind may be closed in any thread
     _seen.clear()
     _watched.add(threading.get_ident())
     sys.setprofile(_profile)
@@ -56,6 +59,7 @@ def nothing_that_may_block() -> Iterator[None]:
     finally:
         sys.setprofile(None)
         _watched.clear()
+        gc.enable()
     assert _seen == []
 
 
