@@ -1,6 +1,7 @@
 /** A server on this machine that behaves, or misbehaves in a chosen way. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { gzipSync } from "node:zlib";
 import { hashed, shop } from "./documents.js";
 
 export const FAULTS = [
@@ -27,6 +28,7 @@ export class FaultyServer {
   fault: Fault | null = null;
   signature: string | null = null;
   offersStream = true;
+  zips = false;
   document: Record<string, unknown> = {};
   readonly #streams = new Set<ServerResponse>();
   readonly #waiting = new Set<() => void>();
@@ -135,10 +137,13 @@ export class FaultyServer {
     const etag = `"${String(document["hash"])}"`;
     const signature = this.signature === null ? {} : { "equipoise-signature": this.signature };
     if (request.headers["if-none-match"] === etag) return void response.writeHead(304).end();
-    const body = this.#damaged(JSON.stringify(document));
-    response.writeHead(200, { etag, "content-length": body.length, ...signature });
-    if (this.fault === "freeze") response.write(body.slice(0, body.length / 2));
-    else if (this.fault === "cut") response.write(body.slice(0, body.length / 2), () => response.destroy());
+    const text = this.#damaged(JSON.stringify(document));
+    const isZipping = this.zips && String(request.headers["accept-encoding"]).includes("gzip");
+    const body = isZipping ? gzipSync(text) : Buffer.from(text);
+    const encoding = isZipping ? { "content-encoding": "gzip" } : {};
+    response.writeHead(200, { etag, "content-length": body.length, ...encoding, ...signature });
+    if (this.fault === "freeze") response.write(body.subarray(0, body.length / 2));
+    else if (this.fault === "cut") response.write(body.subarray(0, body.length / 2), () => response.destroy());
     else response.end(body);
   }
 

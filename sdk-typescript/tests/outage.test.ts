@@ -34,9 +34,12 @@ function answers(client: Client): unknown[] {
   );
 }
 
-for (const fault of FAULTS) {
-  test(`${fault}: no value changes, nothing is thrown, and what comes after is taken`, async () => {
+const FORMS = [false, true].flatMap((zips) => FAULTS.map((fault) => ({ fault, zips })));
+
+for (const { fault, zips } of FORMS) {
+  test(`${fault}${zips ? ", compressed" : ""}: no value changes, nothing is thrown, and what comes after is taken`, async () => {
     const server = await FaultyServer.started();
+    server.zips = zips;
     ends.push(() => server.stop());
     const client = await opened(server);
     await server.until(() => client.status.ready); // on a busy machine later than the start
@@ -53,8 +56,9 @@ for (const fault of FAULTS) {
     assert.ok(server.events.length > 0 && client.status.dropped === 0);
   });
 
-  test(`${fault}: a client starts within a second, and serves defaults`, async () => {
+  test(`${fault}${zips ? ", compressed" : ""}: a client starts within a second, and serves defaults`, async () => {
     const server = await FaultyServer.started();
+    server.zips = zips;
     ends.push(() => server.stop());
     await server.break(fault);
     const began = performance.now();
