@@ -19,7 +19,8 @@ from equipoise_server.metrics.values import Align
 DAY = timedelta(days=1)
 PANELS = (14, 7)
 """Days of tenure, the longest first that half of the time so far allows."""
-_ADDED_UP = {Reduction.TOTAL, Reduction.ANY}
+FEWEST_RETURN = 0.2
+"""Of what control does on its first day, so much it must do on a later one; else nothing could fade."""
 
 
 def novelty_lines(reading: Reading) -> Iterator[NoveltyLine]:
@@ -31,7 +32,7 @@ def novelty_lines(reading: Reading) -> Iterator[NoveltyLine]:
         return
     panels: dict[str, Mapping[str, ArmMoments]] = {}
     for one, treatment in pairs_of(reading):
-        column = _column(one)
+        column = _column(one, days)
         if column is None:
             continue
         if one.metric.key not in panels:
@@ -41,10 +42,10 @@ def novelty_lines(reading: Reading) -> Iterator[NoveltyLine]:
             yield line
 
 
-def _column(one: MeasuredMetric) -> Column | None:
-    """The metric's only column, if days of it can be told apart."""
+def _column(one: MeasuredMetric, days: int) -> Column | None:
+    """The metric's only column, if it adds up over so many days; a first conversion happens only once."""
     columns = [column for column in columns_of(one.metric.key, one.metric.definition) if not column.before]
-    if len(columns) != 1 or columns[0].reduction not in _ADDED_UP:
+    if len(columns) != 1 or columns[0].reduction is not Reduction.TOTAL or columns[0].window < days * DAY:
         return None
     return columns[0]
 
@@ -72,6 +73,9 @@ def _line(
     if not set(pair) <= set(arms):
         return None
     t, c = (by_day(arms[arm].moments) for arm in pair)
+    first, *later = c.means.tolist()
+    if sum(later) / len(later) < FEWEST_RETURN * first:
+        return None
     found = stats.judge_tenure(t, c, t.names, after=days // 2, alpha=reading.level)
     slope = found.slope if isinstance(found.slope, stats.TenureContrast) else None
     after = found.after if isinstance(found.after, stats.TenureContrast) else None
