@@ -39,8 +39,12 @@ class FullContextBody(ContextBody):
 
     def context(self) -> dict[str, object]:
         """As the engine reads it."""
-        content = self.model_dump(exclude={"now"})
+        content: dict[str, object] = {"units": self.units, "attributes": self.attributes}
+        content |= {name: given for name, given in self._more() if given}
         return content if self.now is None else {**content, "now": self.now.timestamp()}
+
+    def _more(self) -> tuple[tuple[str, dict[str, str]], ...]:
+        return ("overrides", self.overrides), ("clusters", self.clusters)
 
 
 class Explain(Strict):

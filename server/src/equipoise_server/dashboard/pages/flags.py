@@ -17,6 +17,7 @@ from equipoise_server.dashboard.forms import Form
 from equipoise_server.dashboard.pages.activity import ActivityLine
 from equipoise_server.dashboard.pages.flag_relations import Relations
 from equipoise_server.dashboard.pages.rollout_lines import ShareLine, share_lines
+from equipoise_server.flags.reads import HeldFlag
 from equipoise_server.flags.values import Flag, FlagSettings, FlagType, FlagValue, Group, Override, Ramp, Rule
 
 
@@ -132,6 +133,8 @@ class FlagPage:
     question: Form
     explanation: Explanation | None
     snippet: str
+    held_back: tuple[HeldFlag, ...] = ()
+    """The holdouts that keep their units on a baseline of it here."""
 
     @property
     def unit_options(self) -> list[tuple[str, str]]:

@@ -107,6 +107,7 @@ def one(visit: Visit, key: str) -> HttpResponse:
         question=question,
         explanation=_explanation(visit, flag, question),
         snippet=pages.snippet(flag, visit.environment.key, visit.project.default_unit_type),
+        held_back=flags.holdouts_over(visit.environment.id, frozenset([flag.key])),
     )
     frame = frame_of(visit, flag.name, section="flags", crumbs=(("Flags", visit.href("flags")),))
     return show(visit, "flags/page.html", page, frame=frame)
