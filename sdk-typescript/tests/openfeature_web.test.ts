@@ -96,3 +96,14 @@ test("another context gets its own values", async () => {
   await page.evaluate(() => window.become({ targetingKey: "ben" }));
   assert.deepEqual(server.asked.at(-1)?.context, { user: "ben" });
 });
+
+test("a server that answers nobody makes the provider stale, until it answers again", async () => {
+  const page = await visited();
+  server.fault = "503";
+  server.dropStreams(true);
+  await page.waitForFunction(() => window.heard.at(-1) === "PROVIDER_STALE");
+  assert.match(await page.evaluate(() => window.flags.getStringValue("button", "")), /^#/);
+  server.fault = null;
+  server.dropStreams(false);
+  await page.waitForFunction(() => window.heard.at(-1) === "PROVIDER_READY");
+});

@@ -12,11 +12,12 @@ declare global {
 }
 
 export async function begin(serverUrl: string): Promise<void> {
-  const options = { serverUrl, key: "eq_client_1", unitType: "user", otherUnitTypes: ["account"] };
+  const units = { unitType: "user", otherUnitTypes: ["account"] };
+  const options = { serverUrl, key: "eq_client_1", ...units, staleAfterSeconds: 0.4, pollSeconds: 0.2 };
   window.heard = [];
-  OpenFeature.addHandler(ProviderEvents.ConfigurationChanged, () => {
-    window.heard.push(ProviderEvents.ConfigurationChanged);
-  });
+  for (const event of [ProviderEvents.ConfigurationChanged, ProviderEvents.Stale, ProviderEvents.Ready]) {
+    OpenFeature.addHandler(event, () => void window.heard.push(event));
+  }
   await OpenFeature.setContext({ targetingKey: "anna", account: "acme" });
   await OpenFeature.setProviderAndWait(new EquipoiseWebProvider(options));
   window.flags = OpenFeature.getClient();

@@ -26,6 +26,8 @@ export interface BrowserStatus {
   readonly source: "network" | "last-session" | "page" | "none";
   /** Epoch and revision that answered, such as "1.42". */
   readonly version: string | null;
+  /** Since the server last answered; null before it did. Grows while nothing changes and a stream is open. */
+  readonly answerAgeSeconds: number | null;
   /** How many values were asked for before there were any. */
   readonly readBeforeReady: number;
   /** How many flags showed one value in this session and then another. */
@@ -59,6 +61,7 @@ export class BrowserClient {
   #asking: Promise<void> | null = null;
   #retry: (() => void) | null = null;
   #becameReady: () => void = () => undefined;
+  #answeredAt: number | null = null;
   #readBeforeReady = 0;
   #changed = 0;
   #isHiding = false;
@@ -195,6 +198,8 @@ export class BrowserClient {
       ready: this.#served !== NONE,
       source: this.#source,
       version: version === undefined ? null : String(version),
+      answerAgeSeconds:
+        this.#answeredAt === null ? null : (this.#settings.outside.now().getTime() - this.#answeredAt) / 1000,
       readBeforeReady: this.#readBeforeReady,
       changed: this.#changed,
       queued: this.#outbox.queued,
@@ -227,6 +232,7 @@ export class BrowserClient {
       if (answer.status === 304) this.#confirmed();
       else if (answer.ok) this.#take(readAnswers(await answer.json()), answer.headers.get("etag"));
       else throw new Refusal(answer.status, patience(answer.headers.get("retry-after"), outside.now().getTime()));
+      this.#answeredAt = outside.now().getTime();
       this.#backOff.succeeded();
       this.#troubles.over("answers");
     } catch (cause) {

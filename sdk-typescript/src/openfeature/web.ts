@@ -11,6 +11,7 @@ import {
 } from "@openfeature/web-sdk";
 import type { BrowserClient, PageContext } from "../browser/client.js";
 import { start, type BrowserOptions } from "../browser/index.js";
+import { later } from "../reporting/retries.js";
 import { attributesIn, EXPOSURE_EVENT, isUnwanted, NAME, Resolutions } from "./resolving.js";
 
 export interface WebProviderOptions extends BrowserOptions {
@@ -20,6 +21,8 @@ export interface WebProviderOptions extends BrowserOptions {
   readonly otherUnitTypes?: readonly string[];
   /** Whether an evaluation counts as an exposure, unless its hint says `{exposure: false}`. Default: true. */
   readonly exposures?: boolean;
+  /** After how long without an answer, while the server is asked in vain, the provider is stale. Default: 60. */
+  readonly staleAfterSeconds?: number;
 }
 
 export class EquipoiseWebProvider implements Provider {
@@ -30,6 +33,8 @@ export class EquipoiseWebProvider implements Provider {
   readonly #options: WebProviderOptions;
   readonly #resolutions = new Resolutions();
   #client: BrowserClient | null = null;
+  #isStale = false;
+  #unwatch: () => void = () => undefined;
 
   constructor(options: WebProviderOptions) {
     this.#options = options;
@@ -56,7 +61,20 @@ export class EquipoiseWebProvider implements Provider {
       isReady = true;
       this.events.emit(ProviderEvents.ConfigurationChanged, { flagsChanged: [...flagsChanged] });
     });
+    this.#watch(client);
     if (!wasReady) throw new Error("no values have been received yet");
+  }
+
+  /** Tell when the server has not answered for long, and when it is back. */
+  #watch(client: BrowserClient): void {
+    const limit = this.#options.staleAfterSeconds ?? 60;
+    this.#unwatch = later(() => {
+      const { answerAgeSeconds, lastError, ready } = client.status;
+      const isStale = ready && lastError !== null && (answerAgeSeconds ?? Infinity) > limit;
+      if (isStale !== this.#isStale) this.events.emit(isStale ? ProviderEvents.Stale : ProviderEvents.Ready);
+      this.#isStale = isStale;
+      this.#watch(client);
+    }, limit / 4);
   }
 
   async onContextChange(_before: EvaluationContext, context: EvaluationContext): Promise<void> {
@@ -64,6 +82,7 @@ export class EquipoiseWebProvider implements Provider {
   }
 
   async onClose(): Promise<void> {
+    this.#unwatch();
     await this.#client?.close();
   }
 
