@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from asking import Answer, ask
+from click.testing import CliRunner
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -24,6 +25,7 @@ from people import NOW
 from equipoise_engine import canonical_json, content_hash
 from equipoise_server.access.secrets import digest
 from equipoise_server.access.values import KeyKind, SdkKey, WorkingKey
+from equipoise_server.commands.main import main
 from equipoise_server.edge.app import build
 from equipoise_server.edge.signing import SnapshotSigner, UnusableKey, load_signer, statement
 from equipoise_server.edge.state import EdgeState, View, servable
@@ -114,7 +116,23 @@ def test_an_unusable_key_stops_the_server_with_the_way_out(tmp_path: Path, make:
     assert callable(make)
     with pytest.raises(UnusableKey, match=told) as refusal:
         load_signer(make(tmp_path / "key.pem"))
-    assert "openssl genpkey" in str(refusal.value)
+    assert "signing-key --make" in str(refusal.value)
+
+
+def test_the_command_makes_a_key_once_and_prints_what_sdks_verify_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, path = CliRunner(), tmp_path / "signing.pem"
+    monkeypatch.delenv("EQUIPOISE_SIGNING_KEY", raising=False)
+    assert "Set EQUIPOISE_SIGNING_KEY" in run.invoke(main, ["signing-key"]).output
+    monkeypatch.setenv("EQUIPOISE_SIGNING_KEY", str(path))
+    assert "cannot be read" in run.invoke(main, ["signing-key"]).output
+    made = run.invoke(main, ["signing-key", "--make"])
+    signer = load_signer(path)
+    assert made.output == f"key id {signer.key_id}, public key {signer.public_key}\n"
+    assert path.stat().st_mode & 0o077 == 0
+    assert "exists already" in run.invoke(main, ["signing-key", "--make"]).output
+    assert run.invoke(main, ["signing-key"]).output == made.output
 
 
 def _written(path: Path, content: bytes) -> Path:

@@ -136,6 +136,24 @@ def new_epoch() -> None:
     _begin_epochs(migrates=False)
 
 
+@main.command("signing-key")
+@click.option("--make", is_flag=True, help="Make a key first, in the file that EQUIPOISE_SIGNING_KEY names.")
+def signing_key(*, make: bool) -> None:
+    """Print the public key of EQUIPOISE_SIGNING_KEY, for the `verify_keys` of SDKs."""
+    from equipoise_server.edge.signing import UnusableKey, load_signer, make_key
+
+    named = os.environ.get("EQUIPOISE_SIGNING_KEY", "")
+    if not named:
+        raise click.ClickException("Set EQUIPOISE_SIGNING_KEY to the path of the private key's file.")
+    try:
+        if make:
+            make_key(Path(named))
+        signer = load_signer(Path(named))
+    except (UnusableKey, OSError) as cause:
+        raise click.ClickException(str(cause)) from cause
+    click.echo(f"key id {signer.key_id}, public key {signer.public_key}")
+
+
 def _embedded_store() -> Path:
     django.setup()
     from django.conf import settings

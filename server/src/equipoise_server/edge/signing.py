@@ -7,12 +7,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 
 HEADER = "equipoise-signature"
 KEY_ID_LENGTH = 16
@@ -53,13 +60,27 @@ class SnapshotSigner:
         return f"{self.key_id} {base64.b64encode(self._private.sign(statement(document))).decode()}"
 
 
+def make_key(path: Path) -> None:
+    """Write a new private key, readable by its owner alone; never over another.
+
+    Raises:
+        UnusableKey: when the file exists.
+    """
+    form = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(form)
+    except FileExistsError as cause:
+        raise UnusableKey(f"{path} exists already, and is left as it is.") from cause
+
+
 def load_signer(path: Path) -> SnapshotSigner:
     """Read the key from a PEM file (PKCS#8, no passphrase).
 
     Raises:
         UnusableKey: when there is no such key in the file.
     """
-    way_out = "Make one with “openssl genpkey -algorithm ed25519”, or unset EQUIPOISE_SIGNING_KEY."
+    way_out = "Make one with “equipoise-server signing-key --make”, or unset EQUIPOISE_SIGNING_KEY."
     try:
         private = load_pem_private_key(path.read_bytes(), password=None)
     except OSError as cause:
