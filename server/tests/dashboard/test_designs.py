@@ -247,6 +247,7 @@ def test_a_holdout_is_opened_looked_into_and_closed(shop: scenes.Shop) -> None:
     page = f"{PLACE}/holdouts/global"
     scenes.a_running_experiment(shop)
     assert "checkout-button" in text(client, page)
+    assert "Its users keep grey until its season ends" in text(client, f"{PLACE}/flags/checkout-button")
     unit = held_unit(shop)
     found = text(client, f"{page}?unit={unit}")
     assert f"{unit} is held out." in found

@@ -297,6 +297,7 @@ _TITLES = {
     "rule": "Does the rule {key} apply?",
     "default": "The default",
 }
+_PREVIEW = "Does a preview link ask for it?"
 _FINDINGS = {
     "flag_unknown": "There is no such flag here.",
     "killed": "Killed: the off variant is served.",
@@ -340,7 +341,8 @@ _SHOWN_DETAIL = (
 
 
 def _explained(step: EngineStep) -> ExplainedStep:
-    title = _TITLES.get(step.kind, step.kind).format(key=step.key or "")
+    is_link = step.kind == "override" and step.key == "context"
+    title = _PREVIEW if is_link else _TITLES.get(step.kind, step.kind).format(key=step.key or "")
     says = _FINDINGS.get(step.finding, step.finding)
     detail = ", ".join(
         f"{name.replace('_', ' ')} {step.detail[name]}" for name in _SHOWN_DETAIL if name in step.detail
