@@ -15,9 +15,9 @@ from equipoise_server.commands.adopting import Adopter, adopt
 from equipoise_server.edge.frames import Kill as Told
 from equipoise_server.edge.frames import kills_of
 from equipoise_server.experiments.reads import experiment_by_key
-from equipoise_server.experiments.values import StopCause
+from equipoise_server.experiments.values import Status, StopCause
 from equipoise_server.flags.actions import CreateGroup, create_group
-from equipoise_server.foundation import break_glass, revisions
+from equipoise_server.foundation import break_glass, due_work, revisions
 from equipoise_server.foundation.break_glass import Kill, Level, Target
 from equipoise_server.snapshots import reads
 
@@ -70,6 +70,21 @@ def test_a_killed_experiment_is_stopped_at_the_instant_of_the_kill() -> None:
     assert (iteration.stopped_at, iteration.stop_cause) == (later(1), StopCause.KILL)
 
 
+@pytest.mark.parametrize(
+    ("level", "key"),
+    [(Level.ENVIRONMENT, ""), (Level.GROUP, "checkout"), (Level.FLAG, "checkout-button")],
+)
+def test_what_runs_on_a_killed_flag_ends_at_the_instant_of_the_kill(level: Level, key: str) -> None:
+    shop = a_scene()
+    adopt(a_kill(level, key), serial=1, now=later(2))
+    work = due_work.claim("worker", now=later(2), kinds=frozenset(["flag.killed"]))
+    assert work is not None
+    due_work.run(work, now=later(2.1))
+    iteration = experiment_by_key(shop.project.id, "checkout-button").iteration
+    assert iteration is not None
+    assert (iteration.stopped_at, iteration.stop_cause) == (later(1), StopCause.KILL)
+
+
 def test_a_lifted_kill_is_noted_and_kills_nothing() -> None:
     shop = a_scene()
     lifted = replace(a_kill(Level.ENVIRONMENT), lifted_by="bob", lifted_at=later(1.5).isoformat())
@@ -86,6 +101,7 @@ def test_a_lifted_kill_is_noted_and_kills_nothing() -> None:
         (a_kill(Level.FLAG, "nothing"), "no flag"),
         (a_kill(Level.GROUP, "nothing"), "no group"),
         (a_kill(Level.EXPERIMENT, "nothing"), "no experiment"),
+        (a_kill(Level.EXPERIMENT, "checkout-button", environment="development"), "does not run in"),
         (a_kill(Level.ENVIRONMENT, environment="nowhere"), "no environment"),
     ],
 )
@@ -94,6 +110,7 @@ def test_what_does_not_exist_is_told(kill: Kill, told: str) -> None:
     settled = adopt(kill, serial=1, now=later(2))
     assert told in settled.trouble.lower()
     assert kills_of(content(shop)) == frozenset()
+    assert experiment_by_key(shop.project.id, "checkout-button").status is Status.RUNNING
 
 
 def test_the_thread_takes_over_what_is_open_and_forgets_what_is_old(tmp_path: Path) -> None:

@@ -71,20 +71,23 @@ def _place(actor: Actor, target: Target) -> tuple[Project, Environment]:
 
 
 def _kill(actor: Actor, project: Project, environment: Environment, kill: Kill, *, now: datetime) -> None:
-    key, reason = kill.target.key, kill.reason
+    """Kill as of the instant at which it was served: what came after it is no evidence."""
+    key, reason, at = kill.target.key, kill.reason, min(datetime.fromisoformat(kill.at), now)
     match kill.target.level:
         case Level.ENVIRONMENT:
-            flags.kill_environment(actor, flags.KillEnvironment(environment.id, reason), now=now)
+            flags.kill_environment(actor, flags.KillEnvironment(environment.id, reason), now=at)
         case Level.GROUP:
             group = flag_reads.group_by_key(project.id, key)
-            flags.kill_group(actor, flags.KillGroup(group.id, environment.id, reason), now=now)
+            flags.kill_group(actor, flags.KillGroup(group.id, environment.id, reason), now=at)
         case Level.FLAG:
             flag = flag_reads.flag_by_key(project.id, key)
-            flags.kill_flag(actor, flags.KillFlag(flag.id, environment.id, reason), now=now)
+            flags.kill_flag(actor, flags.KillFlag(flag.id, environment.id, reason), now=at)
         case Level.EXPERIMENT:
             held = experiment_by_key(project.id, key)
-            ended_at = datetime.fromisoformat(kill.at)
-            stop(actor, Stop(held.id, reason, StopCause.KILL, ended_at), now=now)
+            if held.iteration is None or held.iteration.environment_id != environment.id:
+                told = f"The experiment “{key}” does not run in {environment.name}."
+                raise NotFound(Problem("experiment", told))
+            stop(actor, Stop(held.id, reason, StopCause.KILL, at), now=now)
 
 
 class Adopter:
