@@ -3,7 +3,7 @@
 Starts a server of its own on a fresh directory, opens the streams over loopback, and kills and revives
 one flag over the management API. With `--crash` it then kills the server and starts it again: the streams
 come back as the SDK does. With `--flood` eight clients send batches of 500 events all the while, as fast as
-they are answered. Times run from before the API is asked, so they hold the commit as well.
+they are answered; with `--churn 0.1` a tenth of the readers is replaced after each change. Times run from before the API is asked, so they hold the commit as well.
 """
 
 from __future__ import annotations
@@ -105,6 +105,10 @@ class Reader(asyncio.Protocol):
             self.answered.set_result(is_in)
             if not is_in:
                 self._transport.close()
+
+    def leave(self) -> None:
+        """Close the connection."""
+        self._transport.close()
 
     def connection_lost(self, _cause: Exception | None) -> None:
         """Count it."""
@@ -239,6 +243,17 @@ async def open_streams(count: int, server: Server, arrivals: Arrivals) -> list[R
     return list(await asyncio.gather(*(one() for _ in range(count))))
 
 
+async def churn(readers: list[Reader], share: float, server: Server, arrivals: Arrivals) -> None:
+    """Let some readers leave, and as many others come."""
+    leaving = random.sample(range(len(readers)), int(share * len(readers)))
+    for place in leaving:
+        readers[place].leave()
+    await asyncio.gather(*(readers[place].ended for place in leaving))
+    arrivals.lost -= len(leaving)
+    for place, reader in zip(leaving, await open_streams(len(leaving), server, arrivals), strict=True):
+        readers[place] = reader
+
+
 async def come_back(lost: Reader, server: Server, arrivals: Arrivals) -> None:
     """Wait for the end of a stream, and open it again with the patience of the SDK."""
     await lost.ended
@@ -283,8 +298,9 @@ async def crash(readers: list[Reader], server: Server, arrivals: Arrivals) -> No
     )
 
 
-async def measure(streams: int, changes: int, server: Server, *, crashes: bool) -> None:
+async def measure(chosen: argparse.Namespace, server: Server) -> None:
     """Open the streams, make the changes, print what was seen."""
+    streams, changes = chosen.streams, chosen.changes
     arrivals = Arrivals()
     began = time.perf_counter()
     readers = await open_streams(streams, server, arrivals)
@@ -303,13 +319,15 @@ async def measure(streams: int, changes: int, server: Server, *, crashes: bool) 
         seen = arrivals.at.get(last, [])
         delays += [at - began for at in seen]
         missed += streams - len(seen)
+        if chosen.churn:
+            await churn(readers, chosen.churn, server, arrivals)
     print(
         f"{changes} changes: p50 {_ms(delays, 0.5)}, p99 {_ms(delays, 0.99)}, max {_ms(delays, 1)}; "
         f"{missed} of {streams * changes} missed, {arrivals.lost} streams lost; "
         f"the API itself answered in {_ms(answers, 0.5)}; "
         f"{1000 * (server.cpu_seconds() - used) / changes:.0f} ms of processor a change"
     )
-    if crashes:
+    if chosen.crash:
         await crash(readers, server, arrivals)
 
 
@@ -326,6 +344,9 @@ def main() -> None:
     parser.add_argument("--flags", type=int, default=20, help="how many more flags the snapshot holds")
     parser.add_argument("--crash", action="store_true", help="kill the server afterwards and start it again")
     parser.add_argument("--flood", action="store_true", help="send events all the while, without end")
+    parser.add_argument(
+        "--churn", type=float, default=0.0, help="share of the readers replaced after a change"
+    )
     chosen = parser.parse_args()
     with a_server(chosen.flags) as server:
         deadline = time.monotonic() + 30
@@ -335,7 +356,7 @@ def main() -> None:
                     break
             time.sleep(0.1)
         with a_flood(server) if chosen.flood else nullcontext():
-            asyncio.run(measure(chosen.streams, chosen.changes, server, crashes=chosen.crash))
+            asyncio.run(measure(chosen, server))
 
 
 if __name__ == "__main__":
