@@ -170,13 +170,12 @@ def _take_news(work: _Work) -> None:
     take(state, "exposures", work.arrived.exposures if work.moving else (), work.head, after=after)
     take(state, "tracks", work.arrived.tracks if work.ready else (), work.head, after=after)
     count_carried(state, work.arrived.tracks, work.head, after=after)
-    firsts.intern(state, "new_exposures")
-    firsts.intern(state, "new_tracks")
+    firsts.intern(state, "new_exposures", "new_tracks")
     firsts.merge(state)
     rolling.number_tracks(state)
     state.run(
         "CREATE OR REPLACE TEMP TABLE touched AS SELECT merged.u FROM merged UNION"
-        " SELECT numbered.u FROM numbered WHERE numbered.u IN (SELECT firsts.u FROM firsts)"
+        " SELECT f.u FROM firsts AS f SEMI JOIN numbered ON numbered.u = f.u"
     )
 
 

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from equipoise_server.analysis.rollups.state import State
 
-_INTERN = """
-INSERT INTO units SELECT (SELECT COALESCE(MAX(held.u), 0) FROM units AS held) + ROW_NUMBER() OVER (),
-  strange.unit_type, strange.unit
-FROM (SELECT DISTINCT n.unit_type, n.unit FROM {table} AS n) AS strange
-ANTI JOIN units ON units.unit_type = strange.unit_type AND units.unit = strange.unit
+_KNOWN = """
+CREATE OR REPLACE TEMP TABLE known AS SELECT units.* FROM units
+SEMI JOIN mentioned ON mentioned.unit_type = units.unit_type AND mentioned.unit = units.unit
+"""
+_STRANGE = """
+CREATE OR REPLACE TEMP TABLE strange AS
+SELECT (SELECT COALESCE(MAX(units.u), 0) FROM units) + ROW_NUMBER() OVER () AS u, m.unit_type, m.unit
+FROM mentioned AS m ANTI JOIN known ON known.unit_type = m.unit_type AND known.unit = m.unit
 """
 _MET = """
 CREATE OR REPLACE TEMP TABLE met AS
-SELECT r.run, units.u, e.variant AS arm, e.moment, e.id, list_contains(r.arms, e.variant) AS is_known
+SELECT r.run, known.u, e.variant AS arm, e.moment, e.id, list_contains(r.arms, e.variant) AS is_known
 FROM new_exposures AS e
 JOIN wanted_runs AS r ON r.experiment = e.experiment AND r.iteration = e.iteration
   AND r.unit_type = e.unit_type
-JOIN units ON units.unit_type = e.unit_type AND units.unit = e.unit
+JOIN known ON known.unit_type = e.unit_type AND known.unit = e.unit
 WHERE e.moment >= r.since
 """
 _STRANGERS = """
@@ -74,9 +77,17 @@ SELECT merged.run, merged.u, merged.arm, merged.first_at, merged.first_id, merge
 )
 
 
-def intern(state: State, table: str) -> None:
-    """Give each unit in a temporary table a number, once."""
-    state.run(_INTERN.format(table=table))
+def intern(state: State, *tables: str) -> None:
+    """`known`: the units in temporary tables with their numbers; each unit gets one, once.
+
+    All units are looked through one time, however many tables ask.
+    """
+    mentioned = " UNION ".join(f"SELECT n.unit_type, n.unit FROM {table} AS n" for table in tables)
+    state.run(f"CREATE OR REPLACE TEMP TABLE mentioned AS {mentioned} UNION SELECT '', '' WHERE FALSE")
+    state.run(_KNOWN)
+    state.run(_STRANGE)
+    for table in ("units", "known"):
+        state.run(f"INSERT INTO {table} SELECT s.u, s.unit_type, s.unit FROM strange AS s")
 
 
 def merge(state: State) -> None:

@@ -11,6 +11,7 @@ from equipoise_server.analysis.dialects.measures import Measure, filter_of
 from equipoise_server.analysis.dialects.raw import added, matches, properties
 from equipoise_server.analysis.dialects.sql import DAY, all_of, col, eq, named, text, total
 from equipoise_server.analysis.rollups.arrivals import Head, Segment, read_days
+from equipoise_server.analysis.rollups.firsts import intern
 from equipoise_server.analysis.rollups.shape import EventShape, FactTable
 from equipoise_server.analysis.rollups.state import State
 
@@ -23,8 +24,8 @@ WHERE firsts.u IN (SELECT numbered.u FROM numbered)
 """
 _NUMBERED = """
 CREATE OR REPLACE TEMP TABLE numbered AS
-SELECT units.u, n.name, n.moment, n.value, n.properties FROM new_tracks AS n
-JOIN units ON units.unit_type = n.unit_type AND units.unit = n.unit
+SELECT known.u, n.name, n.moment, n.value, n.properties FROM new_tracks AS n
+JOIN known ON known.unit_type = n.unit_type AND known.unit = n.unit
 """
 _SPLIT = f"""
 CREATE OR REPLACE TEMP TABLE track AS
@@ -46,7 +47,7 @@ JOIN (SELECT runs.run, UNNEST(runs.cuts) AS cut FROM runs) AS offsets ON offsets
 
 
 def number_tracks(state: State) -> None:
-    """`numbered`: `new_tracks` with the numbers of their units."""
+    """`numbered`: `new_tracks` with the numbers of their units, which are `known`."""
     state.run(_NUMBERED)
 
 
@@ -97,6 +98,7 @@ def split_again(state: State, shapes: Sequence[EventShape], files: Sequence[Segm
                 [shape.event],
             )
     read_days(state, files, head, days, _of_torn(days))
+    intern(state, "new_tracks")
     number_tracks(state)
     state.run(
         f"DELETE FROM numbered WHERE (numbered.name, numbered.u, numbered.moment - numbered.moment % {DAY})"
