@@ -7,7 +7,7 @@ import time
 
 import pytest
 from flag_server import document
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import clustered, held_out, user
 
@@ -96,6 +96,7 @@ def test_quantiles_are_those_of_what_was_noted(monkeypatch: pytest.MonkeyPatch) 
     assert 100 <= (seen.p99_microseconds or 0) <= 125
 
 
+@settings(deadline=None)  # a machine may have other work
 @given(st.integers(4, 2**47))
 def test_a_time_lies_in_a_bucket_no_wider_than_a_quarter_of_it(ns: int) -> None:
     assert ns < _upper_edge_ns(_bucket(ns)) <= ns * 1.25 + 1
