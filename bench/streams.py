@@ -3,7 +3,8 @@
 Starts a server of its own on a fresh directory, opens the streams over loopback, and kills and revives
 one flag over the management API. With `--crash` it then kills the server and starts it again: the streams
 come back as the SDK does. With `--flood` eight clients send batches of 500 events all the while, as fast as
-they are answered; with `--churn 0.1` a tenth of the readers is replaced after each change. Times run from before the API is asked, so they hold the commit as well.
+they are answered; with `--churn 0.1` a tenth of the readers is replaced after each change. Times run from
+before the API is asked, so they hold the commit as well.
 """
 
 from __future__ import annotations
