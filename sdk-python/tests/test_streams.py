@@ -12,7 +12,7 @@ import pytest
 from conftest import Connect
 from faulty_proxy import FaultyProxy
 from flag_server import FlagServer, Handler, document, kill_event, revision_event
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equipoise_sdk import Client, Reason, Source
@@ -193,6 +193,7 @@ def test_events_of_later_servers_are_ignored() -> None:
     assert list(Frames().feed(text)) == []
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 200), max_size=8), st.sampled_from(["\n", "\r\n", "\r"]))
 def test_events_are_the_same_however_their_bytes_are_cut(cuts: list[int], line_end: str) -> None:
     text = revision_event(7) + ": beat\n\nretry: 1500\n\n" + kill_event("flag", "a", 8) + ": beat\n\n"
