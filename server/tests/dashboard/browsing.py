@@ -30,7 +30,12 @@ def signed_in(person: Actor) -> Client:
 def addresses() -> Iterator[str]:
     """Every address of a project's pages and buttons, with keys that exist in the shop."""
     place = next(each for each in urlpatterns if str(each.pattern).startswith("p/<project>"))
-    keys = {"experiments": "checkout-button", "flags": "checkout-button", "metrics": "purchase", "holdouts": "global"}
+    keys = {
+        "experiments": "checkout-button",
+        "flags": "checkout-button",
+        "metrics": "purchase",
+        "holdouts": "global",
+    }
     keys |= {"groups": "checkout", "segments": "staff"}
     yield from _below(place, PLACE, keys)
 

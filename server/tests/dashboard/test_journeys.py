@@ -55,7 +55,8 @@ def _design(client: Client) -> None:
     steps = {
         "audience": {
             "joined_by": "all", "clause.0.attribute": "country", "clause.0.operator": "in",
-            "clause.0.value": "DE, AT", "clause.0.is": "is", "share": "50", "ramp.0.after": "", "ramp.0.share": "",
+            "clause.0.value": "DE, AT", "clause.0.is": "is", "share": "50",
+            "ramp.0.after": "", "ramp.0.share": "",
         },
         "randomisation": {
             "spillover": "none", "scheme": "units", "unit_type": "user", "layer": "", "slot_share": "100",

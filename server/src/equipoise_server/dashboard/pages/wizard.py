@@ -86,7 +86,9 @@ class WizardPage:
     @property
     def layer_options(self) -> list[Option]:
         """An own layer, or one of the environment's with its free room."""
-        shared = [(layer.key, _layer_words(layer)) for layer in self.layers if layer.free_slots or not layer.is_own]
+        shared = [
+            (layer.key, _layer_words(layer)) for layer in self.layers if layer.free_slots or not layer.is_own
+        ]
         return [("", "a layer of its own"), *shared]
 
     @property
