@@ -203,6 +203,7 @@ def test_a_group_is_made_killed_in_two_clicks_and_turned_back_on() -> None:
     assert "The group “Checkout” is killed" in said(client, FLAG)
     assert "In groupsCheckout Killed" in said(client, FLAG)
     assert "Production Killed" in said(client, FLAG)
+    assert "Killed in Production: the group Checkout" in said(client, PLACE)
     assert "Killed" in said(client, f"{PLACE}/flags")
     edit = {"version": "1", "name": "Checkout", "flags": ["basket"]}
     refused = client.post(f"{PLACE}/groups/checkout/edit", edit)

@@ -35,6 +35,8 @@ class HomePage:
 
     needs: tuple[Need, ...]
     running: tuple[ExperimentRow, ...]
+    killed_groups: tuple[str, ...]
+    """Their names."""
     killed_flags: tuple[str, ...]
     environment_killed_at: datetime | None
     recent: tuple[ActivityLine, ...]

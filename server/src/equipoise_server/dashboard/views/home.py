@@ -35,6 +35,9 @@ def home(visit: Visit) -> HttpResponse:
     page = HomePage(
         needs=needs_of(found, visit.now),
         running=running_of(found, visit.now),
+        killed_groups=tuple(
+            group.name for group in flags.groups_of(visit.project.id) if visit.environment.id in group.killed
+        ),
         killed_flags=killed_in(all_flags, visit.environment.key),
         environment_killed_at=flags.environment_kill(visit.environment.id),
         recent=_recent(visit),
