@@ -49,6 +49,7 @@ lint: $(VENV)/.develop
 
 types: $(VENV)/.develop
 	$(BIN)/mypy engine/src stats/src sdk-python/src server/src cli/src examples/shop/src
+	cd stats && MYPYPATH=src ../$(BIN)/mypy --config-file ../pyproject.toml -p simulations
 
 contracts: $(VENV)/.develop
 	$(BIN)/lint-imports

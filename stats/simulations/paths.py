@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,17 +11,17 @@ from numpy.typing import NDArray
 from simulations.study import Row, share
 
 Floats = NDArray[np.float64]
-Hits = NDArray[np.bool_]
+Hits: TypeAlias = NDArray[np.bool_] | np.bool_
 
 
 def about(name: str, hits: Hits, expected: float, *, slack: float = 0.0) -> Row:
     """A share within three Monte Carlo errors of the expected one, and a little more when asked."""
-    return share(name, hits.tolist(), (expected - slack, expected + slack))
+    return share(name, np.atleast_1d(hits).tolist(), (expected - slack, expected + slack))
 
 
 def at_most(name: str, hits: Hits, limit: float) -> Row:
     """A share that must not exceed a limit by more than three Monte Carlo errors."""
-    return share(name, hits.tolist(), (0.0, limit))
+    return share(name, np.atleast_1d(hits).tolist(), (0.0, limit))
 
 
 def brownian(replications: int, looks: int, seed: int, *, drift: float = 0.0) -> Floats:
@@ -30,6 +31,6 @@ def brownian(replications: int, looks: int, seed: int, *, drift: float = 0.0) ->
     return np.asarray(steps.cumsum(axis=1) / np.sqrt(np.arange(1, looks + 1)))
 
 
-def first(crossed: Hits) -> NDArray[np.intp]:
+def first(crossed: NDArray[np.bool_]) -> NDArray[np.intp]:
     """The look at which each replication crosses first, (replications,); the last when none does."""
     return np.asarray(np.where(crossed.any(axis=1), crossed.argmax(axis=1), crossed.shape[1] - 1))

@@ -98,7 +98,7 @@ def _adjusted_z(totals: dict[str, Moments]) -> float:
     at = [found.variants.index(key) for key in ("green", "control")]
     v = found.covariance
     variance = v[at[0], at[0]] + v[at[1], at[1]] - 2 * v[at[0], at[1]]
-    return ((t.value or 0.0) - (c.value or 0.0)) / float(variance) ** 0.5
+    return float(((t.value or 0.0) - (c.value or 0.0)) / variance**0.5)
 
 
 if __name__ == "__main__":

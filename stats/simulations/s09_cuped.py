@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from equipoise_stats import Adjustment, Moments, Quantity, adjust, fill_missing
+from equipoise_stats.intervals import known
 from simulations.study import Row, StudyResult, main, near, share
 
 CI, FULL = 1200, 20_000
@@ -61,7 +62,7 @@ def _arms(table: np.ndarray, names: tuple[str, ...]) -> dict[str, Moments]:
 
 
 def _effect(found: Adjustment) -> float:
-    return float(found.of("T").value - found.of("C").value)
+    return known(found.of("T").value) - known(found.of("C").value)
 
 
 def _spread(found: Adjustment) -> float:

@@ -54,8 +54,10 @@ def _hours_until(rng: np.random.Generator, daily: int, values: tuple[float, floa
         for arm, mean in enumerate((treatment, control)):
             new = daily * hour // 24 - daily * (hour - 1) // 24
             totals[arm] += rng.binomial(new, mean) if sd is None else rng.normal(mean * new, sd * new**0.5)
-        arms = [_estimate(total, n, sd) for total in totals]
-        found = rate_alarm(*arms, rule, share=0.5) if sd is None else alarm(*arms, rule)
+        treated, untreated = (_estimate(total, n, sd) for total in totals)
+        found = (
+            rate_alarm(treated, untreated, rule, share=0.5) if sd is None else alarm(treated, untreated, rule)
+        )
         if isinstance(found, Alarm) and found.breached:
             return float(hour)
     return np.inf
@@ -71,9 +73,9 @@ def _estimate(total: float, n: int, sd: float | None) -> Estimate:
 
 def _false_stops(rng: np.random.Generator, runs: int) -> NDArray[np.bool_]:
     """Which harmless experiments of 20,000 units an arm and day the alarm stops within 14 days."""
-    n = 20_000 / 24 * np.arange(1, HOURS + 1)
+    n = 20_000 / 24 * np.arange(1, HOURS + 1, dtype=np.float64)
     z = rng.standard_normal((runs, HOURS)).cumsum(axis=1) / np.sqrt(np.arange(1, HOURS + 1))
-    return np.asarray((z < -one_sided_multiplier(2 * n, 40_000, ALPHA)).any(axis=1))
+    return np.asarray((z < -one_sided_multiplier((2 * n).astype(np.float64), 40_000, ALPHA)).any(axis=1))
 
 
 def _canary(rng: np.random.Generator, runs: int) -> list[Row]:
@@ -100,7 +102,7 @@ def _stops(rng: np.random.Generator, cap: float, *, welch: bool) -> bool:
     own = np.maximum(square - mean**2, 1e-12)
     variance = own if welch else np.full(len(looks), control.var())
     error = np.sqrt(variance / looks + control.var() / n_control)
-    reach = one_sided_multiplier(looks + n_control, 10_000.0, ALPHA)
+    reach = one_sided_multiplier((looks + n_control).astype(np.float64), 10_000.0, ALPHA)
     difference = mean - (control.mean() + drift)
     return bool((difference + reach * error < 0).any())
 

@@ -60,7 +60,7 @@ def _coverage(rng: np.random.Generator, replications: int) -> Row:
     for _ in range(replications):
         found = fcr_intervals((truth + rng.standard_normal(METRICS)).tolist(), [1.0] * METRICS).intervals
         shown = [(i, t) for i, t in zip(found, truth.tolist(), strict=True) if i is not None]
-        missed.append(np.mean([not i.lower <= t <= i.upper for i, t in shown]) if shown else 0.0)
+        missed.append(float(np.mean([not i.lower <= t <= i.upper for i, t in shown])) if shown else 0.0)
     return Row("false coverage of selected intervals", float(np.mean(missed)), 0.0, 0.05)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from equipoise_stats import (
@@ -39,7 +40,8 @@ def study(replications: int, seed: int) -> StudyResult:
     rng = np.random.default_rng(seed)
     rows = _units(rng)
     found: dict[str, list[float]] = {name: [] for name in ("spend", "orders", "bought", "adjusted", "srm")}
-    related, before = [], None
+    related: list[float] = []
+    before = None
     for salt in rng.integers(1, 1 << 62, replications):
         treated = _hashed(int(salt)) >> np.uint64(63) == 1
         arms = {w: Moments.from_rows(NAMES, rows[treated == (w == "T")]) for w in "CT"}
@@ -68,10 +70,10 @@ def _hashed(salt: int) -> np.ndarray:
     return _mixed(units ^ _mixed(np.full(UNITS, salt, dtype=np.uint64)))
 
 
-def _mixed(x: np.ndarray) -> np.ndarray:
+def _mixed(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         x = (x ^ (x >> np.uint64(shift))) * np.uint64(factor)
-    return x ^ (x >> np.uint64(31))
+    return np.asarray(x ^ (x >> np.uint64(31)), dtype=np.uint64)
 
 
 def _p_values(arms: dict[str, Moments]) -> dict[str, float]:

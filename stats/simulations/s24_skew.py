@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from equipoise_stats import Estimate, Moments, Outcome, cap_at, capped, mean_estimate, skew_of_split, welch
+from equipoise_stats import (
+    Estimate,
+    Interval,
+    Moments,
+    Outcome,
+    cap_at,
+    capped,
+    mean_estimate,
+    skew_of_split,
+    welch,
+)
 from simulations.study import StudyResult, main, near, share
 
 CI, FULL = 500, 10_000
@@ -44,6 +54,7 @@ def _mean(values: np.ndarray) -> Estimate:
 
 def _rejects(treatment: Estimate, control: Estimate) -> int:
     found = welch(treatment, control)
+    assert isinstance(found, Interval)
     return int(found.lower > 0) - int(found.upper < 0)
 
 

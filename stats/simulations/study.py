@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import SupportsFloat
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,12 @@ def share(
     return Row(name, found, expected[0] - slack[0], expected[1] + slack[1], is_foil)
 
 
-def near(name: str, measured: float, expected: float, within: float, *, is_foil: bool = False) -> Row:
+def near(
+    name: str, measured: SupportsFloat, expected: SupportsFloat, within: float, *, is_foil: bool = False
+) -> Row:
     """A number that must lie so near to what is expected."""
-    return Row(name, float(measured), expected - within, expected + within, is_foil)
+    middle = float(expected)
+    return Row(name, float(measured), middle - within, middle + within, is_foil)
 
 
 def told(result: StudyResult, seconds: float) -> str:
