@@ -11,7 +11,7 @@ from calling import Caller
 from calling import caller as a_caller_for
 from scenes import Shop, a_shop
 
-from equipoise_server.api.metric_language import read_file, write_file
+from equipoise_server.api.metric_language import read_file
 from equipoise_server.foundation.refusals import Invalid
 from equipoise_server.metrics.reads import metrics_of
 
@@ -47,7 +47,7 @@ def test_a_pack_is_applied_once_and_is_written_back_the_same(path: Path, shop: S
     assert steps(caller, "apply", text) == planned
     assert {one["step"] for one in steps(caller, "apply", text)} == {"keep"}
     held = metrics_of(shop.project.id)
-    exported = write_file(held)
+    exported = str(caller.get(FILE).json["yaml"])
     assert {one["step"] for one in steps(caller, "plan", exported)} == {"keep"}
     read = {entry.key: entry.definition for entry in read_file(exported, shop.project.id)}
     assert read == {metric.key: metric.definition for metric in held}

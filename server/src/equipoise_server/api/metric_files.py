@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Field, Router, Schema
 
@@ -22,6 +22,12 @@ class FileBody(Strict):
     """A file of metrics as text."""
 
     yaml: str = Field(description="The file; its JSON Schema is at /metric-file-schema.")
+
+
+class FileShape(Schema):
+    """The catalogue as a file."""
+
+    yaml: str
 
 
 class StepShape(Schema):
@@ -45,11 +51,10 @@ def get_metric_file_schema(request: HttpRequest) -> dict[str, Any]:  # noqa: ARG
     return file_schema()
 
 
-@router.get(FILES, response={200: None})
-def export_metrics(request: HttpRequest, project: str) -> HttpResponse:
+@router.get(FILES, response=FileShape)
+def export_metrics(request: HttpRequest, project: str) -> dict[str, str]:
     """The catalogue as a YAML file that reads back the same."""
-    found = metrics.metrics_of(project_of(request, project).id)
-    return HttpResponse(write_file(found), content_type="application/yaml; charset=utf-8")
+    return {"yaml": write_file(metrics.metrics_of(project_of(request, project).id))}
 
 
 @router.post(FILES + "/plan", response=StepsShape)
