@@ -70,14 +70,17 @@ def evidence_at(
     is_complete = job.iteration.is_imported
     span = looks.span_of(look, job.plan.longest_window, is_complete=is_complete)
     found = _gathered(job, pivots, span, look.as_of)
+    strata = _strata(job, pivots, found)
+    whole = {arm: stats.merge_all(part[arm] for part in strata) for arm in found.arms} if strata else None
     evidence = stats.Evidence(
         counts=found.evidence.counts,
-        moments=found.evidence.moments,
+        # Of the same reading as its parts: what arrived in between must not stand in one of them alone.
+        moments=found.evidence.moments if whole is None else whole,
         observed_days=found.evidence.observed_days,
         crossed=found.evidence.crossed,
         largest_units=found.evidence.largest_units,
         ledger=looks.ledger_of(ledger),
-        strata=_strata(job, pivots, found),
+        strata=strata,
         quality=stats.QualityEvidence(
             duplicates=job.past.duplicates,
             past_lift_sds={metric: prior.sd for metric, (prior, _) in job.past.priors.items()},
