@@ -263,8 +263,25 @@ test("a document that the application brings along serves when nothing else is t
   await server.break("refuse");
   const client = await opened(server, { bootstrap: await hashed(shop(1)) });
   assert.deepEqual([client.status.source, client.status.revision], ["bootstrap", 1]);
-  for (const bootstrap of [{ flags: 1n }, [], await hashed({ ...shop(1), epoch: "1" })]) {
+  for (const bootstrap of [{ flags: 1n }, [], { ...shop(1), epoch: "1" }]) {
     assert.equal((await opened(server, { bootstrap })).status.source, "none");
+  }
+});
+
+test("the server knows better than what the application brings along, whatever its number", async () => {
+  const server = await started(shop(3));
+  for (const changes of [
+    { revision: 3, killed: true },
+    { revision: 9 },
+    { environment: "staging" },
+    { project: "other" },
+  ]) {
+    const client = await opened(server, { bootstrap: { ...shop(3), ...changes } });
+    await server.until(() => client.status.lastError === null && ["poll", "stream"].includes(client.status.source));
+    const { environment, project, revision } = client.scope;
+    assert.deepEqual([project, environment, revision], ["shop", "production", 3]);
+    assert.notEqual(client.peek("button", "", ANNA).reason, "DISABLED");
+    await client.close();
   }
 });
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,13 @@ from typing import Any
 import pytest
 from hostile_snapshots import REFUSED_BY_ALL, sealed
 from in_node import PACKAGE, build, run_suite
+from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
 
 from equipoise_engine import Members, compile_snapshot
 
-VECTORS = PACKAGE.parent / "spec" / "vectors" / "evaluation"
+SPEC = PACKAGE.parent / "spec"
+VECTORS, SCHEMAS = SPEC / "vectors" / "evaluation", SPEC / "schemas"
 CONTEXTS_EACH = 24
 LARGEST_EXACT = 2**53 - 1
 
@@ -32,7 +36,7 @@ def test_both_engines_answer_alike_for_every_snapshot_and_many_contexts(tmp_path
 
 
 def test_twenty_two_hostile_snapshots_are_refused_and_change_nothing(tmp_path: Path) -> None:
-    document = json.loads((PACKAGE.parent / "spec" / "examples" / "snapshot.json").read_text())
+    document = json.loads((SPEC / "examples" / "snapshot.json").read_text())
     true = json.loads(sealed(document))
     (tmp_path / "true").write_bytes(sealed(document))
     for name, mutant in REFUSED_BY_ALL.items():
@@ -40,6 +44,20 @@ def test_twenty_two_hostile_snapshots_are_refused_and_change_nothing(tmp_path: P
     assert len(REFUSED_BY_ALL) == 22
     build()
     run_suite("given/hostile", {"EQUIPOISE_GIVEN": str(tmp_path)})
+
+
+def test_everything_that_is_reported_fits_the_published_schemas(tmp_path: Path) -> None:
+    written = tmp_path / "batch.json"
+    build()
+    run_suite("given/reports", {"EQUIPOISE_GIVEN": str(written)})
+    schemas = [json.loads(path.read_text()) for path in SCHEMAS.glob("*.schema.json")]
+    registry: Any = Registry().with_resources((one["$id"], Resource.from_contents(one)) for one in schemas)
+    events = next(one for one in schemas if one["$id"].endswith("/events.schema.json"))
+    batch = json.loads(written.read_text())
+    faults = [fault.message for fault in Draft202012Validator(events, registry=registry).iter_errors(batch)]
+    assert faults == []
+    assert Counter(event["kind"] for event in batch["events"]) == {"exposure": 6, "track": 2}
+    assert "mail" not in written.read_text()
 
 
 def _asked(draw: random.Random) -> Iterator[dict[str, Any]]:

@@ -5,7 +5,7 @@ import { compileSnapshot, type Snapshot } from "../core/snapshot.js";
 import { isObject } from "../core/values.js";
 import type { Troubles } from "../reporting/troubles.js";
 import { isLater, type Kill, type Moment } from "./frames.js";
-import { refused, refuseOlder, vetted } from "./vetting.js";
+import { read, refused, refuseOlder, vetted } from "./vetting.js";
 
 const TABLES = { flag: "flags", group: "groups", experiment: "experiments" } as const;
 
@@ -94,9 +94,10 @@ export class Keeper {
     this.#serve({ ...this.serving, kills: [...kills, kill] });
   }
 
-  /** Note that the server still has the snapshot in use. */
+  /** Note that the server still has the snapshot in use; a revision's number says nothing of a bootstrap's content. */
   confirm(at: Date): void {
-    if (this.serving.snapshot !== null) this.serving = { ...this.serving, source: "poll", confirmedAt: at };
+    if (this.serving.snapshot !== null && this.serving.source !== "bootstrap")
+      this.serving = { ...this.serving, source: "poll", confirmedAt: at };
   }
 
   async #complete(): Promise<void> {
@@ -108,10 +109,10 @@ export class Keeper {
 
   async #take(offer: Offer): Promise<void> {
     const isOwn = offer.source === "bootstrap"; // the application brought it along itself
-    const { document, snapshot } = await vetted(offer, isOwn ? null : this.verifier);
-    refuseOlder(snapshot, this.serving.snapshot);
+    const { document, snapshot } = isOwn ? read(offer.body) : await vetted(offer, this.verifier);
+    if (this.serving.source !== "bootstrap") refuseOlder(snapshot, this.serving.snapshot); // else the server knows better
     if (this.#isServing(snapshot)) {
-      this.confirm(offer.at);
+      this.serving = { ...this.serving, source: offer.source, confirmedAt: offer.at };
       return this.#complete();
     }
     const wanted = namedBlobs(document);
