@@ -28,6 +28,7 @@ from equipoise_server.flags.actions import (
     ChangeMembers,
     CreateList,
     DeleteSegment,
+    UnitFile,
     UpdateSegment,
     change_members,
     create_list,
@@ -257,7 +258,13 @@ def test_hashed_or_by_name_a_list_holds_the_same(steps: list[tuple[How, list[str
 
 def read(content: bytes, *, is_csv: bool = False) -> list[str]:
     """The ids in a file of users."""
-    return list(unit_ids(io.BytesIO(content), is_csv=is_csv, unit_type="user"))
+    name = "users.CSV" if is_csv else "users.txt"
+    return list(unit_ids(UnitFile(io.BytesIO(content), name, len(content)), "user"))
+
+
+def test_a_file_that_is_too_large_is_not_read() -> None:
+    with pytest.raises(Invalid, match="send it in parts"):
+        unit_ids(UnitFile(io.BytesIO(), "users.txt", 2**29 + 1), "user")
 
 
 def test_a_text_file_has_an_id_a_line() -> None:

@@ -184,8 +184,8 @@ def upload_members(
         raise Invalid(Problem("file", "Send the unit ids as the form's “file”."))
     if found.members is None:
         raise Conflict(Problem("", f"The segment “{segment}” is a condition, not a list of units."))
-    is_csv = (file.name or "").lower().endswith(".csv")
-    units = actions.unit_ids(file.file, is_csv=is_csv, unit_type=found.members.unit_type)
+    sent = actions.UnitFile(file.file, file.name or "", file.size or 0)
+    units = actions.unit_ids(sent, found.members.unit_type)
     return actions.change_members(
         actor, actions.ChangeMembers(found.id, how, reason, confirms_growth=True), units, now=timezone.now()
     )

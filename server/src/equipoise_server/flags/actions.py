@@ -64,7 +64,7 @@ from equipoise_server.flags.segmenting import (
     delete_segment,
     update_segment,
 )
-from equipoise_server.flags.unit_files import unit_ids
+from equipoise_server.flags.unit_files import UnitFile, unit_ids
 
 __all__ = [
     "AddEnvironment",
@@ -86,6 +86,7 @@ __all__ = [
     "RevokePreviewLinks",
     "ScheduleRamp",
     "SetRolloutShare",
+    "UnitFile",
     "UnpinFlags",
     "UpdateFlag",
     "UpdateFlagSettings",

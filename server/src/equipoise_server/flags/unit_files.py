@@ -5,14 +5,32 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import IO
 
 from equipoise_server.foundation.refusals import Invalid, Problem
 
 LONGEST_LINE = 10_000
+LARGEST_FILE = 2**29
 
 
-def unit_ids(file: IO[bytes], *, is_csv: bool, unit_type: str) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class UnitFile:
+    """A file of unit ids as it was sent."""
+
+    content: IO[bytes]
+    name: str
+    byte_count: int
+
+
+def unit_ids(file: UnitFile, unit_type: str) -> Iterator[str]:
+    """The ids in a file, which is CSV when its name ends in .csv."""
+    if file.byte_count > LARGEST_FILE:
+        raise Invalid(Problem("file", f"A file may have {LARGEST_FILE:,} bytes; send it in parts."))
+    return _ids(file.content, is_csv=file.name.lower().endswith(".csv"), unit_type=unit_type)
+
+
+def _ids(file: IO[bytes], *, is_csv: bool, unit_type: str) -> Iterator[str]:
     """The ids in a file: one a line, or the first column of a CSV. Empty lines and a heading do not count.
 
     A heading is a first line that says “unit”, “id”, “unit_id” or the unit type, with or without “_id”.

@@ -165,8 +165,8 @@ def _units(visit: Visit, segment: Segment, form: Form) -> Iterable[str]:
     file = visit.request.FILES.get("file")
     typed = [part for part in re.split(r"[\s,]+", form.text("units")) if part]
     if isinstance(file, UploadedFile) and file.file is not None:
-        is_csv = (file.name or "").lower().endswith(".csv")
-        return actions.unit_ids(file.file, is_csv=is_csv, unit_type=segment.members.unit_type)
+        sent = actions.UnitFile(file.file, file.name or "", file.size or 0)
+        return actions.unit_ids(sent, segment.members.unit_type)
     if not typed and form.text("how") != "replace":
         raise Invalid(Problem("units", "Choose a file, or type some unit ids."))
     return typed
