@@ -18,6 +18,7 @@ from scenes import (
     environment_of,
     later,
     launched,
+    updated,
 )
 
 from equipoise_server.analysis.values import (
@@ -40,13 +41,19 @@ from equipoise_server.experiments.actions import Restart, restart
 from equipoise_server.experiments.values import BreachAction, Experiment, Status, StopCause, VerdictState
 from equipoise_server.experiments.values import MetricRole as Role
 from equipoise_server.flags.actions import (
+    CreateGroup,
     KillEnvironment,
     KillFlag,
+    KillGroup,
+    create_group,
     kill_environment,
     kill_flag,
+    kill_group,
     unkill_flag,
+    update_flag_settings,
 )
 from equipoise_server.flags.reads import flag_by_key
+from equipoise_server.flags.values import Prerequisite
 from equipoise_server.foundation import due_work
 from equipoise_server.metrics.values import Direction
 
@@ -164,6 +171,41 @@ def test_killing_an_environment_ends_everything_that_runs_there_and_nothing_else
     the_worker_comes_by(1.5)
     assert {reads.experiment(one.id).status for one in here} == {Status.STOPPED}
     assert reads.experiment(elsewhere.id).status is Status.RUNNING
+
+
+def needing(shop: Shop, key: str, other: str, *variants: str) -> None:
+    """Let a flag need another in production."""
+    held = updated(flag_by_key(shop.project.id, key), "production")
+    update_flag_settings(shop.owner, replace(held, prerequisites=(Prerequisite(other, variants),)), now=NOW)
+
+
+@pytest.mark.parametrize("in_group", [False, True])
+def test_killing_what_a_flag_needs_stops_what_runs_on_it(shop: Shop, in_group: bool) -> None:
+    for key in ("checkout-button", "basket", "login"):
+        a_button_flag(shop, key)
+    needing(shop, "basket", "login", "green")
+    needing(shop, "checkout-button", "basket", "green")
+    experiment = launched(shop, a_draft_experiment(shop, "colours", flag="checkout-button"))
+    if in_group:
+        command = CreateGroup(shop.project.id, "entrance", "Entrance", frozenset(["login"]))
+        group = create_group(shop.owner, command, now=NOW)
+        kill_group(shop.owner, KillGroup(group.id, environment_of(shop).id), now=later(1))
+    else:
+        kill_flag(shop.owner, the_kill(shop, "login"), now=later(1))
+    the_worker_comes_by(1.5)
+    iteration = reads.experiment(experiment.id).iteration
+    assert iteration is not None
+    assert (iteration.stop_cause, iteration.stopped_at) == (StopCause.KILL, later(1))
+
+
+def test_killing_a_needed_flag_that_is_good_enough_when_off_stops_nothing(shop: Shop) -> None:
+    for key in ("checkout-button", "basket"):
+        a_button_flag(shop, key)
+    needing(shop, "checkout-button", "basket", "grey", "green")
+    experiment = launched(shop, a_draft_experiment(shop, "colours", flag="checkout-button"))
+    kill_flag(shop.owner, the_kill(shop, "basket"), now=later(1))
+    the_worker_comes_by(1.5)
+    assert reads.experiment(experiment.id).status is Status.RUNNING
 
 
 def test_killing_a_flag_that_no_experiment_sets_stops_nothing(shop: Shop) -> None:

@@ -33,35 +33,48 @@ def react(iteration_id: UUID, report: Report, *, now: datetime) -> Reaction:
 
 
 def stop_after_kill(flag_id: UUID, environment_id: UUID, *, now: datetime) -> tuple[Experiment, ...]:
-    """Stop what ran on a flag when it, its group or environment was killed. An un-kill resumes nothing."""
+    """Stop what ran on a flag when its environment was killed, it or a flag that it waits for, or a group
+    of theirs. An un-kill resumes nothing."""
     flag = flags.flag(flag_id)
-    groups = tuple(group for group in flags.groups_of(flag.project_id) if group.key in flag.groups)
+    sources = flags.needs_graph(environment_id).silencing(flag.key)
+    switches = tuple(flags.flag_by_key(flag.project_id, key) for key in sources)
+    named = {key for switch in switches for key in switch.groups}
+    groups = tuple(group for group in flags.groups_of(flag.project_id) if group.key in named)
     return tuple(
         stopped
         for experiment in experiments.experiments_setting(flag.key, environment_id)
-        if (stopped := _stopped(experiment, flag, groups, now)) is not None
+        if (stopped := _stopped(experiment, flag.key, (switches, groups), now)) is not None
     )
 
 
 def _stopped(
-    experiment: Experiment, flag: Flag, groups: tuple[Group, ...], now: datetime
+    experiment: Experiment,
+    flag_key: str,
+    switches: tuple[tuple[Flag, ...], tuple[Group, ...]],
+    now: datetime,
 ) -> Experiment | None:
     iteration = experiment.iteration
     if experiment.status is not Status.RUNNING or iteration is None:
         return None
     environment_id = iteration.environment_id
-    subjects = (("flag", flag.id), ("environment", environment_id), *(("group", one.id) for one in groups))
+    switched, groups = switches
+    subjects = [("environment", environment_id), *(("flag", one.id) for one in switched)]
+    subjects += [("group", one.id) for one in groups]
     records = tuple(record for kind, its_id in subjects for record in audit.of_subject(kind, its_id))
-    at = kill_instant(iteration, records, _killed_at(flag, groups, environment_id))
+    at = kill_instant(iteration, records, _killed_at(switched, groups, environment_id))
     if at is None:
         return None
-    reason = f"“{flag.key}”, which it sets, was killed."
+    reason = f"“{flag_key}”, which it sets, was killed, or a flag that it needs was."
     command = Stop(experiment.id, reason, StopCause.KILL, at)
     return stop(automation_actor(KILL_SWITCH), command, now=now)
 
 
-def _killed_at(flag: Flag, groups: tuple[Group, ...], environment_id: UUID) -> datetime | None:
-    settings = [one for one in flag.settings.values() if one.environment_id == environment_id]
+def _killed_at(
+    switched: tuple[Flag, ...], groups: tuple[Group, ...], environment_id: UUID
+) -> datetime | None:
+    settings = [
+        one for flag in switched for one in flag.settings.values() if one.environment_id == environment_id
+    ]
     instants = [one.killed_at for one in settings if one.killed_at is not None]
     instants += [group.killed[environment_id] for group in groups if environment_id in group.killed]
     environment = flags.environment_kill(environment_id)

@@ -15,7 +15,7 @@ from equipoise_server.audit.values import Subject
 from equipoise_server.flags import models, reads
 from equipoise_server.flags.checks import all_problems, name_problems, naming_problems
 from equipoise_server.flags.editing import MEANWHILE, differences
-from equipoise_server.flags.killing import announce
+from equipoise_server.flags.killing import announce_held
 from equipoise_server.flags.rows import found_group
 from equipoise_server.flags.values import Group
 from equipoise_server.foundation.ids import new_id
@@ -150,9 +150,7 @@ def kill_group(actor: Actor, command: KillGroup, *, now: datetime) -> Group:
         )
         keys = row.flags.filter(archived_at=None).values_list("key", flat=True)
         entry.kills(environment.id, *keys)
-        pinned = models.Pin.objects.filter(environment_id=environment.id, flag__in=row.flags.all())
-        for flag_id in pinned.values_list("flag_id", flat=True).distinct():
-            announce(flag_id, environment.id, now)
+        announce_held(keys, environment.id, now)
     return reads.group(row.pk)
 
 

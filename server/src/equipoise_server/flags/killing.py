@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -11,6 +12,7 @@ from equipoise_server.access.values import Actor, Permission
 from equipoise_server.audit.actions import change
 from equipoise_server.audit.values import Subject
 from equipoise_server.flags import models, reads
+from equipoise_server.flags.needs import graph_of
 from equipoise_server.flags.rows import found_flag, found_settings
 from equipoise_server.flags.values import Flag
 from equipoise_server.foundation.due_work import schedule
@@ -61,6 +63,7 @@ def _set_kill(
         else:
             entry.kills(row.environment_id, flag.key)
             announce(flag.pk, row.environment_id, now)
+            announce_held([flag.key], row.environment_id, now)
     return reads.flag(flag.pk)
 
 
@@ -91,6 +94,14 @@ def unkill_environment(actor: Actor, command: KillEnvironment, *, now: datetime)
         entry.before, entry.after = {"killed": True}, {"killed": False}
         models.EnvironmentKill.objects.filter(pk=environment.id).delete()
         entry.touches(environment.id)
+
+
+def announce_held(killed: Iterable[str], environment_id: UUID, now: datetime) -> None:
+    """Let automation stop what runs on flags that are killed now, or that wait for one which is."""
+    silent = graph_of(environment_id).silenced_by(killed)
+    held = models.Pin.objects.filter(environment_id=environment_id, flag__key__in=silent)
+    for flag_id in held.values_list("flag_id", flat=True).distinct():
+        announce(flag_id, environment_id, now)
 
 
 def announce(flag_id: UUID, environment_id: UUID, now: datetime) -> None:

@@ -5,8 +5,8 @@ Pure but for `graph_of`. A chain has at most 16 flags; one flag asks at most 64 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from equipoise_server.flags import models
@@ -25,6 +25,8 @@ class NeedsGraph:
 
     variants: Mapping[str, frozenset[str]]
     needs: Mapping[str, tuple[Prerequisite, ...]]
+    offs: Mapping[str, str] = field(default_factory=dict)
+    """The off variant of each."""
 
     def with_needs(self, key: str, needs: tuple[Prerequisite, ...]) -> NeedsGraph:
         """The graph if a flag had these needs."""
@@ -45,14 +47,31 @@ class NeedsGraph:
             pending += fresh
         return frozenset(reached)
 
+    def silenced_by(self, killed: Iterable[str]) -> frozenset[str]:
+        """The flags that serve everybody off when these are killed: they, and those that need better."""
+        silent = set(killed)
+        while fresh := {key for key in self.needs if key not in silent and self._waits_for(key, silent)}:
+            silent |= fresh
+        return frozenset(silent)
+
+    def _waits_for(self, key: str, silent: Container[str]) -> bool:
+        return any(
+            need.flag in silent and self.offs.get(need.flag) not in need.variants for need in self.needs[key]
+        )
+
+    def silencing(self, key: str) -> tuple[str, ...]:
+        """The flags whose kill lets this one serve everybody off: itself, and those that it waits for."""
+        return tuple(sorted(one for one in self.closure(key) if key in self.silenced_by([one])))
+
 
 def graph_of(environment_id: UUID) -> NeedsGraph:
     """The environment's flags and their needs."""
     rows = models.FlagSettings.objects.filter(environment_id=environment_id, flag__archived_at=None)
-    found = list(rows.values_list("flag__key", "flag__variants", "prerequisites"))
+    found = list(rows.values_list("flag__key", "flag__variants", "prerequisites", "off"))
     return NeedsGraph(
-        {key: frozenset(variant["key"] for variant in variants) for key, variants, _ in found},
-        {key: prerequisites_from_json(needs) for key, _, needs in found if needs},
+        {key: frozenset(variant["key"] for variant in variants) for key, variants, _, _ in found},
+        {key: prerequisites_from_json(needs) for key, _, needs, _ in found if needs},
+        {key: off for key, _, _, off in found},
     )
 
 
