@@ -17,6 +17,7 @@ from scenes import (
     a_shop,
     environment_of,
     launched,
+    updated,
 )
 
 from equipoise_server.experiments import reads
@@ -37,7 +38,9 @@ from equipoise_server.flags.actions import (
     archive_flag,
     kill_environment,
     kill_flag,
+    update_flag_settings,
 )
+from equipoise_server.flags.values import Prerequisite
 from equipoise_server.foundation.refusals import Invalid
 from equipoise_server.metrics.actions import archive_metric
 from equipoise_server.metrics.reads import metric_by_key
@@ -156,6 +159,19 @@ def test_a_killed_flag_cannot_be_launched_where_it_is_killed(shop: Shop) -> None
     draft = a_draft_experiment(shop)
     kill_flag(shop.owner, KillFlag(flag.id, environment_of(shop).id), now=NOW)
     assert failing_of(shop, draft) == ["kills"]
+    assert failing_of(shop, draft, "development") == []
+
+
+@pytest.mark.parametrize(("wanted", "failed"), [(("green",), ["kills"]), (("green", "grey"), [])])
+def test_a_flag_that_waits_for_a_killed_one_cannot_be_launched(
+    shop: Shop, wanted: tuple[str, ...], failed: list[str]
+) -> None:
+    basket, button = a_button_flag(shop, "basket"), a_button_flag(shop)
+    command = replace(updated(button, "production"), prerequisites=(Prerequisite("basket", wanted),))
+    update_flag_settings(shop.owner, command, now=NOW)
+    draft = a_draft_experiment(shop)
+    kill_flag(shop.owner, KillFlag(basket.id, environment_of(shop).id), now=NOW)
+    assert failing_of(shop, draft) == failed
     assert failing_of(shop, draft, "development") == []
 
 

@@ -15,7 +15,7 @@ from equipoise_server.experiments.allocation import wanted_slots
 from equipoise_server.experiments.checks import CheckRow
 from equipoise_server.experiments.design_checks import DesignFacts
 from equipoise_server.experiments.values import Design, Iteration, LayerRoom
-from equipoise_server.flags.reads import stand_ins
+from equipoise_server.flags.reads import NeedsGraph, stand_ins
 from equipoise_server.flags.values import Condition, Flag
 from equipoise_server.foundation.ids import KEY_RULE, is_key
 from equipoise_server.foundation.refusals import Problem
@@ -42,6 +42,8 @@ class LaunchFacts:
     is_environment_killed: bool
     killed_groups: Mapping[str, str]
     """Flag key → a group of it that is killed in the environment."""
+    needs: NeedsGraph
+    """Which flags need which others in the environment."""
     now: datetime
 
 
@@ -90,6 +92,18 @@ def kill_faults(facts: LaunchFacts) -> Iterator[Problem]:
         elif key in facts.killed_groups:
             group = facts.killed_groups[key]
             yield Problem("arms", f"The group “{group}” of “{key}” is killed; take the kill back first.")
+        yield from _needs_faults(key, facts)
+
+
+def _needs_faults(key: str, facts: LaunchFacts) -> Iterator[Problem]:
+    """A flag that waits for a killed one serves everybody off."""
+    where = facts.environment.key
+    for needed in facts.needs.silencing(key):
+        settings = facts.flags[needed].settings.get(where) if needed in facts.flags else None
+        is_killed = needed in facts.killed_groups or (settings is not None and settings.is_killed)
+        if needed != key and is_killed:
+            told = f"“{key}” needs “{needed}”, which is killed in “{where}”; take the kill back first."
+            yield Problem("arms", told)
 
 
 def rival_faults(facts: LaunchFacts) -> Iterator[Problem]:

@@ -36,6 +36,7 @@ def launch_facts(
         now=now,
         is_environment_killed=flags.environment_kill(environment.id) is not None,
         killed_groups=killed_groups(project_id, environment.id),
+        needs=flags.needs_graph(environment.id),
     )
 
 
