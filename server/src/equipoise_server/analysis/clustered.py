@@ -14,7 +14,7 @@ import equipoise_stats as stats
 from equipoise_server.analysis import looks
 from equipoise_server.analysis.evidence import Job, treatments_of
 from equipoise_server.analysis.judging import STATS_KINDS
-from equipoise_server.analysis.looks import LookFound
+from equipoise_server.analysis.looks import DueLook, LookFound
 from equipoise_server.analysis.marks import Mark, MarkKind
 from equipoise_server.analysis.moments import ArmMoments
 from equipoise_server.analysis.plan import MeasuredMetric
@@ -40,7 +40,7 @@ By = Mapping[str, Mapping[str, ArmMoments]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Compared:
+class Compared:
     """One metric × treatment over clusters. means: control's and treatment's, per member."""
 
     one: MeasuredMetric
@@ -58,23 +58,29 @@ def last_look(job: Job, pivots: Mapping[str, float]) -> tuple[LookFound, ...]:
         return ()
     span = looks.span_of(due, job.plan.longest_window)
     by_cluster = job.warehouse.moments_by(job.plan, span, pivots, Mark(MarkKind.CLUSTER))
-    compared = _families([
+    compared = [
         _compared(job, one, treatment, by_cluster)
         for one in job.measured
         for treatment in treatments_of(job.iteration)
-    ])  # fmt: skip
-    alpha = job.iteration.design.alpha
-    gates = {one.treatment for one in compared if _says(one, alpha) is Conclusion.BETTER and _is_oec(one)}
-    rows = tuple(_row(one, alpha, is_open=one.treatment in gates) for one in compared)
+    ]
+    return look_of(job, due, compared, _note(job, compared))
+
+
+def look_of(job: Job, due: DueLook, compared: Sequence[Compared], note: str) -> tuple[LookFound, ...]:
+    """The look that some comparisons of groups make: families, gates, guardrails and a verdict."""
+    alpha, families = job.iteration.design.alpha, _families(compared)
+    gates = {one.treatment for one in families if _says(one, alpha) is Conclusion.BETTER and _is_oec(one)}
+    rows = tuple(_row(one, alpha, is_open=one.treatment in gates) for one in families)
+    further = Further(method_note=note)
     return (
         LookFound(
             1, due.as_of, True, due.method, rows, _verdict(rows), _blocked(rows), (), {},  # is_final
-            further=Further(method_note=_note(job, compared)),
+            further=further,
         ),
     )  # fmt: skip
 
 
-def _compared(job: Job, one: MeasuredMetric, treatment: str, by_cluster: By) -> _Compared:
+def _compared(job: Job, one: MeasuredMetric, treatment: str, by_cluster: By) -> Compared:
     control = job.iteration.design.control
     parts = [
         (arm, found.moments)
@@ -89,12 +95,12 @@ def _compared(job: Job, one: MeasuredMetric, treatment: str, by_cluster: By) -> 
     ) if parts and all(_size(moments, one) > 0 for _, moments in parts) else None  # fmt: skip
     if table is None:
         nothing = stats.Undefined(stats.Status.TOO_FEW_CLUSTERS)
-        return _Compared(one, treatment, nothing, (None, None), (0, 0))
+        return Compared(one, treatment, nothing, (None, None), (0, 0))
     rng = np.random.default_rng(job.iteration.id.int % 2**32)
     found = stats.cluster_effect(table, rng=rng, alpha=job.iteration.design.alpha)
     treated, untreated = table.counts
     means = _mean(table, treated=False), _mean(table, treated=True)
-    return _Compared(one, treatment, found, means, (untreated, treated))
+    return Compared(one, treatment, found, means, (untreated, treated))
 
 
 def _total(moments: stats.Moments, column: str) -> float:
@@ -111,7 +117,7 @@ def _mean(table: stats.ClusterTable, *, treated: bool) -> float | None:
     return float(table.totals[rows].sum() / table.sizes[rows].sum()) if rows.any() else None
 
 
-def _families(compared: Sequence[_Compared]) -> list[_Compared]:
+def _families(compared: Sequence[Compared]) -> list[Compared]:
     """Holm over treatments for the OEC, and over everything for the secondaries; alpha each."""
     adjusted: dict[int, float] = {}
     for role in (MetricRole.OEC, MetricRole.SECONDARY):
@@ -126,11 +132,11 @@ def _p_value(found: stats.ClusterEffect | stats.Undefined) -> float:
     return found.p_value if isinstance(found, stats.ClusterEffect) else 1.0
 
 
-def _is_oec(compared: _Compared) -> bool:
+def _is_oec(compared: Compared) -> bool:
     return compared.one.planned.role is MetricRole.OEC
 
 
-def _says(compared: _Compared, alpha: float) -> Conclusion:
+def _says(compared: Compared, alpha: float) -> Conclusion:
     if isinstance(compared.found, stats.Undefined):
         return Conclusion.UNKNOWN
     if compared.adjusted is None:
@@ -142,7 +148,7 @@ def _says(compared: _Compared, alpha: float) -> Conclusion:
     return Conclusion.BETTER if good else Conclusion.WORSE
 
 
-def _row(compared: _Compared, alpha: float, *, is_open: bool) -> ComparisonRow:
+def _row(compared: Compared, alpha: float, *, is_open: bool) -> ComparisonRow:
     found, metric = compared.found, compared.one.metric
     known = isinstance(found, stats.ClusterEffect)
     says = _says(compared, alpha)
@@ -159,13 +165,13 @@ def _row(compared: _Compared, alpha: float, *, is_open: bool) -> ComparisonRow:
         lift=None, lift_interval=None,
         p_value=found.p_value if isinstance(found, stats.ClusterEffect) else None,
         adjusted_p_value=compared.adjusted, mde_reached=None, conclusion=says,
-        reason="Of clusters the difference is given, not the lift." if isinstance(found, stats.ClusterEffect)
+        reason="Of groups the difference is given, not the lift." if isinstance(found, stats.ClusterEffect)
         else REASONS[found.reason],
         guardrail=_guardrail(compared, alpha), confidence=1 - alpha,
     )  # fmt: skip
 
 
-def _guardrail(compared: _Compared, alpha: float) -> Guardrail | None:
+def _guardrail(compared: Compared, alpha: float) -> Guardrail | None:
     """Non-inferiority on the difference, one-sided; a relative margin is one of control's mean."""
     planned, metric, found = compared.one.planned, compared.one.metric, compared.found
     margin = planned.margin or metric.default_margin
@@ -208,7 +214,7 @@ def _blocked(rows: Sequence[ComparisonRow]) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _note(job: Job, compared: Sequence[_Compared]) -> str:
+def _note(job: Job, compared: Sequence[Compared]) -> str:
     methods = [one.found.method for one in compared if isinstance(one.found, stats.ClusterEffect)]
     if not methods:
         return ""

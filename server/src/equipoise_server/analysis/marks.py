@@ -16,9 +16,14 @@ from pathlib import Path
 
 from sqlglot import exp
 
+from equipoise_server.analysis.dialects.engines import DuckDb
+from equipoise_server.analysis.dialects.measures import measure_of
+from equipoise_server.analysis.dialects.raw import added
+from equipoise_server.analysis.dialects.sql import micros
 from equipoise_server.analysis.dialects.units import y
-from equipoise_server.analysis.plan import Plan, Span
+from equipoise_server.analysis.plan import Column, Plan, Span
 from equipoise_server.events.values import LARGEST_VALUE
+from equipoise_server.experiments.values import Schedule
 
 NOT_GIVEN = "not given"
 _NUMBERS = "('BIGINT', 'UBIGINT', 'HUGEINT', 'DOUBLE')"
@@ -92,6 +97,21 @@ def counts_by_attribute(of: Units, most_values: int) -> str:
         f"HAVING COUNT(DISTINCT given.value) BETWEEN 2 AND {most_values}) "
         "SELECT given.name, given.value, given.arm, COUNT(*) FROM given "
         "SEMI JOIN few ON few.name = given.name GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    )
+
+
+def window_totals(plan: Plan, span: Span, column: Column, of: tuple[Schedule, tuple[Path, ...]]) -> str:
+    """(region, window, total): what each region's events add, by window, without the burn-in."""
+    schedule, tracks = of
+    begin, width = micros(schedule.starts_at), schedule.window_seconds * 1_000_000
+    since = f"(epoch_us(track.derived_at) - {begin})"
+    amount = added(DuckDb(), measure_of(column)).sql(dialect="duckdb")
+    return (
+        f"SELECT track.unit, {since} // {width}, SUM({amount}) FROM {_files(tracks)} AS track "
+        f"WHERE track.unit_type = {_text(plan.unit_type)} AND track.name = {_text(column.fact.event)} "
+        f"AND {since} >= 0 AND track.derived_at < {_instant(span.until)} AND NOT track.is_early "
+        f"AND {since} % {width} >= {schedule.burn_in_seconds * 1_000_000} "
+        f"GROUP BY 1, 2 HAVING SUM({amount}) IS NOT NULL"
     )
 
 

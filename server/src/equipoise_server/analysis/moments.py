@@ -16,7 +16,8 @@ import equipoise_stats as stats
 from equipoise_server.analysis import marks, query
 from equipoise_server.analysis.dialects.units import units_query
 from equipoise_server.analysis.marks import Mark, Units
-from equipoise_server.analysis.plan import Plan, Span
+from equipoise_server.analysis.plan import Column, Plan, Span
+from equipoise_server.experiments.values import Schedule
 
 PIVOT_WHEN_MEAN_EXCEEDS_DEVIATIONS = 100.0
 MOST_VALUES = 50
@@ -70,6 +71,15 @@ class StageCount:
     exposures: int
 
 
+@dataclass(frozen=True, slots=True)
+class WindowTotal:
+    """What a region's events add in one window of a switchback, counted from 0."""
+
+    region: str
+    window: int
+    total: float
+
+
 class Warehouse:
     """An in-memory DuckDB over pinned files; the only place of this room that executes a query."""
 
@@ -109,6 +119,13 @@ class Warehouse:
             return ()
         rows = self._read(marks.clusters_by_day(self._units(plan, span)))
         return tuple(DayCount(_date(day), arm, clusters, 0) for arm, day, clusters in rows)
+
+    def windows(self, plan: Plan, span: Span, column: Column, schedule: Schedule) -> tuple[WindowTotal, ...]:
+        """What each region's events add to a column, by window, without the burn-in."""
+        if not self._files.tracks:
+            return ()
+        rows = self._read(marks.window_totals(plan, span, column, (schedule, self._files.tracks)))
+        return tuple(WindowTotal(region, int(window), float(total)) for region, window, total in rows)
 
     def counts_by(self, plan: Plan, span: Span, mark: Mark) -> dict[str, dict[str, int]]:
         """Units per mark and arm."""

@@ -26,6 +26,7 @@ from equipoise_server.analysis.reporting import Live, report_of
 from equipoise_server.analysis.rollups.keeping import current_state
 from equipoise_server.analysis.rollups.warehouse import RolledWarehouse, instant_of
 from equipoise_server.analysis.split import Watch, localised, watched
+from equipoise_server.analysis.switched import last_switchback_look
 from equipoise_server.analysis.values import QualityNote, Report, SoundedAlarm, Srm, SrmState
 from equipoise_server.events import reads as events
 from equipoise_server.events.values import EventKind
@@ -125,7 +126,9 @@ def _randomised(job: Job, counts: tuple[DayCount, ...]) -> tuple[DayCount, ...]:
 
 
 def _of_groups(job: Job, facts: models.FrozenFacts) -> tuple[LookFound, ...]:
-    """Clusters are judged once. Switched regions are counted, and judged where their schedule is read."""
+    """Clusters and switched regions are judged once."""
+    if job.iteration.schedule is not None:
+        return last_switchback_look(job)
     return last_look(job, facts.pivots) if job.iteration.design.cluster_type else ()
 
 

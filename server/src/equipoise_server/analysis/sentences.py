@@ -247,10 +247,7 @@ def judged_once(units: int, cluster_type: str) -> Withheld:
     """Units came in groups that are compared at the end alone."""
     told = f"Each {cluster_type} is one observation, and they are compared once, at the end"
     if not cluster_type:
-        told = (
-            "Regions switch by schedule. Exposures are counted here; the effect is computed from windows"
-            " with equipoise_stats.switchback_effect, not by the server yet"
-        )
+        told = "Each region's window is one observation, and they are compared once, after the last"
     return Withheld("No results before the end", f"{units:,} units have been seen. {told}.", ())
 
 

@@ -121,6 +121,8 @@ class ResultsTab:
     method: Method = Method.CONFIDENCE_SEQUENCE
     plan: PlanLine | None = None
     readings: tuple[Reading, ...] = ()
+    note: str = ""
+    """How groups of units were compared."""
     blocks: tuple[MetricBlock, ...] = ()
     lift: Figure | None = None
     exposures: Figure | None = None
@@ -176,6 +178,7 @@ def _shown(report: Report, results: Results, arms: ArmNames) -> ResultsTab:
         method=results.method,
         plan=None if results.plan is None else _plan_line(results.plan),
         readings=readings(results.further, arms),
+        note=results.further.method_note,
         blocks=tuple(_block(role, results.rows, arms) for role in MetricRole if _of(role, results.rows)),
         lift=lift_figure(results.lift_over_time, arms, oec),
         exposures=exposures_figure(report.exposures_over_time, arms),
