@@ -26,11 +26,19 @@ from equipoise_server.flags import reads
 from equipoise_server.flags.actions import (
     ArchiveFlag,
     ChangeRamp,
+    CreateGroup,
+    KillEnvironment,
+    KillFlag,
+    KillGroup,
     ScheduleRamp,
     SetRolloutShare,
     add_rollout_rule,
     archive_flag,
+    create_group,
     end_ramp,
+    kill_environment,
+    kill_flag,
+    kill_group,
     pause_ramp,
     resume_ramp,
     schedule_ramp,
@@ -182,6 +190,25 @@ def test_an_experiment_that_holds_the_flag_pauses_the_schedule() -> None:
     work_until(4)
     assert (share(flag), newest(flag).state) == (10_000, RampState.PAUSED)
     assert "running experiment “checkout-button”" in newest(flag).note
+
+
+@pytest.mark.parametrize("level", ["flag", "group", "environment"])
+def test_a_kill_pauses_the_schedule_so_that_its_end_finds_the_share_of_before(level: str) -> None:
+    shop = a_shop()
+    flag, _ = a_ramp(shop)
+    work_until(1)
+    production = environment_of(shop).id
+    if level == "flag":
+        kill_flag(shop.owner, KillFlag(flag.id, production), now=later(1.5))
+    elif level == "group":
+        created = CreateGroup(shop.project.id, "all", "All", frozenset([flag.key]))
+        group = create_group(shop.owner, created, now=later(1))
+        kill_group(shop.owner, KillGroup(group.id, production), now=later(1.5))
+    else:
+        kill_environment(shop.owner, KillEnvironment(production), now=later(1.5))
+    work_until(4)
+    assert (share(flag), newest(flag).state) == (100_000, RampState.PAUSED)
+    assert "is killed" in newest(flag).note
 
 
 def test_the_schedule_of_an_archived_flag_ends() -> None:

@@ -157,12 +157,25 @@ def _why_not(row: models.Ramp) -> Refusal | None:
     """What keeps the schedule from going on."""
     if row.flag.archived_at is not None:
         return NotFound(Problem("", "The flag is archived."))
+    settings = found_settings(row.flag, row.environment_id)
     try:
-        found_share(row.flag, found_settings(row.flag, row.environment_id), row.rule_id, row.ring_id)
+        found_share(row.flag, settings, row.rule_id, row.ring_id)
     except NotFound as gone:
         return gone
+    if _is_killed(settings):
+        return Conflict(Problem("", "The flag is killed. Resume the schedule once it is back on."))
     held = pins_problem(row.flag, row.environment_id, "The share cannot rise")
     return None if held is None else Conflict(held)
+
+
+def _is_killed(settings: models.FlagSettings) -> bool:
+    """Whether everybody is off now: who takes the kill back expects the share that there was."""
+    place = {"environment_id": settings.environment_id}
+    return (
+        settings.killed_at is not None
+        or models.EnvironmentKill.objects.filter(**place).exists()
+        or models.GroupKill.objects.filter(group__flags=settings.flag_id, **place).exists()
+    )
 
 
 def _changeable(actor: Actor, command: ChangeRamp) -> models.Ramp:
