@@ -149,7 +149,8 @@ def _tracks(paths: Sequence[Path]) -> exp.Expr:
 
 def _read(paths: Sequence[Path], name: str) -> exp.Table:
     files = exp.Array(expressions=[exp.Literal.string(str(path)) for path in paths])
-    rows = exp.Anonymous(this="read_parquet", expressions=[files])
+    by_name = exp.PropertyEQ(this=exp.to_identifier("union_by_name"), expression=exp.true())
+    rows = exp.Anonymous(this="read_parquet", expressions=[files, by_name])  # later files have more columns
     return exp.Table(this=rows, alias=exp.TableAlias(this=exp.to_identifier(name)))
 
 
