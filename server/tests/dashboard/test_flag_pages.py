@@ -16,7 +16,14 @@ from scenes import Shop
 
 from equipoise_server.access.values import Role
 from equipoise_server.flags import reads as flags
-from equipoise_server.flags.actions import add_rollout_rule, update_flag_settings
+from equipoise_server.flags.actions import (
+    AddEnvironment,
+    ArchiveFlag,
+    add_environment,
+    add_rollout_rule,
+    archive_flag,
+    update_flag_settings,
+)
 from equipoise_server.flags.values import Flag, FlagSettings, Prerequisite, RampState, Rollout, Rule
 from equipoise_server.foundation.preview_tokens import PreviewScope, overrides_of
 
@@ -315,3 +322,15 @@ def test_a_preview_link_shows_an_arm_of_an_experiment() -> None:
     assert overrides_of(token[1], scope, now=time.time()) == {"checkout-button": "green"}
     assert "Choose an arm" in Page(client.post(page, {"hours": "1"}).text).text
     assert "Preview link" in said(client, f"{PLACE}/experiments/checkout-button")
+
+
+def test_a_flag_archived_before_an_environment_was_added_is_not_found_there() -> None:
+    shop = scenes.a_shop()
+    archive_flag(shop.owner, ArchiveFlag(scenes.a_button_flag(shop).id), now=NOW)
+    added = AddEnvironment(shop.project.id, "staging", "Staging")
+    add_environment(shop.owner, added, now=NOW)
+    client = signed_in(shop.owner)
+    for page in ("", "/kill", "/edit"):
+        answer = client.get(f"/p/shop/staging/flags/checkout-button{page}")
+        assert answer.status_code == 404, page
+        assert "no settings in Staging" in Page(answer.text).text

@@ -19,13 +19,13 @@ from equipoise_server.dashboard.pages.flag_editing import (
     WhoGetsWhat,
     who_gets_what,
 )
-from equipoise_server.dashboard.views.flags import context_of
+from equipoise_server.dashboard.views.flags import context_of, settings_here
 from equipoise_server.dashboard.visits import Visit, done, frame_of, in_place, show
 from equipoise_server.flags import actions
 from equipoise_server.flags import reads as flags
 from equipoise_server.flags.actions import UpdateFlag, UpdateFlagSettings
 from equipoise_server.flags.values import Flag, FlagKind
-from equipoise_server.foundation.refusals import Invalid, NotFound, Problem, Refusal
+from equipoise_server.foundation.refusals import Invalid, Refusal
 from equipoise_server.snapshots import reads as snapshots
 
 
@@ -35,10 +35,9 @@ def edit(visit: Visit, key: str) -> HttpResponse:
     """What one environment serves."""
     visit.actor.require(Permission.FLAG_EDIT, visit.project.id)
     flag = flags.flag_by_key(visit.project.id, key)
-    if visit.environment.key not in flag.settings:
-        raise NotFound(Problem("", f"The flag has no settings in {visit.environment.name}."))
+    settings = settings_here(visit, flag)
     if visit.request.method == "GET":
-        return _edit_page(visit, flag, forms.settings_form(flag.settings[visit.environment.key]))
+        return _edit_page(visit, flag, forms.settings_form(settings))
     form = posted(visit.request)
     if form.text("do", "save") == "try":
         return _tried(visit, flag, form)

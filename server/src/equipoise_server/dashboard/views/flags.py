@@ -22,9 +22,9 @@ from equipoise_server.dashboard.visits import Visit, done, frame_of, in_place, n
 from equipoise_server.flags import actions
 from equipoise_server.flags import reads as flags
 from equipoise_server.flags.actions import ArchiveFlag, CreateFlag, KillFlag, SetRolloutShare
-from equipoise_server.flags.values import Flag, FlagKind, FlagType, Group
+from equipoise_server.flags.values import Flag, FlagKind, FlagSettings, FlagType, Group
 from equipoise_server.foundation.ids import key_from_name
-from equipoise_server.foundation.refusals import Invalid, Problem, Refusal
+from equipoise_server.foundation.refusals import Invalid, NotFound, Problem, Refusal
 from equipoise_server.snapshots import reads as snapshots
 
 
@@ -84,7 +84,7 @@ def _new_page(visit: Visit, form: Form, *, status: int = 200) -> HttpResponse:
 def one(visit: Visit, key: str) -> HttpResponse:
     """One flag in one environment; with a unit in the address, also what it gets and why."""
     flag = flags.flag_by_key(visit.project.id, key)
-    settings = flag.settings[visit.environment.key]
+    settings = settings_here(visit, flag)
     question = asked(visit.request)
     values = pages.value_texts(flag)
     environment = (visit.environment.name, flags.environment_kill(visit.environment.id))
@@ -111,6 +111,13 @@ def one(visit: Visit, key: str) -> HttpResponse:
     )
     frame = frame_of(visit, flag.name, section="flags", crumbs=(("Flags", visit.href("flags")),))
     return show(visit, "flags/page.html", page, frame=frame)
+
+
+def settings_here(visit: Visit, flag: Flag) -> FlagSettings:
+    """What the environment serves; nothing of a flag that was archived before there was the environment."""
+    if visit.environment.key not in flag.settings:
+        raise NotFound(Problem("", f"The flag has no settings in {visit.environment.name}."))
+    return flag.settings[visit.environment.key]
 
 
 def _explanation(visit: Visit, flag: Flag, question: Form) -> pages.Explanation | None:
@@ -150,7 +157,7 @@ def kill(visit: Visit, key: str) -> HttpResponse:
     visit.actor.require(Permission.FLAG_KILL, visit.project.id)
     if visit.request.method == "GET":
         flag = flags.flag_by_key(visit.project.id, key)
-        killed_at = flag.settings[visit.environment.key].killed_at
+        killed_at = settings_here(visit, flag).killed_at
         page = ConfirmKillPage(flag, visit.environment.name, killed_at, _groups_of(visit, flag))
         crumbs = (("Flags", visit.href("flags")), (flag.name, visit.href("flags", key)))
         frame = frame_of(visit, "Kill", section="flags", crumbs=crumbs)
