@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from equipoise_server.commands.adopting import Adopter
 from equipoise_server.commands.draining import draining_at_the_end
-from equipoise_server.edge import ofrep
+from equipoise_server.edge import ofrep, segment
 from equipoise_server.edge.admission import Admission, room_for_streams
 from equipoise_server.edge.app import build
 from equipoise_server.edge.break_glass import BreakGlass, Watcher
@@ -99,11 +99,7 @@ async def _open_edge(stack: AsyncExitStack) -> ASGIApp:
     # What is loaded now lives as long as the process: the collector need not look at it again.
     gc.freeze()
     events = EventsDoor(
-        state,
-        inbox,
-        clock=timezone.now,
-        allows_backfill=settings.ALLOW_BACKFILL,
-        has_room=lambda: reserve.free_bytes(settings.DATA_DIRECTORY) >= reserve.EASED_BYTES,
+        state, inbox, clock=timezone.now, allows_backfill=settings.ALLOW_BACKFILL, has_room=_has_room
     )
     room = Admission(
         room_for_streams(settings.MAX_STREAMS), STREAMS_A_SECOND, clock=state.clock, jitter=random.random
@@ -112,10 +108,15 @@ async def _open_edge(stack: AsyncExitStack) -> ASGIApp:
     routes = [
         Route("/v1/events", AnyOrigin(events), methods=["POST", "OPTIONS"]),
         Route("/v1/stream", StreamDoor(state, streams), methods=["GET"]),
+        *segment.routes(state, inbox, clock=timezone.now, has_room=_has_room),
         *ofrep.routes(state, streams),
         *flagd.routes(state),
     ]
     return build(state, routes)
+
+
+def _has_room() -> bool:
+    return reserve.free_bytes(settings.DATA_DIRECTORY) >= reserve.EASED_BYTES
 
 
 def _open_poller(stack: AsyncExitStack, state: EdgeState) -> Poller:

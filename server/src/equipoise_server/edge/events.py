@@ -7,7 +7,9 @@ import logging
 import threading
 import zlib
 from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import datetime
+from functools import partial
 
 from django.db import close_old_connections, connection
 from starlette.types import Receive, Scope, Send
@@ -57,12 +59,12 @@ class EventsDoor:
         try:
             key = authenticate(scope, self._state)
             is_trusted = self._is_trusted(scope, key)
-            body = await _body(receive, header(scope, b"content-encoding"))
+            body = await read_body(receive, header(scope, b"content-encoding"))
             acceptance = await self._take(key, body, is_trusted=is_trusted)
         except Refused as refused:
             await answer_refused(send, refused)
         else:
-            await answer_json(send, 200, _answer(acceptance))
+            await answer_json(send, 200, verdicts(acceptance))
 
     def _is_trusted(self, scope: Scope, key: SdkKey) -> bool:
         """Whether the events' `at` is taken as given: past events loaded by the operator's own programs."""
@@ -77,21 +79,30 @@ class EventsDoor:
         raise Refused(403, "No backfill here", told)
 
     async def _take(self, key: SdkKey, body: bytes, *, is_trusted: bool) -> Acceptance:
-        if not self._has_room():  # the rest of the disk is for kills and settings
-            raise _try_later(507, "Events cannot be stored", 10)
-        try:
-            acceptance, written = actions.accept(
-                self._inbox, key.environment_id, body, received_at=self._clock(), is_trusted=is_trusted
-            )
-            await asyncio.wait_for(asyncio.wrap_future(written), LONGEST_WRITE_SECONDS)
-        except MalformedBody as fault:
-            raise Refused(400, "Not a batch of events", str(fault)) from fault
-        except (InboxFull, InboxClosed, TimeoutError) as fault:
-            raise _try_later(503, "Busy", 1) from fault
-        except StorageFailed as fault:
-            _log.error("events could not be stored: %s", fault)  # the cause is in the message
-            raise _try_later(507 if fault.is_full else 503, "Events cannot be stored", 10) from fault
-        return acceptance
+        if not self._has_room():
+            raise no_room()
+        accept = partial(actions.accept, self._inbox, key.environment_id, body)
+        return await taken(partial(accept, received_at=self._clock(), is_trusted=is_trusted))
+
+
+async def taken(take: Callable[[], tuple[Acceptance, Future[None]]]) -> Acceptance:
+    """What an action of the inbox answers, once it is durable; else a refusal."""
+    try:
+        acceptance, written = take()
+        await asyncio.wait_for(asyncio.wrap_future(written), LONGEST_WRITE_SECONDS)
+    except MalformedBody as fault:
+        raise Refused(400, "Not a batch of events", str(fault)) from fault
+    except (InboxFull, InboxClosed, TimeoutError) as fault:
+        raise _try_later(503, "Busy", 1) from fault
+    except StorageFailed as fault:
+        _log.error("events could not be stored: %s", fault)  # the cause is in the message
+        raise _try_later(507 if fault.is_full else 503, "Events cannot be stored", 10) from fault
+    return acceptance
+
+
+def no_room() -> Refused:
+    """The refusal while the disk is nearly full: the rest of it is for kills and settings."""
+    return _try_later(507, "Events cannot be stored", 10)
 
 
 class Upkeep:
@@ -130,7 +141,7 @@ class Upkeep:
         connection.close()
 
 
-async def _body(receive: Receive, encoding: str) -> bytes:
+async def read_body(receive: Receive, encoding: str) -> bytes:
     """The body, inflated, never holding more than the limit."""
     coding = encoding.strip().lower() or "identity"
     if coding not in {"identity", "gzip"}:
@@ -172,7 +183,8 @@ def _try_later(status: int, title: str, seconds: int) -> Refused:
     return Refused(status, title, told, headers={"retry-after": str(seconds)})
 
 
-def _answer(acceptance: Acceptance) -> dict[str, object]:
+def verdicts(acceptance: Acceptance) -> dict[str, object]:
+    """The answer to a batch."""
     return {
         "accepted": acceptance.accepted,
         "quarantined": [

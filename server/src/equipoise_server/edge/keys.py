@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
+
 from starlette.types import Scope
 
-from equipoise_server.access.reads import key_prefix
-from equipoise_server.access.values import KeyKind, SdkKey
+from equipoise_server.access.values import KeyKind, SdkKey, key_prefix
 from equipoise_server.edge.answers import Refused
 from equipoise_server.edge.state import EdgeState, View
 
@@ -38,6 +39,17 @@ def bearer(scope: Scope) -> str:
     """The bearer token of a request (RFC 6750, 2.1); "" when it has none."""
     scheme, _, presented = header(scope, b"authorization").partition(" ")
     return presented.strip() if scheme.lower() == "bearer" else ""
+
+
+def basic_user(scope: Scope) -> str:
+    """The user name of a request (RFC 7617, 2); "" when it has none. The password is not looked at."""
+    scheme, _, presented = header(scope, b"authorization").partition(" ")
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return b64decode(presented.strip(), validate=True).decode().partition(":")[0]
+    except ValueError:
+        return ""
 
 
 def authenticate_presented(presented: str, state: EdgeState) -> SdkKey:

@@ -15,7 +15,7 @@ from equipoise_server.events import places
 from equipoise_server.events.compaction import LostRace, Places, compact_once, watermarks
 from equipoise_server.events.inbox import Batch, Inbox
 from equipoise_server.events.models import StoreFile
-from equipoise_server.events.validation import MOST_EVENTS, judge
+from equipoise_server.events.validation import MOST_EVENTS, Judged, judge
 from equipoise_server.events.values import Acceptance, Compacted, Event
 
 GRACE = timedelta(minutes=10)
@@ -23,7 +23,7 @@ ORPHAN_AGE = timedelta(hours=1)
 _MOST_RACES = 5
 
 __all__ = [
-    "Inbox", "accept", "compact", "delete_retired", "forget_stored", "open_inbox", "record",
+    "Inbox", "accept", "compact", "delete_retired", "forget_stored", "keep", "open_inbox", "record",
 ]  # fmt: skip
 
 
@@ -41,7 +41,13 @@ def accept(
 
     Raises MalformedBody, InboxFull or InboxClosed; the future raises StorageFailed.
     """
-    judged = judge(body)
+    return keep(inbox, environment_id, judge(body), received_at=received_at, is_trusted=is_trusted)
+
+
+def keep(
+    inbox: Inbox, environment_id: UUID, judged: Judged, *, received_at: datetime, is_trusted: bool = False
+) -> tuple[Acceptance, Future[None]]:
+    """Hand a judged batch to the writer; raises as `accept` does, but for MalformedBody."""
     batch = Batch(
         environment_id,
         received_at,

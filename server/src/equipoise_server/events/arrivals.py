@@ -112,7 +112,7 @@ def _canonical(properties: dict[str, object] | None) -> str | None:
 
 def _content(row: Row) -> int:
     """64 bits of what the event says, whoever sent it and when."""
-    said = (
+    said: tuple[object, ...] = (
         row.kind, row.happened_at, row.units, row.experiment, row.iteration, row.flag, row.variant,
         row.revision, row.differs, row.name, row.value, row.properties,
     )  # fmt: skip

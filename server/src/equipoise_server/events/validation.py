@@ -6,7 +6,7 @@ Pure. Knows the wire format (docs/reference/events.md); refuses to know who sent
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -80,6 +80,11 @@ def judge(body: bytes) -> Judged:
     if _all_good(envelope.events):
         return Judged(envelope.sent_at, bytes(envelope.events), len(raws), ())
     return _judge_each(envelope.sent_at, raws)
+
+
+def judge_events(sent_at: datetime, events: Sequence[bytes]) -> Judged:
+    """Give each event its verdict, where something else than the body of an SDK was read."""
+    return _judge_each(sent_at, [msgspec.Raw(event) for event in events])
 
 
 def decode_good(body: bytes) -> list[Event]:

@@ -57,6 +57,30 @@ class Track(msgspec.Struct, gc=False, tag_field="kind", tag="track"):
 Event = Exposure | Track
 
 
+class Arm(msgspec.Struct, frozen=True):
+    """A variant of an experiment, and the variants of flags that it sets."""
+
+    key: str
+    values: dict[str, str] = {}
+
+
+class Served(msgspec.Struct, frozen=True):
+    """What a snapshot says of an experiment."""
+
+    iteration: int
+    unit_type: str
+    state: str
+    variants: list[Arm]
+    cluster_type: str | None = None
+
+
+class Vocabulary(msgspec.Struct, frozen=True):
+    """What events of an environment may name, by its snapshot: unit types, and experiments by key."""
+
+    unit_types: list[str] = []
+    experiments: dict[str, Served] = {}
+
+
 class EventKind(StrEnum):
     """What an event says: a unit met a variant, or something happened to a unit."""
 

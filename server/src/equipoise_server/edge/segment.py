@@ -1,0 +1,104 @@
+"""POST /v1/segment/v1/…: takes what libraries for Segment's tracking API send, as POST /v1/events does.
+
+The libraries present a write key as the user name of HTTP Basic; here that is an SDK key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+
+from equipoise_server.access.values import SdkKey
+from equipoise_server.edge.answers import Refused, answer_json, answer_refused
+from equipoise_server.edge.cross_origin import AnyOrigin
+from equipoise_server.edge.events import no_room, read_body, taken, verdicts
+from equipoise_server.edge.keys import authenticate_presented, basic_user, bearer, current_view, header
+from equipoise_server.edge.state import EdgeState
+from equipoise_server.events import actions
+from equipoise_server.events.actions import Inbox
+from equipoise_server.events.segment import CALLS, Translated, translate
+from equipoise_server.events.values import Acceptance, Vocabulary
+
+
+def routes(
+    state: EdgeState,
+    inbox: Inbox,
+    *,
+    clock: Callable[[], datetime],
+    has_room: Callable[[], bool] = lambda: True,
+) -> Sequence[BaseRoute]:
+    """One address for each call, and one for batches of them."""
+    return [
+        Route(
+            f"/v1/segment/v1/{call}",
+            AnyOrigin(SegmentDoor(state, inbox, call, clock=clock, has_room=has_room)),
+            methods=["POST", "OPTIONS"],
+        )
+        for call in (*CALLS, "batch")
+    ]
+
+
+class SegmentDoor:
+    """Takes messages of one call for the environment of the key, client keys included."""
+
+    def __init__(
+        self,
+        state: EdgeState,
+        inbox: Inbox,
+        call: str,
+        *,
+        clock: Callable[[], datetime],
+        has_room: Callable[[], bool],
+    ) -> None:
+        self._state = state
+        self._inbox = inbox
+        self._call = call
+        self._clock = clock
+        self._has_room = has_room
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        try:
+            key = authenticate_presented(basic_user(scope) or bearer(scope), self._state)
+            vocabulary = self._vocabulary(key)
+            body = await read_body(receive, header(scope, b"content-encoding"))
+            if not self._has_room():
+                raise no_room()
+            taking = _Taking(self._inbox, key, vocabulary, self._clock())
+            acceptance = await taken(lambda: taking.take(body, self._call))
+        except Refused as refused:
+            await answer_refused(send, refused)
+        else:
+            told = {"success": True, "ignored": taking.ignored, **verdicts(acceptance)}
+            await answer_json(send, 200, told)
+
+    def _vocabulary(self, key: SdkKey) -> Vocabulary:
+        found = current_view(self._state).snapshots.get(key.environment_id)
+        if found is None:
+            told = "The environment's configuration could not be loaded yet. Try again in a second."
+            raise Refused(503, "Not ready yet", told, headers={"retry-after": "1"})
+        return msgspec.convert(found.document, Vocabulary)
+
+
+@dataclass(slots=True)
+class _Taking:
+    """One request on its way into the inbox, and how many of its messages are not kept."""
+
+    inbox: Inbox
+    key: SdkKey
+    vocabulary: Vocabulary
+    now: datetime
+    ignored: int = 0
+
+    def take(self, body: bytes, call: str) -> tuple[Acceptance, Future[None]]:
+        """Judge the body and hand it to the writer."""
+        translated: Translated = translate(body, call, self.vocabulary, received_at=self.now)
+        self.ignored = translated.ignored
+        environment_id = self.key.environment_id
+        return actions.keep(self.inbox, environment_id, translated.judged, received_at=self.now)
