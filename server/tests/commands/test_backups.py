@@ -66,6 +66,7 @@ def test_what_was_restored_is_newer_to_clients_than_what_they_had(
     copy = str(tmp_path / "copy.sqlite3")
     done = _run(installation, "backup", copy)
     assert done.returncode == 0, done.stderr
+    assert Path(copy).stat().st_mode & 0o077 == 0, "what is in it is for its owner alone"
     assert "exists already" in _run(installation, "backup", copy).stderr
     installation.run(FILL, TESTS)
     flags, before = json.loads(installation.run(TOLD))

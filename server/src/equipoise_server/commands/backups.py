@@ -24,6 +24,8 @@ def backup(database: Path, target: Path) -> int:
     if target.exists():
         raise NotPossible(f"{target} exists already. Name another file.")
     fresh = target.with_name(f".{target.name}.new")
+    fresh.unlink(missing_ok=True)
+    fresh.touch(mode=0o600)  # sessions and preview keys are in it
     with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(fresh)) as copy:
         source.backup(copy)
     _sync(fresh)
