@@ -66,9 +66,11 @@ CONDITIONS = {
 }
 
 
-def a_document() -> Json:
-    """The snapshot."""
-    rollout = {"variant": "blue", "unit_type": "user", "salt": "rolled", "parts_per_million": 333_333}
+ROLLOUT = {"variant": "blue", "unit_type": "user", "salt": "rolled", "parts_per_million": 333_333}
+
+
+def _flags() -> Json:
+    """Flags that can be said over there, by key."""
     rings = {
         "variant": "blue", "unit_type": "account", "salt": "ringed",
         "rings": [
@@ -77,7 +79,7 @@ def a_document() -> Json:
         ],
     }  # fmt: skip
     flags: Json = {f"if-{name}": _flag([_serve(condition)]) for name, condition in CONDITIONS.items()}
-    flags |= {
+    return flags | {
         "static": _flag(),
         "fee": {
             "type": "number", "variants": {"none": 0, "some": 2.5}, "off": "none", "default": "none",
@@ -86,18 +88,18 @@ def a_document() -> Json:
         "limit": {"type": "number", "variants": {"low": 1, "high": 100}, "off": "low", "default": "high"},
         "theme": {
             "type": "object", "variants": {"a": {"colour": "grey"}, "b": {"sizes": [1, 2]}}, "off": "a",
-            "default": "a", "rules": [{"id": "r", "rollout": {**rollout, "variant": "b"}}],
+            "default": "a", "rules": [{"id": "r", "rollout": {**ROLLOUT, "variant": "b"}}],
         },
         "switch": {
             "type": "boolean", "variants": {"off": False, "on": True}, "off": "off", "default": "off",
-            "rules": [{"id": "r", "rollout": {**rollout, "variant": "on"}}],
+            "rules": [{"id": "r", "rollout": {**ROLLOUT, "variant": "on"}}],
         },
         "killed": _flag([_serve({"all": []})], killed=True, off="blue"),
         "group-killed": _flag([_serve({"all": []})], groups=["dead"], off="blue"),
-        "rolled": _flag([_serve(CONDITIONS["equals-text"]), {"id": "r2", "rollout": rollout}]),
+        "rolled": _flag([_serve(CONDITIONS["equals-text"]), {"id": "r2", "rollout": ROLLOUT}]),
         "ringed": _flag([{"id": "r", "rollout": rings, "eligibility": CONDITIONS["is-set"]}]),
         "button": _flag(
-            [{"id": "r", "rollout": rollout}],
+            [{"id": "r", "rollout": ROLLOUT}],
             experiments=["trial"],
             holdouts=[{"holdout": "h", "baseline": "grey"}],
             overrides=[
@@ -109,8 +111,14 @@ def a_document() -> Json:
         "nested": _flag(experiments=["inner"]),
         "stopped": _flag([_serve({"all": []})], experiments=["stopped"]),
         "clustered": _flag(experiments=["clustered"]),
+    }  # fmt: skip
+
+
+def _needy_flags() -> Json:
+    """Flags that need others, and flags that cannot be said over there, by key."""
+    return {
         "needs": _flag(
-            [{"id": "r", "rollout": rollout}], prerequisites=[{"flag": "button", "variants": ["green"]}]
+            [{"id": "r", "rollout": ROLLOUT}], prerequisites=[{"flag": "button", "variants": ["green"]}]
         ),
         "needs-dead": _flag(prerequisites=[{"flag": "killed", "variants": ["green"]}], off="blue"),
         "by-date": _flag([_serve(_clause("since", "before", value="2026-01-01"))]),
@@ -122,6 +130,10 @@ def a_document() -> Json:
         "lists": {"type": "object", "variants": {"a": [1]}, "off": "a", "default": "a"},
         "needs-date": _flag(prerequisites=[{"flag": "by-date", "variants": ["green"]}]),
     }  # fmt: skip
+
+
+def a_document() -> Json:
+    """The snapshot."""
     return {
         "format": 1, "project": "shop", "environment": "production", "epoch": 3, "revision": 9,
         "default_unit_type": "user", "unit_types": ["user", "account"], "killed": False,
@@ -161,7 +173,7 @@ def a_document() -> Json:
                 },
             },
         },
-        "flags": flags,
+        "flags": _flags() | _needy_flags(),
     }  # fmt: skip
 
 

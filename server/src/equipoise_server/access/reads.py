@@ -174,11 +174,6 @@ def working_sdk_keys() -> dict[str, WorkingKey]:
     return {row.prefix: WorkingKey(_sdk_key(row), row.secret_sha256) for row in rows}
 
 
-def key_prefix(presented: str) -> str:
-    """The public part of a presented secret; "" when it has none."""
-    return secrets.prefix_of(presented)
-
-
 def _environment(row: models.Environment) -> Environment:
     return Environment(row.pk, row.project_id, row.key, row.name, row.is_protected)
 

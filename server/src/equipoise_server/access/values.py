@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from equipoise_server.access.secrets import matches
+from equipoise_server.access.secrets import digest, matches, prefix_of
 from equipoise_server.audit.values import Author
 from equipoise_server.foundation.refusals import Forbidden, Problem
 
@@ -119,9 +119,19 @@ class WorkingKey:
     key: SdkKey
     secret_sha256: str
 
+    @classmethod
+    def of(cls, key: SdkKey, secret: str) -> WorkingKey:
+        """The key that this secret opens."""
+        return cls(key, digest(secret))
+
     def is_opened_by(self, presented: str) -> bool:
         """Whether this is the key's secret, compared in constant time."""
         return matches(presented, self.secret_sha256)
+
+
+def key_prefix(presented: str) -> str:
+    """The public part of a presented key or token; "" when it has none."""
+    return prefix_of(presented)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 import urllib3
 
-from equipoise_server.access.secrets import digest, prefix_of
-from equipoise_server.access.values import KeyKind, SdkKey, WorkingKey
+from equipoise_server.access.values import KeyKind, SdkKey, WorkingKey, key_prefix
 from equipoise_server.edge.relay.following import Follower, environment_id
 from equipoise_server.edge.relay.keeping import Shelf
 from equipoise_server.edge.relay.upstream import Away, Facts, KeyRefused, Upstream
@@ -81,7 +80,7 @@ class Relay:
     def upstream_of(self, key: SdkKey) -> Upstream | None:
         """Who takes the events of a key."""
         known: list[Follower | ClientKey] = [*self.followers, *self.client_keys]
-        return next((one.upstream for one in known if prefix_of(one.key) == key.prefix), None)
+        return next((one.upstream for one in known if key_prefix(one.key) == key.prefix), None)
 
     def show(self) -> None:
         """Serve what is known now."""
@@ -153,12 +152,12 @@ class Relay:
 
 def _working(key: str, facts: Facts | None) -> tuple[str, WorkingKey]:
     assert facts is not None
-    prefix = prefix_of(key)
+    prefix = key_prefix(key)
     made = SdkKey(
         uuid5(NAMESPACE_URL, f"equipoise:{prefix}"), environment_id(facts), KeyKind(facts.kind), "relay",
         prefix, _UNDATED, None, None,
     )  # fmt: skip
-    return prefix, WorkingKey(made, digest(key))
+    return prefix, WorkingKey.of(made, key)
 
 
 def _signing_key_id(snapshots: Iterable[Servable]) -> str:
