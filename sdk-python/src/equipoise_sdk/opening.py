@@ -26,7 +26,7 @@ def connect(  # noqa: PLR0913 - each is one setting; a settings object would onl
     key: str,
     *,
     poll_interval_seconds: float = 10.0,
-    start_timeout_seconds: float = 1.0,
+    start_timeout_seconds: float = 0.9,
     request_timeout_seconds: float = 5.0,
     cache_directory: Path | str | None = PER_USER,
     exposure_attributes: tuple[str, ...] = (),

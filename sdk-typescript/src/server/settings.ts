@@ -54,7 +54,7 @@ export interface Settings extends Required<Omit<Options, "stickyStore" | "verify
 
 const NUMBERS = {
   pollIntervalSeconds: [10, 0.01, 86_400],
-  startTimeoutSeconds: [1, 0, 86_400],
+  startTimeoutSeconds: [0.9, 0, 86_400],
   requestTimeoutSeconds: [5, 0.01, 86_400],
   streamSilenceSeconds: [25, 0.01, 86_400],
   queueSize: [10_000, 1, 10_000_000],
