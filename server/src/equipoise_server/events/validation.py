@@ -102,15 +102,20 @@ def faults(event: Event) -> Iterator[str]:
     if not EARLIEST <= event.at < LATEST:
         yield "at: must lie between the years 2000 and 2100"
     if isinstance(event, Exposure):
-        yield from _unit_faults("unit", event.unit)
-        yield from _cluster_faults(event)
-        yield from _depth_faults("attributes", event.attributes)
+        if fault := _unit_fault(event.unit):
+            yield f"unit: {fault}"
+        if fault := _cluster_fault(event):
+            yield f"cluster: {fault}"
+        if _is_too_deep(event.attributes):
+            yield f"attributes: nested deeper than {DEEPEST} levels"
         return
     for unit_type, unit in event.units.items():
-        yield from _unit_faults(f"units.{unit_type}", unit)
+        if fault := _unit_fault(unit):
+            yield f"units.{unit_type}: {fault}"
     if event.value is not None and abs(event.value) > LARGEST_VALUE:
         yield f"value: must lie within ±{LARGEST_VALUE:g}"
-    yield from _depth_faults("properties", event.properties)
+    if _is_too_deep(event.properties):
+        yield f"properties: nested deeper than {DEEPEST} levels"
 
 
 def redacted(raw: bytes) -> str:
@@ -155,7 +160,7 @@ def _all_good(raw: msgspec.Raw) -> bool:
         events = _events.decode(raw)
     except _UNREADABLE:
         return False
-    return not any(fault for event in events for fault in faults(event))
+    return all(next(faults(event), None) is None for event in events)
 
 
 def _judge_each(sent_at: datetime, raws: list[msgspec.Raw]) -> Judged:
@@ -193,31 +198,32 @@ def _readable_id(raw: msgspec.Raw) -> str | None:
     return found[:64] if isinstance(found, str) else None
 
 
-def _unit_faults(field: str, unit: Unit) -> Iterator[str]:
+def _unit_fault(unit: Unit) -> str:
+    """What is wrong with a unit id; "" when nothing is. Called for each event, so no generator."""
     text = canonical_unit(unit)
     if not text:
-        yield f"{field}: must not be empty"
-    elif len(text) * 4 > LONGEST_UNIT_BYTES and len(text.encode()) > LONGEST_UNIT_BYTES:
-        yield f"{field}: has more than {LONGEST_UNIT_BYTES} bytes"
+        return "must not be empty"
+    if len(text) * 4 > LONGEST_UNIT_BYTES and len(text.encode()) > LONGEST_UNIT_BYTES:
+        return f"has more than {LONGEST_UNIT_BYTES} bytes"
+    return ""
 
 
-def _cluster_faults(exposure: Exposure) -> Iterator[str]:
+def _cluster_fault(exposure: Exposure) -> str:
     if (exposure.cluster_type is None) != (exposure.cluster is None):
-        yield "cluster: comes with cluster_type, or not at all"
-    elif exposure.cluster is not None:
-        yield from _unit_faults("cluster", exposure.cluster)
+        return "comes with cluster_type, or not at all"
+    return "" if exposure.cluster is None else _unit_fault(exposure.cluster)
 
 
-def _depth_faults(field: str, properties: dict[str, object] | None) -> Iterator[str]:
-    if properties is not None and _is_deeper(properties, DEEPEST - 2):
-        yield f"{field}: nested deeper than {DEEPEST} levels"
+def _is_too_deep(properties: dict[str, object] | None) -> bool:
+    return properties is not None and _is_deeper(properties, DEEPEST - 2)
 
 
-def _is_deeper(value: object, levels: int) -> bool:
-    if isinstance(value, dict):
-        return levels == 0 or any(_is_deeper(inner, levels - 1) for inner in value.values())
-    if isinstance(value, list):
-        return levels == 0 or any(_is_deeper(inner, levels - 1) for inner in value)
+def _is_deeper(value: dict[str, object] | list[object], levels: int) -> bool:
+    if levels == 0:
+        return True
+    for inner in value.values() if isinstance(value, dict) else value:
+        if isinstance(inner, dict | list) and _is_deeper(inner, levels - 1):
+            return True
     return False
 
 
