@@ -67,6 +67,11 @@ def test_events_are_taken_by_the_same_process(served: Served) -> None:
     assert (status, json.loads(answer)["accepted"]) == (200, 0)
 
 
+def test_messages_of_segments_libraries_are_taken_by_the_same_process(served: Served) -> None:
+    status, answer = served.ask("POST", "/v1/segment/v1/batch", served.keys["kept"], {"batch": []})
+    assert (status, json.loads(answer)["success"]) == (200, True)
+
+
 def test_a_stream_carries_a_kill_and_its_end(served: Served) -> None:
     place = "/api/v1/projects/shop/flags/banner/environments/production/"
     served.ask("POST", place + "unkill", served.keys["token"], {"reason": "mended"})

@@ -27,13 +27,15 @@ from equipoise_server.edge.polling import refresh
 from equipoise_server.edge.state import EdgeState
 from equipoise_server.events import actions, reads
 from equipoise_server.events.inbox import Inbox
-from equipoise_server.events.segment import translate
+from equipoise_server.events.segment import Translated
+from equipoise_server.events.segment import translate as translate_body
 from equipoise_server.events.validation import MOST_EVENTS, decode_good
 from equipoise_server.events.values import (
     Arm,
     EventKind,
     Exposure,
     MalformedBody,
+    SegmentBody,
     Served,
     Track,
     Vocabulary,
@@ -54,6 +56,10 @@ SHOP = Vocabulary(
 )
 
 
+def translate(content: bytes, call: str = "batch") -> Translated:
+    return translate_body(SegmentBody(call, content, SHOP), received_at=NOON)
+
+
 def a_message(**given: object) -> dict[str, object]:
     return {
         "type": "track", "event": "Order Completed", "messageId": "ajs-1", "userId": "u1", "timestamp": AT,
@@ -69,7 +75,7 @@ def viewed(experiment: str = "button", variant: str = "treatment", **given: obje
 def read(*messages: object, **around: object) -> tuple[list[Any], dict[int, tuple[str, ...]]]:
     """The events that messages become, and the problems by the places of the others."""
     body = json.dumps({"batch": messages, **around}).encode()
-    judged = translate(body, "batch", SHOP, received_at=NOON).judged
+    judged = translate(body, "batch").judged
     refused = {found.verdict.index: found.verdict.problems for found in judged.refused}
     return decode_good(judged.good), refused
 
@@ -148,7 +154,7 @@ def test_every_fault_of_a_message_is_told_at_once() -> None:
 
 def test_a_refused_message_is_kept_without_its_values() -> None:
     body = json.dumps({"batch": [a_message(event="", userId="secret", properties={"mail": "secret"})]})
-    (refused,) = translate(body.encode(), "batch", SHOP, received_at=NOON).judged.refused
+    (refused,) = translate(body.encode(), "batch").judged.refused
     assert refused.verdict.id == "ajs-1"
     assert "secret" not in refused.redacted
 
@@ -156,7 +162,7 @@ def test_a_refused_message_is_kept_without_its_values() -> None:
 def test_pages_and_screens_are_events_and_traits_are_not_kept() -> None:
     calls = ("page", "screen", "identify", "group", "alias")
     messages = [a_message(type=call, name="Home", properties={"path": "/"}) for call in calls]
-    translated = translate(json.dumps({"batch": messages}).encode(), "batch", SHOP, received_at=NOON)
+    translated = translate(json.dumps({"batch": messages}).encode(), "batch")
     events = decode_good(translated.judged.good)
     assert [event.name for event in events if isinstance(event, Track)] == ["Page Viewed", "Screen Viewed"]
     assert translated.ignored == 3
@@ -167,8 +173,8 @@ def test_pages_and_screens_are_events_and_traits_are_not_kept() -> None:
 
 def test_the_address_says_what_a_single_message_is() -> None:
     body = json.dumps(a_message(type="identify")).encode()
-    assert translate(body, "track", SHOP, received_at=NOON).judged.good_count == 1
-    assert translate(body, "identify", SHOP, received_at=NOON).ignored == 1
+    assert translate(body, "track").judged.good_count == 1
+    assert translate(body, "identify").ignored == 1
 
 
 def test_the_clock_of_a_sender_is_set_right_unless_somebody_did_before() -> None:
@@ -180,7 +186,7 @@ def test_the_clock_of_a_sender_is_set_right_unless_somebody_did_before() -> None
         ({"sentAt": sent_at}, [a_message(originalTimestamp="2026-03-02T09:00:00Z")], NOON.isoformat()),
     ):
         body = json.dumps({"batch": messages, **around}).encode()
-        assert translate(body, "batch", SHOP, received_at=NOON).judged.sent_at.isoformat() == expected
+        assert translate(body, "batch").judged.sent_at.isoformat() == expected
 
 
 def test_an_event_without_any_time_happened_on_arrival() -> None:
@@ -212,7 +218,7 @@ def test_a_message_without_an_id_is_known_by_what_it_says() -> None:
 )  # fmt: skip
 def test_what_is_no_batch_is_refused_as_a_whole(body: bytes) -> None:
     with pytest.raises(MalformedBody):
-        translate(body, "batch", SHOP, received_at=NOON)
+        translate(body, "batch")
 
 
 @pytest.fixture

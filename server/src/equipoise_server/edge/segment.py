@@ -6,9 +6,8 @@ The libraries present a write key as the user name of HTTP Basic; here that is a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import msgspec
 from starlette.routing import BaseRoute, Route
@@ -22,8 +21,7 @@ from equipoise_server.edge.keys import authenticate_presented, basic_user, beare
 from equipoise_server.edge.state import EdgeState
 from equipoise_server.events import actions
 from equipoise_server.events.actions import Inbox
-from equipoise_server.events.segment import CALLS, Translated, translate
-from equipoise_server.events.values import Acceptance, Vocabulary
+from equipoise_server.events.values import SEGMENT_CALLS, SegmentBody, Vocabulary
 
 
 def routes(
@@ -40,7 +38,7 @@ def routes(
             AnyOrigin(SegmentDoor(state, inbox, call, clock=clock, has_room=has_room)),
             methods=["POST", "OPTIONS"],
         )
-        for call in (*CALLS, "batch")
+        for call in (*SEGMENT_CALLS, "batch")
     ]
 
 
@@ -70,12 +68,13 @@ class SegmentDoor:
             body = await read_body(receive, header(scope, b"content-encoding"))
             if not self._has_room():
                 raise no_room()
-            taking = _Taking(self._inbox, key, vocabulary, self._clock())
-            acceptance = await taken(lambda: taking.take(body, self._call))
+            sent = SegmentBody(self._call, body, vocabulary)
+            accept = partial(actions.accept_messages, self._inbox, key.environment_id, sent)
+            acceptance = await taken(partial(accept, received_at=self._clock()))
         except Refused as refused:
             await answer_refused(send, refused)
         else:
-            told = {"success": True, "ignored": taking.ignored, **verdicts(acceptance)}
+            told = {"success": True, "ignored": acceptance.ignored, **verdicts(acceptance)}
             await answer_json(send, 200, told)
 
     def _vocabulary(self, key: SdkKey) -> Vocabulary:
@@ -84,21 +83,3 @@ class SegmentDoor:
             told = "The environment's configuration could not be loaded yet. Try again in a second."
             raise Refused(503, "Not ready yet", told, headers={"retry-after": "1"})
         return msgspec.convert(found.document, Vocabulary)
-
-
-@dataclass(slots=True)
-class _Taking:
-    """One request on its way into the inbox, and how many of its messages are not kept."""
-
-    inbox: Inbox
-    key: SdkKey
-    vocabulary: Vocabulary
-    now: datetime
-    ignored: int = 0
-
-    def take(self, body: bytes, call: str) -> tuple[Acceptance, Future[None]]:
-        """Judge the body and hand it to the writer."""
-        translated: Translated = translate(body, call, self.vocabulary, received_at=self.now)
-        self.ignored = translated.ignored
-        environment_id = self.key.environment_id
-        return actions.keep(self.inbox, environment_id, translated.judged, received_at=self.now)

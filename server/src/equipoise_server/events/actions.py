@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
 from uuid import UUID, uuid4
@@ -15,15 +16,17 @@ from equipoise_server.events import places
 from equipoise_server.events.compaction import LostRace, Places, compact_once, watermarks
 from equipoise_server.events.inbox import Batch, Inbox
 from equipoise_server.events.models import StoreFile
+from equipoise_server.events.segment import translate
 from equipoise_server.events.validation import MOST_EVENTS, Judged, judge
-from equipoise_server.events.values import Acceptance, Compacted, Event
+from equipoise_server.events.values import Acceptance, Compacted, Event, SegmentBody
 
 GRACE = timedelta(minutes=10)
 ORPHAN_AGE = timedelta(hours=1)
 _MOST_RACES = 5
 
 __all__ = [
-    "Inbox", "accept", "compact", "delete_retired", "forget_stored", "keep", "open_inbox", "record",
+    "Inbox", "accept", "accept_messages", "compact", "delete_retired", "forget_stored", "open_inbox",
+    "record",
 ]  # fmt: skip
 
 
@@ -41,13 +44,21 @@ def accept(
 
     Raises MalformedBody, InboxFull or InboxClosed; the future raises StorageFailed.
     """
-    return keep(inbox, environment_id, judge(body), received_at=received_at, is_trusted=is_trusted)
+    return _keep(inbox, environment_id, judge(body), received_at=received_at, is_trusted=is_trusted)
 
 
-def keep(
+def accept_messages(
+    inbox: Inbox, environment_id: UUID, body: SegmentBody, *, received_at: datetime
+) -> tuple[Acceptance, Future[None]]:
+    """As `accept`, for messages of Segment's tracking API."""
+    translated = translate(body, received_at=received_at)
+    acceptance, written = _keep(inbox, environment_id, translated.judged, received_at=received_at)
+    return replace(acceptance, ignored=translated.ignored), written
+
+
+def _keep(
     inbox: Inbox, environment_id: UUID, judged: Judged, *, received_at: datetime, is_trusted: bool = False
 ) -> tuple[Acceptance, Future[None]]:
-    """Hand a judged batch to the writer; raises as `accept` does, but for MalformedBody."""
     batch = Batch(
         environment_id,
         received_at,

@@ -15,9 +15,16 @@ from uuid import UUID, uuid5
 import msgspec
 
 from equipoise_server.events.validation import MOST_EVENTS, Judged, Refused, judge_events, redacted
-from equipoise_server.events.values import EARLIEST, LATEST, MalformedBody, QuarantinedEvent, Vocabulary
+from equipoise_server.events.values import (
+    EARLIEST,
+    LATEST,
+    SEGMENT_CALLS,
+    MalformedBody,
+    QuarantinedEvent,
+    SegmentBody,
+    Vocabulary,
+)
 
-CALLS = ("track", "page", "screen", "identify", "group", "alias")
 VIEWED = "Experiment Viewed"
 _NAMES = {"page": "Page Viewed", "screen": "Screen Viewed"}
 _NOT_KEPT = frozenset({"identify", "group", "alias"})
@@ -57,13 +64,14 @@ class _Faulty(ValueError):
         self.problems = problems
 
 
-def translate(body: bytes, call: str, vocabulary: Vocabulary, *, received_at: datetime) -> Translated:
-    """Read a body sent to "batch" or to one of CALLS. Raises MalformedBody when nothing can be judged."""
-    sent = _read(body)
-    messages = _messages(sent) if call == "batch" else [sent]
+def translate(body: SegmentBody, *, received_at: datetime) -> Translated:
+    """Read a body and give each message its verdict. Raises MalformedBody when there is nothing to judge."""
+    sent = _read(body.content)
+    is_batch = body.call == "batch"
+    messages = _messages(sent) if is_batch else [sent]
     if len(messages) > MOST_EVENTS:
         raise MalformedBody(f"The batch has {len(messages)} messages; send at most {MOST_EVENTS} at once.")
-    context = _Context(vocabulary, received_at, None if call == "batch" else call)
+    context = _Context(body.vocabulary, received_at, None if is_batch else body.call)
     events: list[bytes] = []
     places: list[int] = []
     refused: list[Refused] = []
@@ -134,8 +142,8 @@ def _event(message: object, context: _Context) -> bytes | None:
     call = context.call or message.get("type")
     if call in _NOT_KEPT:
         return None
-    if call not in CALLS:
-        raise _Faulty(f"type: send one of {', '.join(CALLS)}")
+    if call not in SEGMENT_CALLS:
+        raise _Faulty(f"type: send one of {', '.join(SEGMENT_CALLS)}")
     problems: list[str] = []
     event: dict[str, object] = {"at": _at(message, context, problems), "id": _id(message, context, problems)}
     units = _units(message, context.vocabulary, problems)

@@ -81,6 +81,18 @@ class Vocabulary(msgspec.Struct, frozen=True):
     experiments: dict[str, Served] = {}
 
 
+SEGMENT_CALLS = ("track", "page", "screen", "identify", "group", "alias")
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentBody:
+    """What was sent to a call of Segment's tracking API ("batch" or one of SEGMENT_CALLS), and where to."""
+
+    call: str
+    content: bytes
+    vocabulary: Vocabulary
+
+
 class EventKind(StrEnum):
     """What an event says: a unit met a variant, or something happened to a unit."""
 
@@ -103,6 +115,8 @@ class Acceptance:
 
     accepted: int
     quarantined: tuple[QuarantinedEvent, ...]
+    ignored: int = 0
+    """Messages of Segment's calls that are no events."""
 
 
 @dataclass(frozen=True, slots=True)
