@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from connecting import Connect
 from flag_server import FlagServer
 
 import equipoise_sdk
-
-Connect = Callable[..., equipoise_sdk.Client]
 
 
 @pytest.fixture

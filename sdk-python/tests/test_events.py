@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Connect
+from connecting import Connect
 from flag_server import FlagServer, Handler, Json, document
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource

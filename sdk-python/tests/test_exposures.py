@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flag_server import Json, document
 from jsonschema import Draft202012Validator
-from worlds import clustered, held_out, user
+from small_worlds import clustered, held_out, user
 
 from equipoise_sdk import in_memory
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Connect
+from connecting import Connect
 from flag_server import FlagServer
 
 import equipoise_sdk

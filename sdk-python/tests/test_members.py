@@ -6,10 +6,10 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from conftest import Connect
+from connecting import Connect
 from flag_server import FlagServer, Handler, document, kill_event
+from small_worlds import ADDRESS, LIST, NAMED, listing, user
 from test_streams import until
-from worlds import ADDRESS, LIST, NAMED, listing, user
 
 from equipoise_engine import ErrorCode, Members, members_blob
 from equipoise_sdk import Client, Source, blobs

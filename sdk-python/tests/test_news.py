@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import pytest
-from conftest import Connect
+from connecting import Connect
 from flag_server import FlagServer, Json, document, kill_event
 from hypothesis import given, settings
 from hypothesis import strategies as st

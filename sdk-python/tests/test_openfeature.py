@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from conftest import Connect
+from connecting import Connect
 from flag_server import FlagServer, Json, document, kill_event
 from openfeature import api
 from openfeature.client import OpenFeatureClient
@@ -21,9 +21,9 @@ from openfeature.hook import Hook
 from openfeature.provider import ProviderStatus
 from openfeature.provider.in_memory_provider import InMemoryFlag, InMemoryProvider
 from openfeature.track import TrackingEventDetails
+from small_worlds import clustered, hashed, held_out
 from test_previews import KEY, NOON, token
 from test_streams import until
-from worlds import clustered, hashed, held_out
 
 from equipoise_sdk import InMemoryClient, Outside, Source, in_memory
 from equipoise_sdk.openfeature import EquipoiseProvider, ExposureHook

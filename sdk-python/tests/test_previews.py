@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Connect
+from connecting import Connect
 from flag_server import FlagServer, Json, document
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from worlds import hashed, user
+from small_worlds import hashed, user
 
 from equipoise_sdk import Outside, in_memory
 from equipoise_sdk.previewing import PreviewScope, asked_overrides

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Connect
+from connecting import Connect
 from flag_server import FlagServer, Handler, document, kill_event, revision_event
 from forking import all_well, forked
+from small_worlds import clustered, user
 from test_streams import until
-from worlds import clustered, user
 
 from equipoise_sdk import Client, Source, SqliteStickyStore
 from equipoise_sdk.openfeature import EquipoiseProvider

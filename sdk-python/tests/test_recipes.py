@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from flag_server import FlagServer, Json, document
 from openfeature import api
+from small_worlds import hashed
 from test_previews import KEY, token
 from test_streams import until
-from worlds import hashed
 
 PAGES = Path(__file__).parents[2] / "docs" / "how-to"
 FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -9,7 +9,7 @@ import pytest
 from flag_server import document
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from worlds import clustered, held_out, user
+from small_worlds import clustered, held_out, user
 
 from equipoise_sdk import in_memory
 from equipoise_sdk.timing import EVERY, Stopwatch, _bucket, _upper_edge_ns

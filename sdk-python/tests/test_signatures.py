@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Connect
+from connecting import Connect
 from flag_server import FlagServer, Json, document
 from signing import Signer
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Connect
+from connecting import Connect
 from flag_server import FlagServer, Handler, document
 
 from equipoise_sdk import Reason, Source

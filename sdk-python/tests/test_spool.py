@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Connect
+from connecting import Connect
 from flag_server import FlagServer, Handler, Json
 from forking import all_well, forked
+from small_worlds import user
 from test_streams import until
-from worlds import user
 
 from equipoise_sdk import Client, Drop
 from equipoise_sdk.spool import CLAIM_SECONDS, Spool

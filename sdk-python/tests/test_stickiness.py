@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from small_worlds import clustered, user
 from test_streams import until
-from worlds import clustered, user
 
 from equipoise_sdk import MemoryStickyStore, SqliteStickyStore, StickyStore, in_memory
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import pytest
-from conftest import Connect
+from connecting import Connect
 from faulty_proxy import FaultyProxy
 from flag_server import FlagServer, Handler, document, kill_event, revision_event
 from hypothesis import given, settings
