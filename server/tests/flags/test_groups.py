@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from people import NOW, a_member
+from racing import just_before
 from scenes import Shop, a_button_flag, a_running_experiment, a_shop, environment_of, later
 
 from equipoise_server.access.values import Role
@@ -29,7 +30,7 @@ from equipoise_server.flags.actions import (
 )
 from equipoise_server.flags.values import Group
 from equipoise_server.foundation import due_work, revisions
-from equipoise_server.foundation.refusals import Conflict, Forbidden, Invalid
+from equipoise_server.foundation.refusals import Conflict, Forbidden, Invalid, NotFound
 from equipoise_server.snapshots.reads import explain
 
 pytestmark = pytest.mark.django_db
@@ -115,6 +116,36 @@ def test_a_killed_group_keeps_its_flags() -> None:
         delete_group(shop.owner, DeleteGroup(group.id), now=NOW)
     renamed = replace(edit, name="The checkout", flags=frozenset(group.flags))
     assert update_group(shop.owner, renamed, now=NOW).name == "The checkout"
+
+
+def test_a_group_killed_while_somebody_edits_or_deletes_it_keeps_its_flags() -> None:
+    shop = a_shop()
+    production = environment_of(shop).id
+    edited, deleted = a_group(shop, "pay", "basket"), a_group(shop, "search", key="search")
+    kills = {group.id: KillGroup(group.id, production, "errors") for group in (edited, deleted)}
+    edit = UpdateGroup(edited.id, edited.version, "Checkout", frozenset(["pay"]))
+    with (
+        just_before("SAVEPOINT", lambda: kill_group(shop.owner, kills[edited.id], now=NOW)),
+        pytest.raises(Conflict, match="killed in Production"),
+    ):
+        update_group(shop.owner, edit, now=NOW)
+    with (
+        just_before("SAVEPOINT", lambda: kill_group(shop.owner, kills[deleted.id], now=NOW)),
+        pytest.raises(Conflict, match="killed in Production"),
+    ):
+        delete_group(shop.owner, DeleteGroup(deleted.id), now=NOW)
+    for flag in ("pay", "basket", "search"):
+        assert served(shop, flag) == ("DISABLED", "group")
+
+
+def test_a_kill_of_a_group_that_is_deleted_meanwhile_is_told_that_it_is_gone() -> None:
+    shop = a_shop()
+    group = a_group(shop, "pay")
+    with (
+        just_before("SAVEPOINT", lambda: delete_group(shop.owner, DeleteGroup(group.id), now=NOW)),
+        pytest.raises(NotFound),
+    ):
+        kill_group(shop.owner, KillGroup(group.id, environment_of(shop).id), now=NOW)
 
 
 def test_a_group_is_edited_by_one_person_at_a_time_and_names_flags_that_exist() -> None:

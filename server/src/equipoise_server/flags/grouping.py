@@ -102,15 +102,15 @@ def update_group(actor: Actor, command: UpdateGroup, *, now: datetime) -> Group:
     members, problems = _flags(row.project_id, command.flags)
     problems += all_problems(name_problems(command.name), text_problems(description=command.description))
     refuse_all(Invalid, problems)
-    before = reads.group(row.pk)
-    changed = frozenset(before.flags) ^ command.flags
     project = access.project(row.project_id)
-    if changed:
-        _refuse_while_killed(before, project, "Its flags cannot change")
-    old = {"name": row.name, "description": row.description, "flags": list(before.flags)}
     new = {"name": command.name, "description": command.description, "flags": sorted(command.flags)}
     subject = Subject("group", row.pk, row.key, row.project_id)
     with change(actor.author, "group.update", subject, now=now, reason=command.reason) as entry:
+        before = _locked(row)
+        changed = frozenset(before.flags) ^ command.flags
+        if changed:
+            _refuse_while_killed(before, project, "Its flags cannot change")
+        old = {"name": before.name, "description": before.description, "flags": list(before.flags)}
         entry.before, entry.after = differences(old, new)
         held = models.Group.objects.filter(pk=row.pk, version=command.expected_version)
         if not held.update(
@@ -126,11 +126,12 @@ def delete_group(actor: Actor, command: DeleteGroup, *, now: datetime) -> None:
     """Undo a group that is killed nowhere."""
     row = found_group(command.group_id)
     actor.require(Permission.FLAG_EDIT, row.project_id)
-    before, project = reads.group(row.pk), access.project(row.project_id)
-    _refuse_while_killed(before, project, "It cannot be deleted")
+    project = access.project(row.project_id)
     subject = Subject("group", row.pk, row.key, row.project_id)
     with change(actor.author, "group.delete", subject, now=now, reason=command.reason) as entry:
-        entry.before = {"name": row.name, "flags": list(before.flags)}
+        before = _locked(row)
+        _refuse_while_killed(before, project, "It cannot be deleted")
+        entry.before = {"name": before.name, "flags": list(before.flags)}
         row.delete()
         for environment in project.environments:
             entry.touches(environment.id, *before.flags)
@@ -145,6 +146,7 @@ def kill_group(actor: Actor, command: KillGroup, *, now: datetime) -> Group:
         return reads.group(row.pk)
     with change(actor.author, "group.kill", subject, now=now, reason=command.reason) as entry:
         entry.before, entry.after = {"killed": False}, {"killed": True}
+        _locked(row)
         models.GroupKill.objects.get_or_create(
             group=row, environment_id=environment.id, defaults={"killed_at": now}
         )
@@ -164,6 +166,7 @@ def unkill_group(actor: Actor, command: KillGroup, *, now: datetime) -> Group:
     subject = _subject(row, environment.id)
     with change(actor.author, "group.unkill", subject, now=now, reason=command.reason) as entry:
         entry.before, entry.after = {"killed": True}, {"killed": False}
+        _locked(row)
         kills.delete()
         entry.touches(environment.id, *row.flags.filter(archived_at=None).values_list("key", flat=True))
     return reads.group(row.pk)
@@ -171,6 +174,12 @@ def unkill_group(actor: Actor, command: KillGroup, *, now: datetime) -> Group:
 
 def _subject(row: models.Group, environment_id: UUID) -> Subject:
     return Subject("group", row.pk, row.key, row.project_id, environment_id)
+
+
+def _locked(row: models.Group) -> Group:
+    """The group as it is now; until this change commits nobody else kills, edits or deletes it."""
+    models.Group.objects.select_for_update().filter(pk=row.pk).first()
+    return reads.group(row.pk)
 
 
 def _flags(project_id: UUID, keys: frozenset[str]) -> tuple[list[models.Flag], list[Problem]]:
