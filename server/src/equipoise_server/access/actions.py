@@ -23,6 +23,7 @@ from equipoise_server.access.values import (
 from equipoise_server.audit.actions import change
 from equipoise_server.audit.values import Author, Subject
 from equipoise_server.foundation import revisions
+from equipoise_server.foundation.clashes import refused_if_taken
 from equipoise_server.foundation.ids import KEY_RULE, is_key, new_id
 from equipoise_server.foundation.refusals import (
     Conflict,
@@ -133,7 +134,8 @@ def create_project(actor: Actor, command: CreateProject, *, now: datetime) -> Pr
     refuse_all(Invalid, _project_problems(command))
     project_id = new_id()
     subject = Subject("project", project_id, command.key, project_id)
-    with change(actor.author, "project.create", subject, now=now) as entry:
+    taken = Problem("key", _project_taken(command.key))
+    with refused_if_taken(taken), change(actor.author, "project.create", subject, now=now) as entry:
         row = models.Project.objects.create(
             id=project_id, key=command.key, name=command.name, unit_types=list(command.unit_types),
             default_unit_type=command.default_unit_type, created_at=now,
@@ -151,12 +153,16 @@ def create_project(actor: Actor, command: CreateProject, *, now: datetime) -> Pr
     return reads.project(project_id)
 
 
+def _project_taken(key: str) -> str:
+    return f"There is a project “{key}” already; choose another key."
+
+
 def _project_problems(command: CreateProject) -> list[Problem]:
     problems = []
     if not is_key(command.key):
         problems.append(Problem("key", f"The key “{command.key}” cannot be used: {KEY_RULE}."))
     elif models.Project.objects.filter(key=command.key).exists():
-        problems.append(Problem("key", f"There is a project “{command.key}” already; choose another key."))
+        problems.append(Problem("key", _project_taken(command.key)))
     if not command.name.strip():
         problems.append(Problem("name", "Give the project a name."))
     problems += text_problems(LONGEST_NAME, name=command.name)
@@ -176,7 +182,8 @@ def create_environment(actor: Actor, command: CreateEnvironment, *, now: datetim
     refuse_all(Invalid, _environment_problems(command))
     environment_id = new_id()
     subject = Subject("environment", environment_id, command.key, command.project_id, environment_id)
-    with change(actor.author, "environment.create", subject, now=now) as entry:
+    taken = Problem("key", _environment_taken(command.key))
+    with refused_if_taken(taken), change(actor.author, "environment.create", subject, now=now) as entry:
         last = models.Environment.objects.filter(project_id=command.project_id).order_by("-position").first()
         position = 0 if last is None else last.position
         if last is not None:
@@ -190,15 +197,17 @@ def create_environment(actor: Actor, command: CreateEnvironment, *, now: datetim
     return reads.environment(environment_id)
 
 
+def _environment_taken(key: str) -> str:
+    return f"There is an environment “{key}” already; choose another key."
+
+
 def _environment_problems(command: CreateEnvironment) -> list[Problem]:
     problems = list(text_problems(LONGEST_NAME, name=command.name))
     held = models.Environment.objects.filter(project_id=command.project_id)
     if not is_key(command.key):
         problems.append(Problem("key", f"The key “{command.key}” cannot be used: {KEY_RULE}."))
     elif held.filter(key=command.key).exists():
-        problems.append(
-            Problem("key", f"There is an environment “{command.key}” already; choose another key.")
-        )
+        problems.append(Problem("key", _environment_taken(command.key)))
     if not command.name.strip():
         problems.append(Problem("name", "Give the environment a name."))
     if held.count() >= MOST_ENVIRONMENTS:

@@ -13,6 +13,7 @@ from equipoise_server.experiments.design_json import design_from_json, design_to
 from equipoise_server.experiments.locking import held_still, refuse_unless_seen, subject_of
 from equipoise_server.experiments.moves import ARCHIVE
 from equipoise_server.experiments.values import Design, Experiment, Status
+from equipoise_server.foundation.clashes import refused_if_taken
 from equipoise_server.foundation.ids import KEY_RULE, is_key, new_id
 from equipoise_server.foundation.refusals import Conflict, Invalid, Problem, refuse_all
 from equipoise_server.foundation.texts import LONGEST_NAME, text_problems
@@ -57,7 +58,8 @@ def create_experiment(actor: Actor, command: CreateExperiment, *, now: datetime)
     refuse_all(Invalid, problems + form_problems(command.design))
     experiment_id = new_id()
     subject = subject_of(experiment_id, command.key, command.project_id)
-    with change(actor.author, "experiment.create", subject, now=now) as entry:
+    taken = Problem("key", _key_taken(command.key))
+    with refused_if_taken(taken), change(actor.author, "experiment.create", subject, now=now) as entry:
         models.Experiment.objects.create(
             id=experiment_id, project_id=command.project_id, key=command.key, name=command.name.strip(),
             owner=command.owner, status=Status.DRAFT, design=design_to_json(command.design), created_at=now,
@@ -106,8 +108,12 @@ def key_problems(project_id: UUID, key: str) -> list[Problem]:
     if models.Holdout.objects.filter(key=key).exists():
         return [Problem("key", f"“{key}” is the key of a holdout; choose another key.")]
     if models.Experiment.objects.filter(project_id=project_id, key=key).exists():
-        return [Problem("key", f"There is an experiment “{key}” already; choose another key.")]
+        return [Problem("key", _key_taken(key))]
     return []
+
+
+def _key_taken(key: str) -> str:
+    return f"There is an experiment “{key}” already; choose another key."
 
 
 def naming_problems(*, name: str, owner: str) -> list[Problem]:

@@ -18,6 +18,7 @@ from equipoise_server.experiments.values import Holdout, HoldoutScope
 from equipoise_server.flags import reads as flags
 from equipoise_server.flags.actions import UpdateFlagSettings, uncover_flags, update_flag_settings
 from equipoise_server.flags.values import FlagSettings, Override
+from equipoise_server.foundation.clashes import refused_if_taken
 from equipoise_server.foundation.ids import KEY_RULE, is_key, new_id, new_salt
 from equipoise_server.foundation.refusals import Conflict, Invalid, Problem, refuse_all
 from equipoise_server.foundation.texts import LONGEST_NAME, text_problems
@@ -75,7 +76,10 @@ def create_holdout(actor: Actor, command: CreateHoldout, *, now: datetime) -> Ho
     projects = _projects(actor, command.scope)
     refuse_all(Invalid, [*_naming_problems(command), *_plan_problems(command, projects)])
     holdout_id = new_id()
-    with change(actor.author, "holdout.create", _subject(holdout_id, command.key), now=now) as entry:
+    with (
+        refused_if_taken(Problem("key", _key_taken(command.key))),
+        change(actor.author, "holdout.create", _subject(holdout_id, command.key), now=now) as entry,
+    ):
         row = models.Holdout.objects.create(
             id=holdout_id, key=command.key, name=command.name.strip(), description=command.description,
             unit_type=command.unit_type, parts_per_million=command.parts_per_million,
@@ -173,13 +177,15 @@ def _naming_problems(command: CreateHoldout) -> Iterator[Problem]:
         models.Holdout.objects.filter(key=command.key).exists()
         or models.Experiment.objects.filter(key=command.key).exists()
     ):
-        yield Problem(
-            "key", f"“{command.key}” is the key of another holdout or experiment; choose another key."
-        )
+        yield Problem("key", _key_taken(command.key))
     if not command.name.strip():
         yield Problem("name", "Give it a name that a colleague would understand.")
     yield from text_problems(LONGEST_NAME, name=command.name)
     yield from text_problems(description=command.description)
+
+
+def _key_taken(key: str) -> str:
+    return f"“{key}” is the key of another holdout or experiment; choose another key."
 
 
 def _plan_problems(command: CreateHoldout, projects: tuple[Project, ...]) -> Iterator[Problem]:

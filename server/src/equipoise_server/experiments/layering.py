@@ -14,6 +14,7 @@ from equipoise_server.audit.values import Subject
 from equipoise_server.experiments import models, reads
 from equipoise_server.experiments.allocation import SlotRange, allocate, wanted_slots
 from equipoise_server.experiments.values import LayerRoom
+from equipoise_server.foundation.clashes import refused_if_taken
 from equipoise_server.foundation.ids import KEY_RULE, is_key, new_id, new_salt
 from equipoise_server.foundation.refusals import Invalid, Problem, refuse_all
 from equipoise_server.foundation.texts import LONGEST_NAME, text_problems
@@ -42,7 +43,8 @@ def create_layer(actor: Actor, command: CreateLayer, *, now: datetime) -> LayerR
     environment = access.environment(command.environment_id)
     actor.require(Permission.EXPERIMENT_LAUNCH, environment.project_id)
     subject = Subject("layer", new_id(), command.key, environment.project_id, environment.id)
-    with change(actor.author, "layer.create", subject, now=now) as entry:
+    taken = Problem("key", _key_taken(command.key))
+    with refused_if_taken(taken), change(actor.author, "layer.create", subject, now=now) as entry:
         list(models.Layer.objects.select_for_update().filter(environment_id=environment.id))
         rooms = {room.key: room for room in reads.layers_of(environment.id)}
         refuse_all(Invalid, list(_problems(command, environment, rooms)))
@@ -53,6 +55,10 @@ def create_layer(actor: Actor, command: CreateLayer, *, now: datetime) -> LayerR
             "inside": command.inside, "domain": [list(slots) for slots in domain],
         }  # fmt: skip
     return next(room for room in reads.layers_of(environment.id) if room.key == command.key)
+
+
+def _key_taken(key: str) -> str:
+    return f"There is a layer “{key}” already; choose another key."
 
 
 def _write(
@@ -89,7 +95,7 @@ def _problems(
     if not is_key(command.key):
         yield Problem("key", f"The key “{command.key}” cannot be used: {KEY_RULE}.")
     elif command.key in rooms:
-        yield Problem("key", f"There is a layer “{command.key}” already; choose another key.")
+        yield Problem("key", _key_taken(command.key))
     if not command.name.strip():
         yield Problem("name", "Give it a name that a colleague would understand.")
     yield from text_problems(LONGEST_NAME, name=command.name)

@@ -22,8 +22,9 @@ from equipoise_server.experiments.scheduling import draw
 from equipoise_server.experiments.timing_json import schedule_to_json
 from equipoise_server.experiments.values import Design, Experiment, Schedule
 from equipoise_server.flags.actions import PinFlags, pin_flags
+from equipoise_server.foundation.clashes import refused_if_taken
 from equipoise_server.foundation.ids import new_id, new_salt
-from equipoise_server.foundation.refusals import Invalid, refuse_all
+from equipoise_server.foundation.refusals import Invalid, Problem, refuse_all
 from equipoise_server.metrics.values import Metric
 
 LONGEST_OWN_KEY = 55
@@ -133,12 +134,13 @@ def _held_in(layer: models.Layer, experiment: Experiment) -> tuple[SlotRange, ..
 
 def _new_layer(start: Start, now: datetime) -> models.Layer:
     experiment, design = start.experiment, start.design
-    return models.Layer.objects.create(
-        id=new_id(), project_id=experiment.project_id, environment_id=start.environment.id,
-        key=design.layer or _own_key(start), name=design.layer or experiment.name,
-        unit_type=design.randomised_type, salt=new_salt(),
-        own_of_id=None if design.layer else experiment.id, created_at=now,
-    )  # fmt: skip
+    key = design.layer or _own_key(start)
+    with refused_if_taken(Problem("", f"Somebody made the layer “{key}” meanwhile; launch once more.")):
+        return models.Layer.objects.create(
+            id=new_id(), project_id=experiment.project_id, environment_id=start.environment.id,
+            key=key, name=design.layer or experiment.name, unit_type=design.randomised_type, salt=new_salt(),
+            own_of_id=None if design.layer else experiment.id, created_at=now,
+        )  # fmt: skip
 
 
 def _own_key(start: Start) -> str:

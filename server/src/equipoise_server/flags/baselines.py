@@ -11,6 +11,7 @@ from equipoise_server.audit.actions import change
 from equipoise_server.audit.values import Author, Subject
 from equipoise_server.flags import models
 from equipoise_server.flags.values import Flag
+from equipoise_server.foundation.clashes import refused_if_taken
 from equipoise_server.foundation.refusals import Problem
 
 
@@ -60,7 +61,8 @@ def cover_flag(author: Author, command: CoverFlag, *, now: datetime) -> None:
     """Let a holdout cover a flag. Called inside the change that makes the flag start to change."""
     flag = models.Flag.objects.get(pk=command.flag_id)
     subject = Subject("flag", flag.pk, flag.key, flag.project_id, command.environment_id)
-    with change(author, "flag.cover", subject, now=now) as entry:
+    taken = f"A holdout covers the flag “{flag.key}” since a moment ago; look at it, then repeat."
+    with refused_if_taken(Problem("", taken)), change(author, "flag.cover", subject, now=now) as entry:
         models.Baseline.objects.create(
             flag=flag, environment_id=command.environment_id, holdout_id=command.holdout_id,
             holdout_key=command.holdout_key, unit_type=command.unit_type, variant=command.variant, since=now,

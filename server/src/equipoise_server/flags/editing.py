@@ -8,8 +8,6 @@ from datetime import datetime
 from itertools import count
 from uuid import UUID
 
-from django.db import IntegrityError
-
 from equipoise_server.access import reads as access
 from equipoise_server.access.values import Actor, Permission, Project
 from equipoise_server.audit.actions import Change, change
@@ -43,6 +41,7 @@ from equipoise_server.flags.values import (
     Rollout,
     Rule,
 )
+from equipoise_server.foundation.clashes import refused_if_taken
 from equipoise_server.foundation.ids import new_id, new_salt
 from equipoise_server.foundation.refusals import Conflict, Invalid, Problem, refuse_all
 from equipoise_server.foundation.texts import LONGEST_NAME, text_problems
@@ -123,19 +122,17 @@ def create_flag(actor: Actor, command: CreateFlag, *, now: datetime) -> Flag:
     refuse_all(Invalid, problems)
     flag_id = new_id()
     subject = Subject("flag", flag_id, command.key, project.id)
-    try:
-        with change(actor.author, "flag.create", subject, now=now) as entry:
-            _add(flag_id, command, project, now)
-            entry.after = {
-                "name": command.name,
-                "type": command.type,
-                "variants": variants_to_json(command.variants),
-                "off": command.off,
-                "default": command.default,
-            }
-            _touch(entry, project, command.key, confirmed=command.confirms_growth)
-    except IntegrityError as clash:
-        raise Conflict(Problem("key", _key_taken(command.key))) from clash
+    taken = Problem("key", _key_taken(command.key))
+    with refused_if_taken(taken), change(actor.author, "flag.create", subject, now=now) as entry:
+        _add(flag_id, command, project, now)
+        entry.after = {
+            "name": command.name,
+            "type": command.type,
+            "variants": variants_to_json(command.variants),
+            "off": command.off,
+            "default": command.default,
+        }
+        _touch(entry, project, command.key, confirmed=command.confirms_growth)
     return reads.flag(flag_id)
 
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import IntegrityError
-
 from equipoise_server.access import reads as access
 from equipoise_server.access.values import Actor, Permission, Project
 from equipoise_server.audit.actions import Change, change
@@ -18,6 +16,7 @@ from equipoise_server.flags.editing import MEANWHILE, differences
 from equipoise_server.flags.killing import announce_held
 from equipoise_server.flags.rows import found_group
 from equipoise_server.flags.values import Group
+from equipoise_server.foundation.clashes import refused_if_taken
 from equipoise_server.foundation.ids import new_id
 from equipoise_server.foundation.refusals import Conflict, Invalid, Problem, refuse_all
 from equipoise_server.foundation.texts import text_problems
@@ -75,19 +74,19 @@ def create_group(actor: Actor, command: CreateGroup, *, now: datetime) -> Group:
         problems.append(Problem("key", _key_taken(command.key)))
     refuse_all(Invalid, problems)
     group_id = new_id()
-    try:
-        with change(
+    with (
+        refused_if_taken(Problem("key", _key_taken(command.key))),
+        change(
             actor.author, "group.create", Subject("group", group_id, command.key, project.id), now=now
-        ) as entry:
-            row = models.Group.objects.create(
-                id=group_id, project_id=project.id, key=command.key, name=command.name,
-                description=command.description,
-            )  # fmt: skip
-            row.flags.set(members)
-            entry.after = {"name": command.name, "flags": sorted(command.flags)}
-            _touch(entry, project, command.flags)
-    except IntegrityError as clash:
-        raise Conflict(Problem("key", _key_taken(command.key))) from clash
+        ) as entry,
+    ):
+        row = models.Group.objects.create(
+            id=group_id, project_id=project.id, key=command.key, name=command.name,
+            description=command.description,
+        )  # fmt: skip
+        row.flags.set(members)
+        entry.after = {"name": command.name, "flags": sorted(command.flags)}
+        _touch(entry, project, command.flags)
     return reads.group(group_id)
 
 

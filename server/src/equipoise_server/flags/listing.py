@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import IntegrityError
 from django.db.models import Sum
 
 from equipoise_server.access import reads as access
@@ -26,6 +25,7 @@ from equipoise_server.flags.member_hashes import (
 from equipoise_server.flags.pins import refuse_if_segment_pinned
 from equipoise_server.flags.rows import found_segment, membership_of
 from equipoise_server.flags.values import How, Segment
+from equipoise_server.foundation.clashes import refused_if_taken
 from equipoise_server.foundation.due_work import schedule
 from equipoise_server.foundation.ids import new_id, new_salt
 from equipoise_server.foundation.refusals import Conflict, Invalid, Problem, refuse_all
@@ -71,21 +71,19 @@ def create_list(actor: Actor, command: CreateList, *, now: datetime) -> Segment:
     refuse_all(Invalid, problems)
     segment_id = new_id()
     subject = Subject("segment", segment_id, command.key, project.id)
-    try:
-        with change(actor.author, "segment.create", subject, now=now) as entry:
-            row = models.Segment.objects.create(
-                id=segment_id, project_id=project.id, key=command.key, name=command.name,
-                condition={"members": {"unit_type": command.unit_type, "units": []}},
-                is_computed=command.is_computed,
-            )  # fmt: skip
-            models.MemberList.objects.create(
-                segment=row, unit_type=command.unit_type, salt=new_salt(), changed_at=now
-            )
-            entry.after = {"name": command.name, "list_of": command.unit_type}
-            for environment in project.environments:
-                entry.touches(environment.id)
-    except IntegrityError as clash:
-        raise Conflict(Problem("key", _key_taken(command.key))) from clash
+    taken = Problem("key", _key_taken(command.key))
+    with refused_if_taken(taken), change(actor.author, "segment.create", subject, now=now) as entry:
+        row = models.Segment.objects.create(
+            id=segment_id, project_id=project.id, key=command.key, name=command.name,
+            condition={"members": {"unit_type": command.unit_type, "units": []}},
+            is_computed=command.is_computed,
+        )  # fmt: skip
+        models.MemberList.objects.create(
+            segment=row, unit_type=command.unit_type, salt=new_salt(), changed_at=now
+        )
+        entry.after = {"name": command.name, "list_of": command.unit_type}
+        for environment in project.environments:
+            entry.touches(environment.id)
     return reads.segment(segment_id)
 
 

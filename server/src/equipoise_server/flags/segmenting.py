@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import IntegrityError
-
 from equipoise_server.access import reads as access
 from equipoise_server.access.values import Actor, Permission
 from equipoise_server.audit.actions import change
@@ -24,6 +22,7 @@ from equipoise_server.flags.listing import forget_later
 from equipoise_server.flags.pins import refuse_if_segment_pinned
 from equipoise_server.flags.rows import found_segment
 from equipoise_server.flags.values import Condition, Segment
+from equipoise_server.foundation.clashes import refused_if_taken
 from equipoise_server.foundation.ids import new_id
 from equipoise_server.foundation.refusals import Conflict, Invalid, Problem, refuse_all
 
@@ -71,19 +70,17 @@ def create_segment(actor: Actor, command: CreateSegment, *, now: datetime) -> Se
     refuse_all(Invalid, problems)
     segment_id = new_id()
     subject = Subject("segment", segment_id, command.key, project.id)
-    try:
-        with change(actor.author, "segment.create", subject, now=now) as entry:
-            models.Segment.objects.create(
-                id=segment_id, project_id=project.id, key=command.key, name=command.name,
-                condition=command.condition,
-            )  # fmt: skip
-            entry.after = {"name": command.name, "condition": command.condition}
-            for environment in project.environments:
-                entry.touches(environment.id)
-            if command.confirms_growth:
-                entry.confirms_growth()
-    except IntegrityError as clash:
-        raise Conflict(Problem("key", _key_taken(command.key))) from clash
+    taken = Problem("key", _key_taken(command.key))
+    with refused_if_taken(taken), change(actor.author, "segment.create", subject, now=now) as entry:
+        models.Segment.objects.create(
+            id=segment_id, project_id=project.id, key=command.key, name=command.name,
+            condition=command.condition,
+        )  # fmt: skip
+        entry.after = {"name": command.name, "condition": command.condition}
+        for environment in project.environments:
+            entry.touches(environment.id)
+        if command.confirms_growth:
+            entry.confirms_growth()
     return reads.segment(segment_id)
 
 

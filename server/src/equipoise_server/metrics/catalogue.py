@@ -9,6 +9,7 @@ from uuid import UUID
 from equipoise_server.access.values import Actor, Permission
 from equipoise_server.audit.actions import change
 from equipoise_server.audit.values import Subject
+from equipoise_server.foundation.clashes import refused_if_taken
 from equipoise_server.foundation.ids import KEY_RULE, is_key, new_id
 from equipoise_server.foundation.refusals import Conflict, Invalid, NotFound, Problem, refuse_all
 from equipoise_server.foundation.texts import LONGEST_NAME, text_problems
@@ -68,7 +69,8 @@ def create_metric(actor: Actor, command: CreateMetric, *, now: datetime) -> Metr
     refuse_all(Invalid, metric_problems(command, is_new=True))
     metric_id = new_id()
     subject = Subject("metric", metric_id, command.key, command.project_id)
-    with change(actor.author, "metric.create", subject, now=now) as entry:
+    taken = Problem("key", _key_taken("a metric", command.key))
+    with refused_if_taken(taken), change(actor.author, "metric.create", subject, now=now) as entry:
         row = models.Metric.objects.create(
             id=metric_id, project_id=command.project_id, key=command.key, created_at=now, **_words(command)
         )
@@ -125,7 +127,11 @@ def _key_problems(command: CreateMetric) -> list[Problem]:
     except NotFound:
         return []
     state = "an archived metric" if held.archived_at is not None else "a metric"
-    return [Problem("key", f"There is {state} “{command.key}” already; choose another key.")]
+    return [Problem("key", _key_taken(state, command.key))]
+
+
+def _key_taken(by: str, key: str) -> str:
+    return f"There is {by} “{key}” already; choose another key."
 
 
 def _problems(key: str, command: CreateMetric | ReviseMetric) -> list[Problem]:
