@@ -39,8 +39,14 @@ from equipoise_server.experiments.actions import (
     release_unit,
     stop,
 )
-from equipoise_server.experiments.values import DecisionKind, Holdout, HoldoutScope
-from equipoise_server.flags.actions import UpdateFlag, update_flag, update_flag_settings
+from equipoise_server.experiments.values import CoveredFlag, DecisionKind, Holdout, HoldoutScope
+from equipoise_server.flags.actions import (
+    AddEnvironment,
+    UpdateFlag,
+    add_environment,
+    update_flag,
+    update_flag_settings,
+)
 from equipoise_server.flags.reads import flag_by_key
 from equipoise_server.flags.values import FlagVariant, Prerequisite, Rollout, Rule
 from equipoise_server.foundation.refusals import Conflict, Forbidden, Invalid, NotFound
@@ -114,6 +120,33 @@ def test_a_rollout_that_starts_is_covered_from_the_default(shop: Shop) -> None:
     a_rollout(shop)
     assert covered(shop) == [(FLAG, "grey")]
     assert {decision(shop, unit).variant for unit in held_units(shop)} == {"grey"}
+
+
+def test_a_rollout_that_is_copied_into_a_new_environment_starts_there_and_is_covered(shop: Shop) -> None:
+    for flag in (FLAG, "plain"):
+        a_button_flag(shop, flag)
+    targeted = Rule("", {"all": []}, serve="green")
+    command = replace(updated(flag_by_key(shop.project.id, "plain"), "production"), rules=(targeted,))
+    update_flag_settings(shop.owner, command, now=NOW)
+    a_rollout(shop)
+    a_holdout(shop, scope=HoldoutScope(environments=()))
+    a_holdout(shop, "elsewhere", unit_type="account")
+    copy = AddEnvironment(shop.project.id, "staging", "Staging", environment_of(shop).id)
+    staging = add_environment(shop.owner, copy, now=NOW)
+    assert [(one.environment_id, one.flag_key, one.baseline) for one in over(shop)] == [
+        (staging.id, FLAG, "grey")
+    ]
+    snapshot = snapshots.preview(staging.id)
+    decided = [snapshot.evaluate(FLAG, {"units": {"user": unit}}, None) for unit in UNITS]
+    held = [one.variant for one in decided if one.metadata.get("holdout.arm") == "holdout"]
+    assert set(held) == {"grey"}
+    assert covered(shop, "elsewhere") == []
+    add_environment(shop.owner, AddEnvironment(shop.project.id, "empty", "Empty"), now=NOW)
+    assert len(over(shop)) == 1
+
+
+def over(shop: Shop) -> tuple[CoveredFlag, ...]:
+    return reads.holdout(shop.project.id, "global").covered
 
 
 def test_an_edit_that_starts_no_rollout_is_not_covered(shop: Shop) -> None:
