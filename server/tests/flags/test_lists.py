@@ -54,10 +54,10 @@ def a_list(shop: Shop, *units: str, key: str = "testers", is_computed: bool = Fa
     return change(shop, made, "append", units) if units else made
 
 
-def change(shop: Shop, segment: Segment, how: How, units: Iterable[str]) -> Segment:
+def change(shop: Shop, segment: Segment, how: How, units: Iterable[str], *, day: float = 1) -> Segment:
     """The list after a change."""
     command = ChangeMembers(segment.id, how, confirms_growth=True)
-    return change_members(shop.owner, command, units, now=later(1))
+    return change_members(shop.owner, command, units, now=later(day))
 
 
 def many(count: int) -> Iterator[str]:
@@ -137,6 +137,21 @@ def test_hashes_are_kept_for_replays_until_no_list_has_had_them_for_long() -> No
     assert snapshots.blob(production, testers.members.address) is None
     delete_segment(shop.owner, DeleteSegment(testers.id), now=later(38))
     work_until(73)
+    assert snapshots.blob(production, first) is None
+
+
+@pytest.mark.django_db
+def test_hashes_that_came_back_are_kept_from_when_they_left_last() -> None:
+    shop = a_shop()
+    testers = change(shop, a_list(shop), "replace", many(1_001))
+    assert testers.members is not None
+    first, production = testers.members.address, environment_of(shop).id
+    change(shop, testers, "append", ["one-more"], day=1)
+    change(shop, testers, "remove", ["one-more"], day=10)
+    change(shop, testers, "append", ["another"], day=20)
+    work_until(54)
+    assert snapshots.blob(production, first) is not None, "it was served until day 20"
+    work_until(55)
     assert snapshots.blob(production, first) is None
 
 

@@ -18,6 +18,6 @@ def raise_share(payload: Mapping[str, str], now: datetime) -> None:
 
 
 @handles("flag.forget_list")
-def forget(payload: Mapping[str, str], _now: datetime) -> None:
+def forget(payload: Mapping[str, str], now: datetime) -> None:
     """Delete the hashes of a list that changed long ago."""
-    forget_list(payload["address"])
+    forget_list(payload["address"], now=now)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from equipoise_server.access import reads as access
 from equipoise_server.access.values import Actor, Permission
@@ -150,13 +150,15 @@ def _keep(row: models.Segment, held: models.MemberList, after: Membership, now: 
 
 
 def forget_later(address: str, now: datetime) -> None:
-    """Let the hashes that a list had be deleted, unless a list has them again by then."""
+    """Let the hashes that a list has left be deleted, unless one has them then or has left them since."""
     if address:
-        due_at = now + KEPT_FOR_REPLAY
-        schedule("flag.forget_list", address, due_at=due_at, payload={"address": address})
+        models.MemberBlob.objects.filter(pk=address).update(left_at=now)
+        key = f"{address}:{now.isoformat()}"  # of its own: an earlier leave is not the last
+        schedule("flag.forget_list", key, due_at=now + KEPT_FOR_REPLAY, payload={"address": address})
 
 
-def forget_list(address: str) -> None:
-    """Delete hashes that no list has any more. An erasure of storage: it leaves no audit record."""
+def forget_list(address: str, *, now: datetime) -> None:
+    """Delete hashes that no list has had for long. An erasure of storage: it leaves no audit record."""
+    left_long_ago = Q(left_at=None) | Q(left_at__lte=now - KEPT_FOR_REPLAY)
     if not models.MemberList.objects.filter(address=address).exists():
-        models.MemberBlob.objects.filter(pk=address).delete()
+        models.MemberBlob.objects.filter(left_long_ago, pk=address).delete()

@@ -116,6 +116,7 @@ class MemberBlob(models.Model):
     project_id = models.UUIDField(db_index=True)
     content = models.BinaryField()
     created_at = models.DateTimeField()
+    left_at = models.DateTimeField(null=True)
 
 
 class SegmentPin(models.Model):
