@@ -27,6 +27,7 @@ from equipoise_server.flags.actions import (
     create_list,
     update_flag_settings,
 )
+from equipoise_server.flags.models import MemberBlob
 from equipoise_server.flags.values import Rule
 from equipoise_server.foundation.revisions import Revision
 from equipoise_server.snapshots.values import KeptSnapshot
@@ -149,3 +150,30 @@ def test_a_list_of_the_database_is_served_beside_the_snapshot_that_names_it() ->
     after = state.view.snapshots[production]
     assert address not in after.blobs
     assert after.engine.evaluate(flag.key, {"units": {"user": "late"}}, None).value == "green"
+
+
+@pytest.mark.django_db
+def test_a_list_that_could_not_be_had_is_asked_for_again() -> None:
+    shop = a_shop()
+    flag = a_button_flag(shop)
+    friends = create_list(
+        shop.owner, CreateList(shop.project.id, "friends", "Friends", "user", is_computed=True), now=NOW
+    )
+    units = [f"friend-{number}" for number in range(1_500)]
+    change_members(shop.owner, ChangeMembers(friends.id, "replace"), units, now=NOW)
+    rule = Rule("", {"segment": "friends"}, "green")
+    update_flag_settings(shop.owner, replace(updated(flag, "production"), rules=(rule,)), now=NOW)
+    kept = MemberBlob.objects.get()
+    MemberBlob.objects.all().delete()
+    production, state = environment_of(shop, "production").id, EdgeState()
+    got = []
+    for round_ in range(4):
+        if round_ == 2:
+            kept.save(force_insert=True)
+        refresh(state)
+        assert state.view is not None
+        shown = state.view.snapshots[production]
+        got.append(shown.engine.evaluate(flag.key, {"units": {"user": units[7]}}, None).value)
+    assert got[2:] == ["green", "green"]
+    assert "green" not in got[:2]
+    assert shown.lacking == frozenset()

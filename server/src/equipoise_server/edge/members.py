@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from starlette.types import Receive, Scope, Send
 
@@ -12,7 +13,7 @@ from equipoise_engine import Members
 from equipoise_server.edge.answers import Refused, answer, answer_refused
 from equipoise_server.edge.keys import authenticate, current_view, header, require_server_key
 from equipoise_server.edge.snapshot import is_same
-from equipoise_server.edge.state import Blob, EdgeState, Servable
+from equipoise_server.edge.state import Blob, EdgeState, Servable, addresses
 
 _log = logging.getLogger(__name__)
 _CACHED = "private, immutable, max-age=31536000"
@@ -50,20 +51,6 @@ def _found(snapshot: Servable | None, scope: Scope) -> Blob:
     return blob
 
 
-def addresses(document: object) -> Iterator[str]:
-    """The lists that a snapshot document names, each as often as it does."""
-    if isinstance(document, Mapping):
-        members = document.get("members")
-        address = members.get("blob") if isinstance(members, Mapping) else None
-        if isinstance(address, str):
-            yield address
-        for member in document.values():
-            yield from addresses(member)
-    elif isinstance(document, list):
-        for item in document:
-            yield from addresses(item)
-
-
 def blobs_of(body: bytes, held: Mapping[str, Blob], read: Callable[[str], bytes | None]) -> dict[str, Blob]:
     """The lists that a snapshot names: those already held, and the others as they can be read."""
     if b'"blob"' not in body:
@@ -76,6 +63,13 @@ def blobs_of(body: bytes, held: Mapping[str, Blob], read: Callable[[str], bytes 
         else:
             found[address] = blob
     return found
+
+
+def completed(known: Servable, read: Callable[[str], bytes | None]) -> Servable:
+    """The snapshot with those of its lacking lists that can be read now; the same one when there are none."""
+    asked = ((address, _checked(address, read(address))) for address in known.lacking)
+    found = {address: blob for address, blob in asked if blob is not None}
+    return replace(known, blobs={**known.blobs, **found}) if found else known
 
 
 def _checked(address: str, data: bytes | None) -> Blob | None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError, connection
 
 from equipoise_server.access import reads as access
 from equipoise_server.access.actions import record_key_uses
-from equipoise_server.edge.members import blobs_of
+from equipoise_server.edge.members import blobs_of, completed
 from equipoise_server.edge.signing import SnapshotSigner
 from equipoise_server.edge.state import EdgeState, Servable, View, servable
 from equipoise_server.flags import reads as flags
@@ -26,31 +27,37 @@ _log = logging.getLogger(__name__)
 
 
 def refresh(state: EdgeState) -> None:
-    """Swap in what the database says now; only changed environments are loaded again."""
+    """Swap in what the database says now; only what changed is loaded again, and lists that were lacking."""
     heard_at = state.clock()
     keys = access.working_sdk_keys()
     held = {} if state.base is None else dict(state.base.snapshots)
     for environment_id, revision in revisions.all_current().items():
         known = held.get(environment_id)
         if known is None or known.revision != revision:
-            _load(environment_id, held, state.signer)
+            _keep(environment_id, held, partial(_loaded, environment_id, held, state.signer))
+        elif known.lacking:
+            _keep(environment_id, held, partial(completed, known, partial(snapshots.blob, environment_id)))
     state.swap(View(keys, held, heard_at))
 
 
-def _load(environment_id: UUID, held: dict[UUID, Servable], signer: SnapshotSigner | None) -> None:
+def _keep(environment_id: UUID, held: dict[UUID, Servable], load: Callable[[], Servable]) -> None:
     """Load one environment; when that fails the others go on, and this one keeps what it has."""
     try:
-        kept = snapshots.current(environment_id)
-        blobs = blobs_of(
-            kept.body,
-            {address: blob for known in held.values() for address, blob in known.blobs.items()},
-            lambda address: snapshots.blob(environment_id, address),
-        )
-        held[environment_id] = servable(kept, flags.decimal_flags(environment_id), blobs=blobs, signer=signer)
+        held[environment_id] = load()
     except (DatabaseError, InterfaceError):
         raise
     except Exception:  # noqa: BLE001  # recorded; one environment must not hold up the others
         _log.exception("the snapshot of environment %s cannot be loaded", environment_id)
+
+
+def _loaded(environment_id: UUID, held: Mapping[UUID, Servable], signer: SnapshotSigner | None) -> Servable:
+    kept = snapshots.current(environment_id)
+    blobs = blobs_of(
+        kept.body,
+        {address: blob for known in held.values() for address, blob in known.blobs.items()},
+        partial(snapshots.blob, environment_id),
+    )
+    return servable(kept, flags.decimal_flags(environment_id), blobs=blobs, signer=signer)
 
 
 def note_uses(state: EdgeState) -> None:

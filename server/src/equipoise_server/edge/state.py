@@ -9,7 +9,7 @@ import gzip
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from uuid import UUID
@@ -32,6 +32,20 @@ class Blob:
 
 
 NO_BLOBS: Mapping[str, Blob] = {}
+
+
+def addresses(document: object) -> Iterator[str]:
+    """The lists that a snapshot document names, each as often as it does."""
+    if isinstance(document, Mapping):
+        members = document.get("members")
+        address = members.get("blob") if isinstance(members, Mapping) else None
+        if isinstance(address, str):
+            yield address
+        for member in document.values():
+            yield from addresses(member)
+    elif isinstance(document, list):
+        for item in document:
+            yield from addresses(item)
 
 
 @dataclass(frozen=True)  # no slots: it remembers what was compiled
@@ -60,6 +74,12 @@ class Servable:
         """The evaluator, compiled when first asked for."""
         members = {address: blob.members for address, blob in self.blobs.items()}
         return compile_snapshot(self.document, members)
+
+    @cached_property
+    def lacking(self) -> frozenset[str]:
+        """The lists that it names and that could not be had."""
+        named = addresses(self.document) if b'"blob"' in self.body else ()
+        return frozenset(named) - self.blobs.keys()
 
     @cached_property
     def unit_types(self) -> tuple[str, ...]:
