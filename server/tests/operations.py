@@ -27,9 +27,10 @@ from equipoise_server.flags.reads import flag_by_key
 from equipoise_server.flags.values import RampStep, Rollout, Rule
 
 Schema = Mapping[str, object]
-READ_ONLY = {"explain", "explain_draft", "plan_power", "preview_flag"}
+READ_ONLY = {"explain", "explain_draft", "plan_metric_file", "plan_power", "preview_flag"}
 """POSTs that change nothing, so that a viewer may send them."""
-NEEDS_NO_PROJECT = {"list_projects", "create_project"}
+NEEDS_NO_PROJECT = {"list_projects", "create_project", "get_metric_file_schema"}
+A_FILE = "metrics:\n  visits: {name: Visits, kind: count, fact: {event: visit}}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,8 @@ class Place:
         """A body that can be read; it names what is there."""
         body = None if operation.body is None else sample(operation.body)
         if isinstance(body, dict):
-            body |= {name: key for name, key in self.keys.items() if name in body and name != "key"}
+            known = {**self.keys, "yaml": A_FILE}
+            body |= {name: key for name, key in known.items() if name in body and name != "key"}
         return body
 
     def send(self, asking: Caller, operation: Operation, body: object) -> Reply:

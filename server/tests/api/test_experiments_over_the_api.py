@@ -59,10 +59,8 @@ def test_a_metric_is_made_reworded_revised_and_archived() -> None:
     assert asking.put(f"{METRICS}/clicks", other, If_Match='"2"').json["version"] == 2
     assert asking.put(f"{METRICS}/clicks", other, If_Match='"2"').status == 412
     before = asking.get(f"{METRICS}/clicks?version=1").json["definition"]
-    assert before == {
-        "kind": "count", "fact": {"event": "click", "aggregate": "count", "property": "", "where": None},
-        "denominator": None, "window_seconds": 604_800.0, "cap": None,
-    }  # fmt: skip
+    assert isinstance(before, dict)
+    assert (before["kind"], before["fact"]["event"], before["window_seconds"]) == ("count", "click", 604_800.0)
     assert [one["version"] for one in items(asking, f"{METRICS}/clicks/versions")] == [1, 2]
     assert asking.post(f"{METRICS}/clicks/archive", None).json["archived_at"] is not None
     assert [one["key"] for one in items(asking, METRICS)] == ["latency", "purchase"]
