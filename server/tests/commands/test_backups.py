@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from scenes import a_shop
 from equipoise_server.audit.models import AuditRecord
 from equipoise_server.commands.backups import NotPossible, backup, begin_epochs, restore
 from equipoise_server.foundation import revisions
+from equipoise_server.foundation.private_files import make_directory
 from equipoise_server.snapshots import reads
 
 COMMAND = [sys.executable, "-m", "equipoise_server.commands.main"]
@@ -77,6 +79,41 @@ def test_what_was_restored_is_newer_to_clients_than_what_they_had(
     assert flags == ["checkout-button"]
     assert after > before
     assert after[1] == 1
+
+
+def _mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_what_the_server_keeps_is_for_its_owner_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.delenv("EQUIPOISE_SECRET_KEY", raising=False)
+    data = tmp_path / "data"
+    world = {**os.environ, "EQUIPOISE_DATA": str(data)}
+    too_early = ["create-token", "--email", "ada@example.com", "--name", "pipeline"]
+    subprocess.run([*COMMAND, *too_early], env=world, capture_output=True, timeout=60, check=False)
+    assert _mode(data) == 0o700
+    assert {path.name: _mode(path) for path in data.iterdir()} == {
+        "equipoise.sqlite3": 0o600, "secret.key": 0o600,
+    }  # fmt: skip
+
+
+def test_a_restored_store_is_for_its_owner_alone(tmp_path: Path) -> None:
+    copy = _a_store(tmp_path / "copy.sqlite3")
+    copy.chmod(0o644)
+    store = tmp_path / "fresh" / "store.sqlite3"
+    store.parent.mkdir()
+    (store.parent / ".store.sqlite3.new").touch(mode=0o644)  # of a restore that was interrupted
+    restore(copy, store)
+    assert _mode(store) == 0o600
+
+
+def test_a_directory_that_the_operator_opened_to_a_group_stays_open(tmp_path: Path) -> None:
+    tmp_path.chmod(0o750)
+    make_directory(tmp_path)
+    assert _mode(tmp_path) == 0o750
 
 
 def _a_store(path: Path) -> Path:

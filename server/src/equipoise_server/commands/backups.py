@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from equipoise_server.foundation import reserve
+from equipoise_server.foundation.private_files import make_directory, make_file
 
 
 class NotPossible(Exception):
@@ -25,7 +26,7 @@ def backup(database: Path, target: Path) -> int:
         raise NotPossible(f"{target} exists already. Name another file.")
     fresh = target.with_name(f".{target.name}.new")
     fresh.unlink(missing_ok=True)
-    fresh.touch(mode=0o600)  # sessions and preview keys are in it
+    make_file(fresh)  # sessions and preview keys are in it
     with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(fresh)) as copy:
         source.backup(copy)
     _sync(fresh)
@@ -43,6 +44,9 @@ def restore(source: Path, database: Path) -> None:
     if database.exists():
         _refuse_while_used(database)
     fresh = database.with_name(f".{database.name}.new")
+    fresh.unlink(missing_ok=True)
+    make_directory(fresh.parent)
+    make_file(fresh)
     with closing(sqlite3.connect(source)) as held, closing(sqlite3.connect(fresh)) as copy:
         held.backup(copy)
     _sync(fresh)

@@ -17,6 +17,7 @@ import click
 
 from equipoise_server.commands.demo_people import ACCOUNTS, PASSWORD
 from equipoise_server.commands.demo_processes import DemoFailed, Household, ended_by_signals, is_free
+from equipoise_server.foundation.private_files import make_directory
 
 STATE = "demo.json"
 SHOP = "equipoise_shop"
@@ -39,7 +40,8 @@ def demo(port: int, fresh: bool) -> None:
             f"EQUIPOISE_PORT={port + 1} make demo"
         )
     clear_unless_complete(directory, fresh=fresh)
-    (directory / "logs").mkdir(parents=True, exist_ok=True)
+    for place in (directory.parent, directory, directory / "logs"):
+        make_directory(place)
     household = Household(directory / "logs", _environment(directory))
     with ended_by_signals(household.over):
         try:

@@ -39,6 +39,7 @@ from equipoise_server.edge.streams import StreamDoor, Streams
 from equipoise_server.events.inbox import claim
 from equipoise_server.events.places import inbox_directory
 from equipoise_server.foundation import reserve, revisions
+from equipoise_server.foundation.private_files import make_directory
 
 FIRST_ROUND_SECONDS = 2.0
 STREAMS_A_SECOND = 250.0
@@ -134,7 +135,7 @@ def _open_poller(stack: AsyncExitStack, state: EdgeState) -> Poller:
 
 def _open_break_glass(stack: AsyncExitStack, state: EdgeState) -> None:
     """Start the threads behind kills that need no database."""
-    settings.DATA_DIRECTORY.mkdir(parents=True, exist_ok=True)
+    make_directory(settings.DATA_DIRECTORY)
     laid_over = BreakGlass(settings.DATA_DIRECTORY, signer=state.signer)
     laid_over.look()
     state.overlay = laid_over

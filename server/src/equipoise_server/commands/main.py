@@ -28,6 +28,7 @@ def serve(host: str, port: int) -> None:
     """Serve the dashboard, the management API and the SDKs' door. One process."""
     import uvicorn
 
+    _set_up()
     uvicorn.run(
         "equipoise_server.commands.asgi:app",
         host=host,
@@ -42,7 +43,7 @@ def serve(host: str, port: int) -> None:
 @main.command()
 def worker() -> None:
     """Do due work: store events, refresh reports, react to guardrails. Several may run."""
-    django.setup()
+    _set_up()
     from equipoise_server.commands.worker import run_worker
 
     run_worker()
@@ -51,11 +52,9 @@ def worker() -> None:
 @main.command()
 def migrate() -> None:
     """Create or update the configuration store's tables."""
-    django.setup()
-    from django.conf import settings
+    _set_up()
     from django.core.management import call_command
 
-    settings.DATA_DIRECTORY.mkdir(parents=True, exist_ok=True)
     call_command("migrate", interactive=False, verbosity=0)
     click.echo("The configuration store is up to date.")
 
@@ -66,7 +65,7 @@ def migrate() -> None:
 @click.password_option(envvar="EQUIPOISE_ADMIN_PASSWORD", help="At least 10 characters.")
 def create_admin(email: str, name: str, password: str) -> None:
     """Create a person who may create projects."""
-    django.setup()
+    _set_up()
     from django.utils import timezone
 
     from equipoise_server.access.actions import CreateUser, create_user
@@ -88,7 +87,7 @@ def create_admin(email: str, name: str, password: str) -> None:
 @click.option("--days", type=click.IntRange(1, 90), default=30, show_default=True, help="How long it lives.")
 def create_token(email: str, name: str, days: int) -> None:
     """Print a management token for the API and the command line. It is shown this once."""
-    django.setup()
+    _set_up()
     from datetime import timedelta
 
     from django.utils import timezone
@@ -154,15 +153,33 @@ def signing_key(*, make: bool) -> None:
     click.echo(f"key id {signer.key_id}, public key {signer.public_key}")
 
 
-def _embedded_store() -> Path:
+def _set_up() -> None:
+    """Know the product's models, and make what is not there yet for its owner alone."""
     django.setup()
     from django.conf import settings
 
+    from equipoise_server.foundation.private_files import make_directory, make_file
+
+    make_directory(settings.DATA_DIRECTORY)
+    store = _sqlite_store()
+    if store is not None and store.name != ":memory:" and store.parent.is_dir():
+        make_file(store)  # SQLite gives its journals the mode of the store
+
+
+def _sqlite_store() -> Path | None:
+    from django.conf import settings
+
     database = settings.DATABASES["default"]
-    if not str(database["ENGINE"]).endswith("sqlite3"):
+    return Path(str(database["NAME"])) if str(database["ENGINE"]).endswith("sqlite3") else None
+
+
+def _embedded_store() -> Path:
+    django.setup()
+    store = _sqlite_store()
+    if store is None:
         told = "The store is PostgreSQL: use pg_dump and pg_restore, then “equipoise-server new-epoch”."
         raise click.ClickException(told)
-    return Path(str(database["NAME"]))
+    return store
 
 
 def _begin_epochs(*, migrates: bool) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import dj_database_url
 
+from equipoise_server.foundation.private_files import make_directory
+
 DATA_DIRECTORY = Path(os.environ.get("EQUIPOISE_DATA", "data")).resolve()
 DEBUG = os.environ.get("EQUIPOISE_DEBUG", "") == "1"
 # Whether server keys may send events of the past, whose `at` is then taken as given.
@@ -28,7 +30,7 @@ def _secret_key() -> str:
         return from_environment
     kept = DATA_DIRECTORY / "secret.key"
     if not kept.exists():
-        DATA_DIRECTORY.mkdir(parents=True, exist_ok=True)
+        make_directory(DATA_DIRECTORY)
         kept.touch(mode=0o600)
         kept.write_text(secrets.token_urlsafe(50))
     return kept.read_text()
