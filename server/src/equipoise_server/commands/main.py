@@ -162,7 +162,7 @@ def _set_up() -> None:
 
     make_directory(settings.DATA_DIRECTORY)
     store = _sqlite_store()
-    if store is not None and store.name != ":memory:" and store.parent.is_dir():
+    if store is not None and ":" not in store.name and store.parent.is_dir():  # none in memory
         make_file(store)  # SQLite gives its journals the mode of the store
 
 
