@@ -60,7 +60,11 @@ def test_a_metric_is_made_reworded_revised_and_archived() -> None:
     assert asking.put(f"{METRICS}/clicks", other, If_Match='"2"').status == 412
     before = asking.get(f"{METRICS}/clicks?version=1").json["definition"]
     assert isinstance(before, dict)
-    assert (before["kind"], before["fact"]["event"], before["window_seconds"]) == ("count", "click", 604_800.0)
+    assert (before["kind"], before["fact"]["event"], before["window_seconds"]) == (
+        "count",
+        "click",
+        604_800.0,
+    )
     assert [one["version"] for one in items(asking, f"{METRICS}/clicks/versions")] == [1, 2]
     assert asking.post(f"{METRICS}/clicks/archive", None).json["archived_at"] is not None
     assert [one["key"] for one in items(asking, METRICS)] == ["latency", "purchase"]
