@@ -65,6 +65,8 @@ def shop(server: Scene) -> Iterator[Shop]:
         made = Shop(api, client, server)
         made.serve("checkout-button", default="grey")
         made.serve("search-ranking", default="popular")
+        # What the journey before left, the application has forgotten.
+        made.soon(lambda: made.button("u-1"), "grey")
         yield made
     client.close()
 
