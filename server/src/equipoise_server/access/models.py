@@ -33,6 +33,7 @@ class Project(models.Model):
     name = models.CharField(max_length=200)
     unit_types = models.JSONField(default=list)
     default_unit_type = models.CharField(max_length=64)
+    is_pseudonymised = models.BooleanField(default=False)
     created_at = models.DateTimeField()
 
 

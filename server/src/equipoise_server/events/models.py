@@ -51,6 +51,8 @@ class EventCounter(models.Model):
     quarantined = models.PositiveBigIntegerField(default=0)
     late = models.PositiveBigIntegerField(default=0)
     early = models.PositiveBigIntegerField(default=0)
+    erased = models.PositiveBigIntegerField(default=0)
+    """Of erased units, after their erasure: taken in, not stored."""
 
 
 class ConflictingEvent(models.Model):
@@ -63,3 +65,68 @@ class ConflictingEvent(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["environment_id", "-received_at"], name="conflict_newest")]
+
+
+class Erasure(models.Model):
+    """A request to erase units, and how far it is. What is left of it at the end names no unit."""
+
+    id = models.UUIDField(primary_key=True)
+    project_id = models.UUIDField(db_index=True)
+    unit_type = models.CharField(max_length=64)
+    asked = models.PositiveIntegerField()
+    request_sha256 = models.CharField(max_length=64)
+    author_kind = models.CharField(max_length=16)
+    author_id = models.CharField(max_length=64)
+    author_name = models.CharField(max_length=200)
+    asked_at = models.DateTimeField()
+    step = models.CharField(max_length=16)
+    step_since = models.DateTimeField()
+    removed = models.JSONField(default=dict)
+    """By place: how much was taken out there."""
+    waits_for = models.TextField(blank=True)
+    finished_at = models.DateTimeField(null=True)
+
+
+class ErasureUnit(models.Model):
+    """A unit to erase. Deleted, and its page overwritten, before the erasure is called finished."""
+
+    erasure = models.ForeignKey(Erasure, on_delete=models.CASCADE, related_name="units")
+    unit = models.CharField(max_length=256)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["erasure", "unit"], name="unit_asked_once")]
+
+
+class Tombstone(models.Model):
+    """An erased unit of an environment, as a keyed hash: its events are not stored any more."""
+
+    environment_id = models.UUIDField()
+    digest = models.CharField(max_length=64)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["environment_id", "digest"], name="one_tombstone")]
+
+
+class InboxScrub(models.Model):
+    """An inbox file from which an erasure wants everything that the store holds, free pages included."""
+
+    erasure = models.ForeignKey(Erasure, on_delete=models.CASCADE, related_name="scrubs")
+    inbox = models.CharField(max_length=64)
+    quarantined = models.PositiveIntegerField(default=0)
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["erasure", "inbox"], name="one_scrub_each")]
+
+
+class Retention(models.Model):
+    """How long an environment keeps raw events and refused ones. No row: for ever, and 30 days."""
+
+    environment_id = models.UUIDField(primary_key=True)
+    event_days = models.PositiveIntegerField(null=True)
+    quarantine_days = models.PositiveIntegerField(default=30)
+    version = models.PositiveIntegerField(default=1)
+    dropped_through = models.DateField(null=True)
+    """The last day whose events are gone."""
+    waits_for = models.TextField(blank=True)
