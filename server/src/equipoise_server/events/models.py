@@ -62,6 +62,8 @@ class ConflictingEvent(models.Model):
     event_id = models.UUIDField()
     received_at = models.DateTimeField()
     event = models.TextField()
+    sender_key = models.CharField(max_length=200, blank=True)
+    program = models.CharField(max_length=64, blank=True)
 
     class Meta:
         indexes = [models.Index(fields=["environment_id", "-received_at"], name="conflict_newest")]
@@ -130,3 +132,95 @@ class Retention(models.Model):
     dropped_through = models.DateField(null=True)
     """The last day whose events are gone."""
     waits_for = models.TextField(blank=True)
+
+
+class SenderCount(models.Model):
+    """What compaction has counted of one sender's events, by the UTC day on which they arrived.
+
+    `sender_key` is the name of the SDK key, `program` what the sender calls itself; "" where unknown.
+    """
+
+    environment_id = models.UUIDField()
+    day = models.DateField()
+    sender_key = models.CharField(max_length=200, blank=True)
+    program = models.CharField(max_length=64, blank=True)
+    stored = models.PositiveBigIntegerField(default=0)
+    duplicates = models.PositiveBigIntegerField(default=0)
+    conflicting = models.PositiveBigIntegerField(default=0)
+    quarantined = models.BigIntegerField(default=0)
+    """Less what a replay took out; for an instant that may be counted first."""
+    erased = models.PositiveBigIntegerField(default=0)
+    late = models.PositiveBigIntegerField(default=0)
+    early = models.PositiveBigIntegerField(default=0)
+    corrected = models.PositiveBigIntegerField(default=0)
+    """Sent by a clock that was over a minute off."""
+    furthest_ahead_ms = models.PositiveBigIntegerField(default=0)
+    furthest_behind_ms = models.PositiveBigIntegerField(default=0)
+    last_received_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["environment_id", "day", "sender_key", "program"], name="one_count_a_sender"
+            )
+        ]
+
+
+class LossCount(models.Model):
+    """Events that senders say they dropped, by reason and the UTC day on which they told it."""
+
+    environment_id = models.UUIDField()
+    day = models.DateField()
+    sender_key = models.CharField(max_length=200, blank=True)
+    program = models.CharField(max_length=64, blank=True)
+    reason = models.CharField(max_length=32)
+    events = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["environment_id", "day", "sender_key", "program", "reason"], name="one_count_a_loss"
+            )
+        ]
+
+
+class ToldBatch(models.Model):
+    """A batch whose losses or releases were counted: sent again, they are not counted again."""
+
+    environment_id = models.UUIDField()
+    batch = models.UUIDField()
+    received_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["environment_id", "batch"], name="one_telling")]
+
+
+class Replay(models.Model):
+    """Quarantined events that somebody asked to be judged again, and what became of them."""
+
+    id = models.UUIDField(primary_key=True)
+    environment_id = models.UUIDField(db_index=True)
+    fault = models.CharField(max_length=16, blank=True)
+    """The reason they share; "" where events were chosen one by one."""
+    repairs = models.JSONField(default=list)
+    vocabulary = models.JSONField(default=dict)
+    """What messages of Segment's calls may name, as the environment said when it was asked."""
+    author_name = models.CharField(max_length=200)
+    asked_at = models.DateTimeField()
+    chosen = models.PositiveIntegerField()
+    accepted = models.PositiveIntegerField(default=0)
+    finished_at = models.DateTimeField(null=True)
+
+
+class ReplayedEvent(models.Model):
+    """A quarantined event that a replay holds, by its place in an inbox file; one replay at a time."""
+
+    replay = models.ForeignKey(Replay, on_delete=models.CASCADE, related_name="events")
+    inbox = models.CharField(max_length=64)
+    place = models.PositiveBigIntegerField()
+    is_cleared = models.BooleanField(default=False)
+    """Whether the inbox file has forgotten it, after it was taken."""
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["inbox", "place"], name="replayed_once")]
+        indexes = [models.Index(fields=["inbox", "is_cleared"], name="replayed_in_inbox")]
