@@ -20,7 +20,7 @@ from pathlib import Path
 from uuid import UUID
 
 from equipoise_server.events.validation import Refused
-from equipoise_server.events.values import InboxClosed, InboxFull, StorageFailed
+from equipoise_server.events.values import NOBODY, InboxClosed, InboxFull, Sender, StorageFailed, Told
 
 LARGEST_QUEUE_BYTES = 64 * 1024 * 1024
 # Refuse events loudly before they fill the disk that flags and settings live on.
@@ -28,6 +28,9 @@ LARGEST_FILE_BYTES = 8 * 1024**3
 _PAGE_BYTES = 4096
 DELETED_AT_ONCE = 500
 QUARANTINE_LIFE = timedelta(days=30)
+LARGEST_QUARANTINE_BYTES = 64 * 1024 * 1024
+"""Of one environment in one file; beyond it the oldest go."""
+TRIM_AFTER_BYTES = 4 * 1024 * 1024
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 SCHEMA = """
@@ -41,13 +44,35 @@ CREATE TABLE IF NOT EXISTS quarantine (
   problems TEXT NOT NULL, event TEXT NOT NULL
 );
 """
+ADDED_COLUMNS = {
+    "batches": {
+        "sender_key": "TEXT NOT NULL DEFAULT ''", "program": "TEXT NOT NULL DEFAULT ''", "batch": "TEXT",
+        "dropped": "TEXT", "released": "INTEGER NOT NULL DEFAULT 0",
+    },
+    "quarantine": {
+        "sender_key": "TEXT NOT NULL DEFAULT ''", "program": "TEXT NOT NULL DEFAULT ''",
+        "sent_at": "INTEGER", "is_trusted": "INTEGER NOT NULL DEFAULT 0",
+        "form": "TEXT NOT NULL DEFAULT 'event'", "raw": "BLOB",
+    },
+}  # fmt: skip
+"""By table: what files of an earlier version lack. `raw` is the event as it came; units are in it."""
 _ADD_BATCH = (
-    "INSERT INTO batches (environment_id, received_at, sent_at, is_trusted, good, refused, events)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO batches (environment_id, received_at, sent_at, is_trusted, good, refused, events,"
+    " sender_key, program, batch, dropped, released) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_ADD_REFUSED = "INSERT INTO quarantine (environment_id, received_at, problems, event) VALUES (?, ?, ?, ?)"
+_ADD_REFUSED = (
+    "INSERT INTO quarantine (environment_id, received_at, problems, event, sender_key, program, sent_at,"
+    " is_trusted, form, raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 _FORGET = "DELETE FROM batches WHERE id IN (SELECT id FROM batches WHERE id <= ? ORDER BY id LIMIT ?)"
 _FORGET_QUARANTINE = "DELETE FROM quarantine WHERE received_at < ?"
+_CLEAR = "DELETE FROM quarantine WHERE id IN (SELECT value FROM json_each(?))"
+_TRIM = """
+DELETE FROM quarantine WHERE id IN (SELECT id FROM (
+  SELECT id, SUM(LENGTH(event) + COALESCE(LENGTH(raw), 0))
+    OVER (PARTITION BY environment_id ORDER BY id DESC) AS held FROM quarantine
+) WHERE held > ?)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +86,13 @@ class Batch:
     good: bytes
     good_count: int
     refused: tuple[Refused, ...]
+    sender: Sender = NOBODY
+    told: Told | None = None
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it holds in memory."""
+        return len(self.good) + sum(512 + len(refused.raw or b"") for refused in self.refused) + 512
 
 
 def microseconds(instant: datetime) -> int:
@@ -78,16 +110,20 @@ class Inbox:
         *,
         largest_queue_bytes: int = LARGEST_QUEUE_BYTES,
         largest_file_bytes: int = LARGEST_FILE_BYTES,
+        largest_quarantine_bytes: int = LARGEST_QUARANTINE_BYTES,
     ) -> None:
         self.path = path
         self._lock_file = lock
         self._room = largest_queue_bytes
         self._largest_file = largest_file_bytes
+        self._largest_quarantine = largest_quarantine_bytes
+        self._untrimmed = TRIM_AFTER_BYTES
         self._wake = threading.Condition()
         self._pending: list[tuple[Batch, Future[None]]] = []
         self._pending_bytes = 0
         self._forget_through = 0
         self._forget_quarantine_before = 0
+        self._clears: list[tuple[tuple[int, ...], Future[None]]] = []
         self._is_closing = False
         self._thread = threading.Thread(target=self._write_all, name="inbox-writer", daemon=True)
 
@@ -100,13 +136,14 @@ class Inbox:
         """Prepare the file and start the writer."""
         database = self._connect()
         database.executescript(SCHEMA)
+        _add_columns(database)
         database.close()
         sync_directory(self.path.parent)
         self._thread.start()
 
     def submit(self, batch: Batch) -> Future[None]:
         """Queue a batch; the future is done once it is durable. Raises InboxFull or InboxClosed at once."""
-        size = len(batch.good) + 512 * (1 + len(batch.refused))
+        size = batch.size
         future: Future[None] = Future()
         with self._wake:
             if self._is_closing:
@@ -125,6 +162,16 @@ class Inbox:
             self._forget_quarantine_before = microseconds(quarantine_before)
             self._wake.notify()
 
+    def clear(self, places: Sequence[int]) -> Future[None]:
+        """Let the writer delete quarantined events; the future is done once they are gone."""
+        future: Future[None] = Future()
+        with self._wake:
+            if self._is_closing:
+                raise InboxClosed
+            self._clears.append((tuple(places), future))
+            self._wake.notify()
+        return future
+
     def close(self) -> None:
         """Write what is pending, then stop and release the file."""
         with self._wake:
@@ -138,7 +185,8 @@ class Inbox:
         with self._wake:
             while not (
                 self._pending or self._is_closing or self._forget_through or self._forget_quarantine_before
-            ):
+                or self._clears
+            ):  # fmt: skip
                 self._wake.wait()
             group, self._pending, self._pending_bytes = self._pending, [], 0
             through, self._forget_through = self._forget_through, 0
@@ -154,6 +202,8 @@ class Inbox:
             _answer(group, failure)
             if failure is None and (through or before):
                 failure = _attempt(database, partial(self._forget, database, through, before))
+            if failure is None:
+                failure = self._tidy_quarantine(database, group)
             if failure is not None:
                 database.close()
                 database = self._connect()
@@ -172,6 +222,22 @@ class Inbox:
         database.execute(_FORGET_QUARANTINE, (before,))
         if database.execute(_FORGET, (through, DELETED_AT_ONCE)).rowcount == DELETED_AT_ONCE:
             self._again(through)
+
+    def _tidy_quarantine(
+        self, database: sqlite3.Connection, group: Sequence[tuple[Batch, Future[None]]]
+    ) -> StorageFailed | None:
+        """Delete what was replayed, and the oldest when there is too much."""
+        with self._wake:
+            clears, self._clears = self._clears, []
+        for places, future in clears:
+            failure = _attempt(database, partial(_clear, database, places))
+            _answer([(None, future)], failure)
+        held = sum(512 + len(refused.raw or b"") for batch, _ in group for refused in batch.refused)
+        self._untrimmed += held
+        if not held or self._untrimmed < TRIM_AFTER_BYTES:
+            return None
+        self._untrimmed = 0
+        return _attempt(database, lambda: _trim(database, self._largest_quarantine))
 
     def _again(self, through: int) -> None:
         with self._wake:
@@ -233,7 +299,31 @@ def _attempt(database: sqlite3.Connection, write: Callable[[], None]) -> Storage
     return None
 
 
-def _answer(group: Sequence[tuple[Batch, Future[None]]], failure: StorageFailed | None) -> None:
+def _clear(database: sqlite3.Connection, places: Sequence[int]) -> None:
+    database.execute(_CLEAR, (json.dumps(places),))
+
+
+def _trim(database: sqlite3.Connection, most: int) -> None:
+    database.execute(_TRIM, (most,))
+
+
+def _add_columns(database: sqlite3.Connection) -> None:
+    """Bring a file of an earlier version up to date."""
+    for table, columns in ADDED_COLUMNS.items():
+        held = columns_of(database, table)
+        for name, kind in columns.items():
+            if name not in held:
+                database.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
+    database.execute("CREATE INDEX IF NOT EXISTS quarantine_of ON quarantine (environment_id, problems)")
+
+
+def columns_of(database: sqlite3.Connection, table: str) -> frozenset[str]:
+    """The columns that a table of this file has; none when it has not been made."""
+    found = database.execute("SELECT name FROM pragma_table_info(?)", (table,))
+    return frozenset(row[0] for row in found)
+
+
+def _answer(group: Sequence[tuple[object, Future[None]]], failure: StorageFailed | None) -> None:
     for _, future in group:
         if not future.set_running_or_notify_cancel():
             continue
@@ -244,15 +334,22 @@ def _answer(group: Sequence[tuple[Batch, Future[None]]], failure: StorageFailed 
 
 
 def _batch_row(batch: Batch) -> tuple[object, ...]:
+    told = batch.told
     return (
         batch.environment_id.hex, microseconds(batch.received_at), microseconds(batch.sent_at),
         int(batch.is_trusted), batch.good_count, len(batch.refused), batch.good,
+        batch.sender.key, batch.sender.program, None if told is None else told.batch.hex,
+        json.dumps(told.dropped) if told is not None and told.dropped else None,
+        0 if told is None else told.released,
     )  # fmt: skip
 
 
 def _refused_rows(batches: Iterator[Batch]) -> Iterator[tuple[object, ...]]:
     for batch in batches:
-        received_at = microseconds(batch.received_at)
+        received_at, sent_at = microseconds(batch.received_at), microseconds(batch.sent_at)
         for refused in batch.refused:
             problems = json.dumps(refused.verdict.problems)
-            yield batch.environment_id.hex, received_at, problems, refused.redacted
+            yield (
+                batch.environment_id.hex, received_at, problems, refused.redacted, batch.sender.key,
+                batch.sender.program, sent_at, int(batch.is_trusted), refused.form, refused.raw,
+            )  # fmt: skip

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
 
+from equipoise_server.events.telling import NOTHING_TOLD, Telling, read_telling
 from equipoise_server.events.values import (
     EARLIEST,
     LARGEST_BODY,
@@ -28,12 +29,18 @@ from equipoise_server.events.values import (
 
 MOST_EVENTS = 1_000
 DEEPEST = 32
+LARGEST_KEPT = 64_000
+"""Bytes of a refused event that are kept as they came."""
+EVENT_FORM = "event"
 _LONGEST_REDACTED = 2_000
 
 
 class _Envelope(msgspec.Struct):
     sent_at: Instant
     events: msgspec.Raw
+    batch: msgspec.Raw = msgspec.Raw(b"null")
+    dropped: msgspec.Raw = msgspec.Raw(b"null")
+    sender: msgspec.Raw = msgspec.Raw(b"null")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,9 @@ class Refused:
 
     verdict: QuarantinedEvent
     redacted: str
+    raw: bytes | None = None
+    """The event as it came, to be judged again; None where it may not be kept, or is too large."""
+    form: str = EVENT_FORM
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +62,7 @@ class Judged:
     good: bytes
     good_count: int
     refused: tuple[Refused, ...]
+    telling: Telling = NOTHING_TOLD
 
 
 _envelope = msgspec.json.Decoder(_Envelope)
@@ -77,9 +88,10 @@ def judge(body: bytes) -> Judged:
         raise MalformedBody(f"The body has {len(raws)} events; send at most {MOST_EVENTS} at once.")
     if not EARLIEST <= envelope.sent_at < LATEST:
         raise MalformedBody("sent_at must lie between the years 2000 and 2100.")
+    telling = read_telling(envelope.batch, envelope.dropped, envelope.sender)
     if _all_good(envelope.events):
-        return Judged(envelope.sent_at, bytes(envelope.events), len(raws), ())
-    return _judge_each(envelope.sent_at, raws)
+        return Judged(envelope.sent_at, bytes(envelope.events), len(raws), (), telling)
+    return replace(_judge_each(envelope.sent_at, raws), telling=telling)
 
 
 def judge_events(sent_at: datetime, events: Sequence[bytes]) -> Judged:
@@ -127,6 +139,11 @@ def redacted(raw: bytes) -> str:
     return json.dumps(shape)[:_LONGEST_REDACTED]
 
 
+def kept(raw: bytes) -> bytes | None:
+    """The event as it came, unless it is too large to be kept."""
+    return raw if len(raw) <= LARGEST_KEPT else None
+
+
 def _read(body: bytes) -> _Envelope:
     """Decode the envelope; text that is no Unicode (a lone surrogate) spoils its own event only."""
     try:
@@ -139,8 +156,8 @@ def _read(body: bytes) -> _Envelope:
             raise
         texts = [json.dumps(event, ensure_ascii=False) for event in lenient["events"]]
         readable = [text if _is_unicode(text) else '"(not Unicode)"' for text in texts]
-        sent_at = json.dumps(lenient.get("sent_at"))
-        return _envelope.decode(f'{{"sent_at":{sent_at},"events":[{",".join(readable)}]}}'.encode())
+        around = json.dumps({name: lenient.get(name) for name in ("sent_at", "batch", "dropped", "sender")})
+        return _envelope.decode(f'{around[:-1]},"events":[{",".join(readable)}]}}'.encode())
 
 
 def _refuse_constant(name: str) -> object:
@@ -172,7 +189,7 @@ def _judge_each(sent_at: datetime, raws: list[msgspec.Raw]) -> Judged:
             good.append(bytes(raw))
             continue
         verdict = QuarantinedEvent(index, _readable_id(raw), problems)
-        refused.append(Refused(verdict, redacted(bytes(raw))))
+        refused.append(Refused(verdict, redacted(bytes(raw)), kept(bytes(raw))))
     return Judged(sent_at, b"[" + b",".join(good) + b"]", len(good), tuple(refused))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -101,6 +102,39 @@ class EventKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sent a batch: the name of its SDK key, and what the program calls itself; "" where unknown."""
+
+    key: str = ""
+    program: str = ""
+
+
+NOBODY = Sender()
+
+
+class DropReason(StrEnum):
+    """Why a sender lost an event before it arrived."""
+
+    QUEUE_FULL = "queue_full"
+    INVALID = "invalid"
+    REFUSED = "refused"
+    CLOSED = "closed"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a batch adds to the counts beside its events, once however often it is sent.
+
+    dropped: what its sender lost, by reason. released: how many of its events were quarantined before.
+    """
+
+    batch: UUID
+    dropped: Mapping[DropReason, int]
+    released: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class QuarantinedEvent:
     """An event that was refused: its place in the batch, its id if readable, and every fault."""
 
@@ -117,6 +151,8 @@ class Acceptance:
     quarantined: tuple[QuarantinedEvent, ...]
     ignored: int = 0
     """Messages of Segment's calls that are no events."""
+    problems: tuple[str, ...] = ()
+    """What was not understood beside the events; it is not kept."""
 
 
 @dataclass(frozen=True, slots=True)
