@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 MEMBERS := engine stats sdk-python server cli examples/shop
 MEMBER_FILES := $(addsuffix /pyproject.toml,$(MEMBERS))
 
-.PHONY: demo test check lint types contracts coverage engine-compiled simulations simulations-page bench screenshots requirements node-modules clean help
+.PHONY: demo test check lint types contracts coverage engine-compiled engines engines-large simulations simulations-page bench screenshots requirements node-modules clean help
 
 help:
 	@echo "make demo   the running product with live demo traffic on http://127.0.0.1:8000"
 	@echo "make test   every test that this machine can run"
 	@echo "make check  format, lint, types, import contracts, coverage, tests: what CI runs"
+	@echo "make engines PostgreSQL, ClickHouse, Spark and BigQuery's analyzer, against plain Python: what CI runs, too"
 
 $(BIN)/uv:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Equipoise needs Python 3.11 or later; set PYTHON=python3.11")'
@@ -67,6 +68,26 @@ engine-compiled: $(VENV)/.develop
 	PYTHONPATH=$(COMPILED)/unpacked $(BIN)/python -c "import equipoise_engine.murmur as m; assert m.IS_COMPILED"
 	PYTHONPATH=$(COMPILED)/unpacked $(BIN)/python -m pytest engine/tests
 
+# The engines beside DuckDB, apart from the product: ClickHouse, Spark, and the analyzer of BigQuery's language.
+ENGINES := $(VENV)/engines
+$(VENV)/.engines: requirements/engines.txt $(VENV)/.develop
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes --target $(ENGINES) -r requirements/engines.txt
+	@touch $@
+
+GOOGLESQL := server/tests/googlesql/node_modules/.package-lock.json
+$(GOOGLESQL): server/tests/googlesql/package-lock.json
+	@if command -v npm >/dev/null; then cd server/tests/googlesql && npm ci --silent --ignore-scripts && touch node_modules/.package-lock.json; \
+	else echo "npm is not on PATH: BigQuery's statements are not analysed"; fi
+
+# Every engine computes every kind of metric, against plain Python. Spark needs Java 17.
+engines: $(VENV)/.engines $(GOOGLESQL)
+	@command -v java >/dev/null || { echo "Java is not on PATH: install Java 17 (.ci/run does)"; exit 1; }
+	PYTHONPATH=$(CURDIR)/$(ENGINES) $(BIN)/python -m pytest server/tests/analysis/engines
+
+# The same on a million units, for the night: minutes, and some gigabytes of memory.
+engines-large: $(VENV)/.engines
+	PYTHONPATH=$(CURDIR)/$(ENGINES) $(BIN)/python bench/engines.py postgresql clickhouse spark --units 1000000
+
 # Every study at full size, one after the other, and the page of what they find.
 simulations: $(VENV)/.develop
 	cd stats && ../$(BIN)/python -m simulations.stored ../docs/statistics/simulations.json
@@ -87,4 +108,4 @@ requirements: $(BIN)/uv
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage
-	rm -rf sdk-typescript/node_modules sdk-typescript/dist sdk-typescript/build
+	rm -rf sdk-typescript/node_modules sdk-typescript/dist sdk-typescript/build server/tests/googlesql/node_modules

