@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import equipoise_stats as stats
-from equipoise_server.analysis import counting, looks
+from equipoise_server.analysis import counting, looks, signs
 from equipoise_server.analysis.judging import STATS_KINDS
 from equipoise_server.analysis.looks import DueLook, LookFound
 from equipoise_server.analysis.marks import Mark, MarkKind
 from equipoise_server.analysis.moments import ArmMoments, Warehouse
 from equipoise_server.analysis.plan import MeasuredMetric, Plan, Span
+from equipoise_server.analysis.traffic_values import TrafficFilter
 from equipoise_server.analysis.values import Method
 from equipoise_server.experiments.values import Iteration, MetricRole
 
@@ -42,6 +43,8 @@ class Job:
     now: datetime
     past: Past = field(default_factory=Past)
     expected_units: int | None = None
+    traffic: TrafficFilter | None = None
+    """What leaves units out of the warehouse; None when nobody is left out."""
 
     @property
     def until(self) -> datetime:
@@ -60,7 +63,9 @@ class Gathered:
 
 def live_evidence(job: Job, pivots: Mapping[str, float]) -> Gathered:
     """What is known now of everybody, for alarms and the gate; no look is taken by it."""
-    return _gathered(job, pivots, Span(job.until, job.until), job.until)
+    found = _gathered(job, pivots, Span(job.until, job.until), job.until)
+    known = stats.QualityEvidence(duplicates=job.past.duplicates, null_p_values=job.past.null_p_values)
+    return Gathered(replace(found.evidence, quality=known), found.arms, found.span)
 
 
 def evidence_at(
@@ -81,7 +86,8 @@ def evidence_at(
         largest_units=found.evidence.largest_units,
         ledger=looks.ledger_of(ledger),
         strata=strata,
-        quality=stats.QualityEvidence(
+        quality=replace(
+            _signs(job, found, look.as_of) if is_newest else stats.QualityEvidence(),
             duplicates=job.past.duplicates,
             past_lift_sds={metric: prior.sd for metric, (prior, _) in job.past.priors.items()},
             daily=_daily(job, pivots, found.span) if is_newest else {},
@@ -90,6 +96,17 @@ def evidence_at(
         ),
     )
     return Gathered(evidence, found.arms, found.span)
+
+
+def _signs(job: Job, found: Gathered, as_of: datetime) -> stats.QualityEvidence:
+    """What the warehouse's own counts say of the data."""
+    everybody, counts = Span(as_of, as_of), found.evidence.counts
+    return stats.QualityEvidence(
+        before=signs.moments_before(found.arms),
+        join_lost=signs.lost_units(job.warehouse, job.plan, everybody, counts),
+        bots=signs.suspicious_units(job.warehouse, job.plan, everybody, counts),
+        null_shares=signs.null_shares(job.warehouse, job.plan, everybody, job.measured),
+    )
 
 
 def _gathered(job: Job, pivots: Mapping[str, float], span: Span, as_of: datetime) -> Gathered:

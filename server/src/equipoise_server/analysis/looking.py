@@ -6,15 +6,17 @@ from dataclasses import replace
 from uuid import UUID
 
 import equipoise_stats as stats
-from equipoise_server.analysis import looks, models, quality, rows
+from equipoise_server.analysis import looks, models, quality, rows, signs
+from equipoise_server.analysis.assignment import funnel_at
 from equipoise_server.analysis.codec import from_json, to_json
-from equipoise_server.analysis.evidence import Gathered, Job, evidence_at
+from equipoise_server.analysis.evidence import Gathered, Job, evidence_at, treatments_of
 from equipoise_server.analysis.further import further_of
 from equipoise_server.analysis.judging import stats_design
 from equipoise_server.analysis.looks import DueLook, LookFound
 from equipoise_server.analysis.past import past_of
-from equipoise_server.analysis.plan import ATTRIBUTE, MISSING, covariates_of
+from equipoise_server.analysis.plan import ATTRIBUTE, MISSING, Span, covariates_of
 from equipoise_server.analysis.values import Further, Method
+from equipoise_server.experiments.values import MetricRole
 
 _NOTHING_NEW = {stats.Status.LOOK_SKIPPED, stats.Status.LOOKS_ENDED}
 
@@ -75,7 +77,18 @@ def _look(
         return None
     _keep_evidence(job.iteration.id, due, gathered, design)
     further = further_of(job, facts.pivots, gathered, results) if is_newest else Further()
-    return _found(job, due, ledger, (gathered, results, further))
+    found = _found(job, due, ledger, (gathered, results, further))
+    if not is_newest:
+        return found
+    at = Span(due.as_of, due.as_of)
+    return replace(found, funnel=funnel_at(job, at), null_p_value=_null_p_value(job, gathered))
+
+
+def _null_p_value(job: Job, gathered: Gathered) -> float | None:
+    """Of the first deciding metric and the first treatment: one of an experiment, for they move together."""
+    before, design = gathered.evidence.quality.before, job.iteration.design
+    deciding = [one for one in job.measured if one.planned.role is MetricRole.OEC]
+    return signs.null_p_value(before, (treatments_of(job.iteration)[0], design.control), deciding[0])
 
 
 def _found(
@@ -95,7 +108,10 @@ def _found(
         rows=found,
         verdict=rows.verdict_state(results, found, is_final=is_final),
         blocked=rows.blocks(found, names),
-        notes=tuple(quality.metric_notes(results.quality, job.measured, gathered.arms)),
+        notes=(
+            *quality.metric_notes(results.quality, job.measured, gathered.arms),
+            *quality.unit_notes(results.quality, gathered.evidence),
+        ),
         smallest_p=looks.smallest_p(ledger[-1].smallest_p if ledger else {}, found),
         information=max((look.information for look in taken), default=None),
         further=further,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 import equipoise_stats as stats
+from equipoise_server.analysis.health_values import Funnel
 from equipoise_server.analysis.judging import look_plan
 from equipoise_server.analysis.plan import Span
 from equipoise_server.analysis.values import ComparisonRow, Further, LookTaken, Method, QualityNote
@@ -45,6 +46,9 @@ class LookFound:
     information: float | None = None
     """Of looks before a planned end: the share of the planned units that had matured."""
     further: Further = field(default_factory=Further)
+    funnel: Funnel | None = None
+    null_p_value: float | None = None
+    """Of the deciding metric before exposure, which no variant can have changed."""
 
 
 def due_looks(iteration: Iteration, *, now: datetime) -> tuple[DueLook, ...]:

@@ -22,6 +22,7 @@ from equipoise_server.analysis.dialects.raw import added
 from equipoise_server.analysis.dialects.sql import micros
 from equipoise_server.analysis.dialects.units import y
 from equipoise_server.analysis.plan import Column, Plan, Span
+from equipoise_server.analysis.query import Events, View
 from equipoise_server.events.values import LARGEST_VALUE
 from equipoise_server.experiments.values import Schedule
 
@@ -58,11 +59,11 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """The exposures of one iteration, as files."""
+    """The exposures of one iteration, as files or as a view of them."""
 
     plan: Plan
     span: Span
-    exposures: tuple[Path, ...]
+    exposures: Events
 
 
 def marked_sums(units_sql: str, of: Units, pivots: Sequence[float], mark: Mark | None) -> str:
@@ -90,7 +91,7 @@ def counts_by_attribute(of: Units, most_values: int) -> str:
     """(attribute, value, arm, units) of every attribute that has few values."""
     value = "json_extract_string(keyed.properties, '$.\"' || replace(keyed.name, '\"', '') || '\"')"
     return (
-        f"WITH firsts AS ({_firsts(of)}), keyed AS (SELECT firsts.arm, firsts.properties, "
+        f"WITH firsts AS ({firsts(of)}), keyed AS (SELECT firsts.arm, firsts.properties, "
         "UNNEST(json_keys(firsts.properties)) AS name FROM firsts WHERE firsts.properties IS NOT NULL), "
         f"given AS (SELECT keyed.arm, keyed.name, COALESCE({value}, '{NOT_GIVEN}') AS value FROM keyed), "
         "few AS (SELECT given.name FROM given GROUP BY 1 "
@@ -107,9 +108,9 @@ def window_totals(plan: Plan, span: Span, column: Column, of: tuple[Schedule, tu
     since = f"(epoch_us(track.derived_at) - {begin})"
     amount = added(DuckDb(), measure_of(column)).sql(dialect="duckdb")
     return (
-        f"SELECT track.unit, {since} // {width}, SUM({amount}) FROM {_files(tracks)} AS track "
-        f"WHERE track.unit_type = {_text(plan.unit_type)} AND track.name = {_text(column.fact.event)} "
-        f"AND {since} >= 0 AND track.derived_at < {_instant(span.until)} AND NOT track.is_early "
+        f"SELECT track.unit, {since} // {width}, SUM({amount}) FROM {in_files(tracks)} AS track "
+        f"WHERE track.unit_type = {quoted(plan.unit_type)} AND track.name = {quoted(column.fact.event)} "
+        f"AND {since} >= 0 AND track.derived_at < {instant(span.until)} AND NOT track.is_early "
         f"AND {since} % {width} >= {schedule.burn_in_seconds * 1_000_000} "
         f"GROUP BY 1, 2 HAVING SUM({amount}) IS NOT NULL"
     )
@@ -118,7 +119,7 @@ def window_totals(plan: Plan, span: Span, column: Column, of: tuple[Schedule, tu
 def clusters_by_day(of: Units) -> str:
     """(arm, day, clusters): each cluster under the arm and on the day that it was first seen."""
     return (
-        f"WITH firsts AS ({_firsts(of)}), clusters AS (SELECT firsts.cluster, "
+        f"WITH firsts AS ({firsts(of)}), clusters AS (SELECT firsts.cluster, "
         "MIN_BY(firsts.arm, firsts.derived_at) AS arm, MIN(firsts.derived_at) AS seen_at "
         "FROM firsts WHERE firsts.cluster IS NOT NULL GROUP BY 1) "
         "SELECT clusters.arm, DATE_TRUNC('day', clusters.seen_at), COUNT(*) FROM clusters "
@@ -141,6 +142,14 @@ def _attribute_names(plan: Plan) -> list[str]:
     return [f"x{place}" for place in range(2 * len(plan.attributes))]
 
 
+def without_units(of: Units, view: str, left_out: str) -> str:
+    """Makes a view of all exposures but those of the units in a table."""
+    return (
+        f"CREATE VIEW {view} AS SELECT e.* FROM {in_files(of.exposures)} AS e ANTI JOIN {left_out} AS o "
+        f"ON o.unit = e.unit AND e.unit_type = {quoted(of.plan.unit_type)}"
+    )
+
+
 def _marks(of: Units, mark: Mark | None) -> str:
     """(unit, arm, mark, x0 …): one row per unit of the first exposures that have a mark."""
     numbers = "".join(f", {value} AS {name}" for value, name in _attribute_values(of.plan))
@@ -151,14 +160,14 @@ def _marks(of: Units, mark: Mark | None) -> str:
         join = f" JOIN ({_others(of, mark)}) AS other ON other.unit = firsts.unit"
     return (
         f"SELECT firsts.unit, firsts.arm, {told} AS mark{numbers} "
-        f"FROM ({_firsts(of)}) AS firsts{join} WHERE {told} IS NOT NULL"
+        f"FROM ({firsts(of)}) AS firsts{join} WHERE {told} IS NOT NULL"
     )
 
 
 def _told(mark: Mark) -> str:
     match mark.kind:
         case MarkKind.ATTRIBUTE:
-            return f"COALESCE({_text_of(mark.name)}, '{NOT_GIVEN}')"
+            return f"COALESCE({text_of(mark.name)}, '{NOT_GIVEN}')"
         case MarkKind.DAY:
             return "strftime(firsts.derived_at, '%Y-%m-%d')"
         case MarkKind.EPOCH:
@@ -172,15 +181,15 @@ def _told(mark: Mark) -> str:
 
 
 def _epoch(instants: Sequence[datetime]) -> str:
-    passed = [f"CAST(firsts.derived_at >= {_instant(at)} AS INTEGER)" for at in instants]
+    passed = [f"CAST(firsts.derived_at >= {instant(at)} AS INTEGER)" for at in instants]
     return f"CAST({' + '.join(passed) or '0'} AS VARCHAR)"
 
 
 def _attribute_values(plan: Plan) -> list[tuple[str, str]]:
     found = []
     for attribute in plan.attributes:
-        pointer = _text(_pointer(attribute))
-        kind, text = f"json_type(firsts.properties, {pointer})", _text_of(attribute)
+        pointer = quoted(_pointer(attribute))
+        kind, text = f"json_type(firsts.properties, {pointer})", text_of(attribute)
         number = (
             f"CASE WHEN {kind} IN {_NUMBERS} AND ABS(TRY_CAST({text} AS DOUBLE)) <= {_number(LARGEST_VALUE)} "
             f"THEN TRY_CAST({text} AS DOUBLE) "
@@ -191,22 +200,23 @@ def _attribute_values(plan: Plan) -> list[tuple[str, str]]:
     return list(zip(found, _attribute_names(plan), strict=True))
 
 
-def _firsts(of: Units) -> str:
-    before = _instant(of.span.exposed_before)
+def firsts(of: Units) -> str:
+    """The exposure by which each unit entered, with its place among the unit's and whether it triggered."""
+    before = instant(of.span.exposed_before)
     return f"SELECT seen.* FROM ({_seen(of)}) AS seen WHERE seen.place = 1 AND seen.derived_at < {before}"
 
 
 def _seen(of: Units) -> str:
     """The iteration's exposures to its arms, in the order of each unit."""
     plan = of.plan
-    arms = ", ".join(_text(arm) for arm in plan.arms)
+    arms = ", ".join(quoted(arm) for arm in plan.arms)
     order = "PARTITION BY e.unit ORDER BY e.derived_at, e.id"
     return (
         "SELECT e.*, e.variant AS arm, "
         f"ROW_NUMBER() OVER ({order}) AS place, FIRST_VALUE(e.variant) OVER ({order}) AS first_arm, "
         "BOOL_OR(COALESCE(e.differs, FALSE)) OVER (PARTITION BY e.unit) AS triggered "
-        f"FROM {_files(of.exposures)} AS e WHERE e.experiment = {_text(plan.experiment)} "
-        f"AND e.iteration = {plan.iteration} AND e.unit_type = {_text(plan.unit_type)} "
+        f"FROM {in_files(of.exposures)} AS e WHERE e.experiment = {quoted(plan.experiment)} "
+        f"AND e.iteration = {plan.iteration} AND e.unit_type = {quoted(plan.unit_type)} "
         f"AND e.variant IN ({arms}) AND {_in_time(plan.since, of.span)}"
     )
 
@@ -215,22 +225,26 @@ def _others(of: Units, mark: Mark) -> str:
     """(unit, arm): the first exposure of each unit in another experiment's iteration."""
     return (
         "SELECT o.unit, MIN_BY(o.variant, o.derived_at) AS arm "
-        f"FROM {_files(of.exposures)} AS o WHERE o.experiment = {_text(mark.name)} "
-        f"AND o.iteration = {mark.iteration} AND o.unit_type = {_text(of.plan.unit_type)} "
-        f"AND o.derived_at < {_instant(of.span.until)} AND NOT o.is_early GROUP BY 1"
+        f"FROM {in_files(of.exposures)} AS o WHERE o.experiment = {quoted(mark.name)} "
+        f"AND o.iteration = {mark.iteration} AND o.unit_type = {quoted(of.plan.unit_type)} "
+        f"AND o.derived_at < {instant(of.span.until)} AND NOT o.is_early GROUP BY 1"
     )
 
 
 def _in_time(since: datetime, span: Span) -> str:
-    return f"e.derived_at >= {_instant(since)} AND e.derived_at < {_instant(span.until)} AND NOT e.is_early"
+    return f"e.derived_at >= {instant(since)} AND e.derived_at < {instant(span.until)} AND NOT e.is_early"
 
 
-def _files(paths: Sequence[Path]) -> str:
-    return f"read_parquet([{', '.join(_text(str(path)) for path in paths)}], union_by_name = true)"
+def in_files(paths: Events) -> str:
+    """Event files, or what is left of them, as a table."""
+    if isinstance(paths, View):
+        return paths.name
+    return f"read_parquet([{', '.join(quoted(str(path)) for path in paths)}], union_by_name = true)"
 
 
-def _text_of(attribute: str) -> str:
-    return f"json_extract_string(firsts.properties, {_text(_pointer(attribute))})"
+def text_of(attribute: str) -> str:
+    """An attribute on a first exposure, as text."""
+    return f"json_extract_string(firsts.properties, {quoted(_pointer(attribute))})"
 
 
 def _pointer(key: str) -> str:
@@ -238,14 +252,15 @@ def _pointer(key: str) -> str:
     return "/" + key.replace("~", "~0").replace("/", "~1")
 
 
-def _instant(at: datetime) -> str:
+def instant(at: datetime) -> str:
     """An instant as the store keeps it: UTC without a zone."""
-    return f"CAST({_text(at.astimezone(UTC).replace(tzinfo=None).isoformat(' '))} AS TIMESTAMP)"
+    return f"CAST({quoted(at.astimezone(UTC).replace(tzinfo=None).isoformat(' '))} AS TIMESTAMP)"
 
 
 def _number(value: float) -> str:
     return f"CAST('{float(value)!r}' AS DOUBLE)"
 
 
-def _text(value: str) -> str:
+def quoted(value: str) -> str:
+    """A text as SQL."""
     return exp.Literal.string(value).sql(dialect="duckdb")

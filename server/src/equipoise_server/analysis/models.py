@@ -54,3 +54,19 @@ class LookEvidence(models.Model):
     iteration_id = models.UUIDField(primary_key=True)
     as_of = models.DateTimeField()
     document = models.JSONField()
+
+
+class TrafficFilterVersion(models.Model):
+    """One version of a project's traffic filter; never changed, and one without rules leaves nobody out."""
+
+    project_id = models.UUIDField()
+    version = models.PositiveIntegerField()
+    rules = models.JSONField()
+    created_at = models.DateTimeField()
+    author = models.CharField(max_length=200)
+    reason = models.TextField(default="", blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project_id", "version"], name="traffic_filters_are_versioned"),
+        ]

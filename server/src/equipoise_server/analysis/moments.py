@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import combinations_with_replacement
 from pathlib import Path
@@ -13,15 +13,19 @@ import numpy as np
 from sqlglot import exp
 
 import equipoise_stats as stats
-from equipoise_server.analysis import marks, query
+from equipoise_server.analysis import marks, query, unit_signs
 from equipoise_server.analysis.dialects.units import units_query
 from equipoise_server.analysis.marks import Mark, Units
 from equipoise_server.analysis.plan import Column, Plan, Span
+from equipoise_server.analysis.query import Events, View
+from equipoise_server.analysis.traffic_values import SUSPICIOUS, TrafficFilter
 from equipoise_server.experiments.values import Schedule
 
 PIVOT_WHEN_MEAN_EXCEEDS_DEVIATIONS = 100.0
 MOST_VALUES = 50
 """An attribute with more different values than these names units rather than kinds of them."""
+MOST_KNOWN = 100_000
+"""So many known units are looked at one by one; of more, a share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,24 @@ class StageCount:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOutUnits:
+    """Units of one arm that a traffic filter took away: in all, and by rule in the filter's order."""
+
+    arm: str
+    units: int
+    by_rule: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownUnit:
+    """A unit that sent something: the arm that it met first, if any, and whether it triggered."""
+
+    unit: str
+    arm: str | None
+    is_triggered: bool
+
+
+@dataclass(frozen=True, slots=True)
 class WindowTotal:
     """What a region's events add in one window of a switchback, counted from 0."""
 
@@ -83,8 +105,10 @@ class WindowTotal:
 class Warehouse:
     """An in-memory DuckDB over pinned files; the only place of this room that executes a query."""
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Files, traffic: TrafficFilter | None = None) -> None:
         self._files = files
+        self._traffic = traffic
+        self._kept: dict[tuple[str, int, datetime], str] = {}
         # One thread: the same files give the same bits, whatever else the machine does.
         self._database = duckdb.connect(":memory:", config={"threads": 1})
 
@@ -98,8 +122,9 @@ class Warehouse:
             return {}
         if plan.attributes:
             return {row[0]: _arm(plan, pivots, row) for row in self._marked(plan, span, pivots, None)}
+        exposures = self._exposures(plan, span)
         statement = query.moments_query(
-            plan, span, exposures=self._files.exposures, tracks=self._files.tracks, pivots=pivots
+            plan, span, exposures=exposures, tracks=self._files.tracks, pivots=pivots
         )
         return {row[0]: _arm(plan, pivots, row) for row in self._run(statement)}
 
@@ -153,10 +178,53 @@ class Warehouse:
 
     def counts(self, plan: Plan, span: Span) -> tuple[DayCount, ...]:
         """Units by arm and day of first exposure, in order of days."""
-        if not self._files.exposures:
+        return self._counted(plan, span, self._exposures(plan, span))
+
+    def counts_before_filter(self, plan: Plan, span: Span) -> tuple[DayCount, ...]:
+        """The same of everybody, whoever the traffic filter leaves out."""
+        return self._counted(plan, span, self._files.exposures)
+
+    def left_out(self, plan: Plan, span: Span) -> tuple[LeftOutUnits, ...]:
+        """What the traffic filter took away, by arm, of arms that lost somebody."""
+        if self._traffic is None or not self._files.exposures:
             return ()
-        rows = self._run(query.counts_query(plan, span, exposures=self._files.exposures))
-        return tuple(DayCount(_date(day), arm, units, int(crossed)) for arm, day, units, crossed in rows)
+        rules = "".join(f", SUM(gone.r{place}::INTEGER)" for place in range(len(self._traffic.rules)))
+        gone = self._left_out_table(plan, span)
+        rows = self._read(f"SELECT gone.arm, COUNT(*){rules} FROM {gone} AS gone GROUP BY 1")  # noqa: S608  # our own names
+        found = {arm: LeftOutUnits(arm, units, tuple(map(int, held))) for arm, units, *held in rows}
+        return tuple(found[arm] for arm in plan.arms if arm in found)
+
+    def suspicious(self, plan: Plan, span: Span) -> dict[str, int]:
+        """Units per arm that behave as no person does."""
+        if not self._files.exposures:
+            return {}
+        found = unit_signs.units_by_rule(self._units(plan, span), self._files.tracks, SUSPICIOUS)
+        return dict(self._read(f"SELECT odd.arm, COUNT(*) FROM ({found}) AS odd GROUP BY 1"))  # noqa: S608  # as above
+
+    def silent(self, plan: Plan, span: Span) -> dict[str, tuple[int, int]]:
+        """Units per arm, and of them those without any event since their exposure."""
+        if not self._files.exposures or not self._files.tracks:
+            return {}
+        rows = self._read(unit_signs.silent_units(self._units(plan, span), self._files.tracks))
+        return {arm: (units, silent) for arm, units, silent in rows}
+
+    def valued(self, plan: Plan, span: Span, column: Column) -> dict[bool, tuple[int, int]]:
+        """Units with a column's event before the start (False) and since; and of them those with a value."""
+        if not self._files.tracks:
+            return {}
+        rows = self._read(unit_signs.valued_units(plan, span, column, self._files.tracks))
+        return {is_since: (units, valued) for is_since, units, valued in rows}
+
+    def known(self, plan: Plan, span: Span) -> tuple[tuple[KnownUnit, ...], int]:
+        """Units that sent anything since the start, or one in so many of them."""
+        if not self._files.exposures:
+            return (), 1
+        exposures, tracks = self._exposures(plan, span), self._files.tracks
+        files: tuple[Events, ...] = (exposures, tracks) if tracks else (exposures,)
+        about = max(self._read(unit_signs.known_units_about(plan, span, kind))[0][0] for kind in files)
+        one_in = 1 + about // MOST_KNOWN
+        statement = unit_signs.known_units(self._units(plan, span), exposures, tracks, one_in=one_in)
+        return tuple(KnownUnit(*row) for row in self._read(statement)), one_in
 
     def strangers(self, plan: Plan, span: Span) -> dict[str, int]:
         """Units exposed to variants that the design does not have, by variant."""
@@ -172,10 +240,37 @@ class Warehouse:
         return tuple(UnjoinableEvents(event, events, events - ours) for event, events, ours in rows)
 
     def _units(self, plan: Plan, span: Span) -> Units:
-        return Units(plan, span, self._files.exposures)
+        return Units(plan, span, self._exposures(plan, span))
+
+    def _counted(self, plan: Plan, span: Span, exposures: Events) -> tuple[DayCount, ...]:
+        if not self._files.exposures:
+            return ()
+        rows = self._run(query.counts_query(plan, span, exposures=exposures))
+        return tuple(DayCount(_date(day), arm, units, int(crossed)) for arm, day, units, crossed in rows)
+
+    def _exposures(self, plan: Plan, span: Span) -> Events:
+        """The exposures, without those of units that the traffic filter leaves out."""
+        if self._traffic is None or not self._files.exposures:
+            return self._files.exposures
+        return View(self._left_out_table(plan, span).replace("left_out", "kept"))
+
+    def _left_out_table(self, plan: Plan, span: Span) -> str:
+        """By what was known at the span's end, so that a look says the same whenever it is taken."""
+        assert self._traffic is not None, "asked for with a filter alone"
+        key = plan.experiment, plan.iteration, span.until
+        if key not in self._kept:
+            number, everybody = len(self._kept), replace(span, exposed_before=span.until)
+            of = Units(plan, everybody, self._files.exposures)
+            found = unit_signs.units_by_rule(of, self._files.tracks, self._traffic.rules)
+            self._database.execute(f"CREATE TABLE left_out_{number} AS {found}")
+            self._database.execute(marks.without_units(of, f"kept_{number}", f"left_out_{number}"))
+            self._kept[key] = f"left_out_{number}"
+        return self._kept[key]
 
     def _marked(self, plan: Plan, span: Span, pivots: Mapping[str, float], mark: Mark | None) -> list[tuple]:  # type: ignore[type-arg]  # columns differ by query
-        source = query.raw_source(plan, span, exposures=self._files.exposures, tracks=self._files.tracks)
+        source = query.raw_source(
+            plan, span, exposures=self._exposures(plan, span), tracks=self._files.tracks
+        )
         units = units_query(plan.columns, source).sql(dialect="duckdb")
         shifts = [pivots.get(name, 0.0) for name in plan.names]
         return self._read(marks.marked_sums(units, self._units(plan, span), shifts, mark))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -18,6 +18,9 @@ from equipoise_server.experiments import reads as experiments
 from equipoise_server.experiments.values import Experiment, Iteration
 
 TWO_SIDED_95 = 1.959964
+NULL_COMPARISONS = 200
+MOST_NULL_LOOKS = 1_000
+"""Last looks that are searched for them: not every metric has a period before exposure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +34,25 @@ class KnownMetric:
     as_of: datetime
 
 
+def installation_of(iteration: Iteration) -> Past:
+    """What every refresh knows from beyond: repeated events, and comparisons that cannot differ."""
+    delivered = events.data_quality(iteration.environment_id)
+    return Past(
+        duplicates=(delivered.duplicates, delivered.received) if delivered.received else None,
+        null_p_values=_null_p_values(iteration),
+    )
+
+
+def _null_p_values(iteration: Iteration) -> tuple[float, ...]:
+    """Of others' last looks, oldest first: one each, because an experiment's metrics move together."""
+    looks = models.Look.objects.filter(is_final=True).exclude(iteration_id=iteration.id).order_by("-as_of")
+    found = looks.values_list("found__null_p_value", flat=True)[:MOST_NULL_LOOKS]
+    held = [p for p in found if isinstance(p, float | int)]
+    return tuple(float(p) for p in reversed(held[:NULL_COMPARISONS]))
+
+
 def past_of(iteration: Iteration, measured: Sequence[MeasuredMetric]) -> Past:
     """What this experiment is judged beside."""
-    delivered = events.data_quality(iteration.environment_id)
     lifts = past_lifts(iteration.project_id, except_for=iteration.experiment_id)
     priors = {}
     for one in measured:
@@ -41,10 +60,7 @@ def past_of(iteration: Iteration, measured: Sequence[MeasuredMetric]) -> Past:
         prior = stats.prior_of_experiments([lift for lift, _ in found], [error for _, error in found])
         if isinstance(prior, stats.Prior):
             priors[one.metric.key] = (prior, len(found))
-    return Past(
-        duplicates=(delivered.duplicates, delivered.received) if delivered.received else None,
-        priors=priors,
-    )
+    return replace(installation_of(iteration), priors=priors)
 
 
 def past_lifts(project_id: UUID, *, except_for: UUID) -> tuple[tuple[str, tuple[float, float]], ...]:

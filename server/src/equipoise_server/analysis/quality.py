@@ -10,11 +10,13 @@ from equipoise_server.analysis.judging import COMPOSITE
 from equipoise_server.analysis.moments import ArmMoments, UnjoinableEvents
 from equipoise_server.analysis.plan import MeasuredMetric
 from equipoise_server.analysis.sentences import amount, chance, percent
+from equipoise_server.analysis.traffic_values import SUSPICIOUS
 from equipoise_server.analysis.values import NoteLevel, QualityNote
 from equipoise_server.events.values import DataQuality
 
 UNJOINABLE_SHARE = 0.01
 QUARANTINED_SHARE = 0.01
+SUSPICIOUS_SHARE = 0.0005
 _LEVELS = {
     stats.Outcome.WARN: NoteLevel.WARN,
     stats.Outcome.BLOCK: NoteLevel.BLOCK,
@@ -122,6 +124,29 @@ def exposure_notes(
             NoteLevel.WARN,
             f"{units:,} units were exposed to “{variant}”, which the design does not have",
             "They are left out. Is a stale snapshot or a hand-written event in use?",
+        )
+
+
+UNIT_CHECKS = (stats.CheckName.JOIN_LOSS, stats.CheckName.BOT_SHARE)
+"""Checks of exposures that read raw events, so that looks alone ask them."""
+
+
+def unit_notes(checks: Sequence[stats.QualityCheck], evidence: stats.Evidence) -> Iterator[QualityNote]:
+    """What a look's raw events say of units: lost in one arm, or no people."""
+    yield from exposure_notes([check for check in checks if check.name in UNIT_CHECKS], {})
+    yield from suspicion_notes(evidence.quality.bots, evidence.counts)
+
+
+def suspicion_notes(bots: Mapping[str, int], counts: Mapping[str, int]) -> Iterator[QualityNote]:
+    """That some units behave as no person does, in whatever arm."""
+    suspicious, exposed = sum(bots.values()), sum(counts.values())
+    if exposed and suspicious / exposed > SUSPICIOUS_SHARE:
+        told = " or ".join(rule.name for rule in SUSPICIOUS)
+        yield QualityNote(
+            "bots",
+            NoteLevel.WARN,
+            f"{suspicious:,} units behave as no person does ({told})",
+            "They are counted. Declare a traffic filter in the project's settings before the next start.",
         )
 
 

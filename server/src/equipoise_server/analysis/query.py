@@ -6,6 +6,7 @@ Stages of counts: exposures seen → first exposure of each unit → units per a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,19 +18,29 @@ from equipoise_server.analysis.dialects.units import sums_query
 from equipoise_server.analysis.plan import Plan, Span
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """A relation of the database that has an event file's columns: what a traffic filter left of them."""
+
+    name: str
+
+
+Events = Sequence[Path] | View
+
+
 def moments_query(
-    plan: Plan, span: Span, *, exposures: Sequence[Path], tracks: Sequence[Path], pivots: Mapping[str, float]
+    plan: Plan, span: Span, *, exposures: Events, tracks: Sequence[Path], pivots: Mapping[str, float]
 ) -> exp.Select:
     """One row per arm: units, crossed units, and for all columns sums, products and largest values."""
     return sums_query(plan.columns, raw_source(plan, span, exposures=exposures, tracks=tracks), pivots)
 
 
-def raw_source(plan: Plan, span: Span, *, exposures: Sequence[Path], tracks: Sequence[Path]) -> RawSource:
+def raw_source(plan: Plan, span: Span, *, exposures: Events, tracks: Sequence[Path]) -> RawSource:
     """The store's files as the source of every column."""
     return RawSource(DuckDb(), plan, span, _read(exposures, "exposure"), _tracks(tracks))
 
 
-def counts_query(plan: Plan, span: Span, *, exposures: Sequence[Path]) -> exp.Select:
+def counts_query(plan: Plan, span: Span, *, exposures: Events) -> exp.Select:
     """One row per arm and day of first exposure: units and crossed units."""
     day = exp.func("DATE_TRUNC", exp.Literal.string("day"), exp.column("first_at", table="firsts"))
     return (
@@ -47,7 +58,7 @@ def counts_query(plan: Plan, span: Span, *, exposures: Sequence[Path]) -> exp.Se
     )
 
 
-def strangers_query(plan: Plan, span: Span, *, exposures: Sequence[Path]) -> exp.Select:
+def strangers_query(plan: Plan, span: Span, *, exposures: Events) -> exp.Select:
     """Exposures that cannot be analysed, by variant: units of arms that the design does not have."""
     return (
         exp.select(
@@ -79,7 +90,7 @@ def unjoinable_query(plan: Plan, span: Span, *, tracks: Sequence[Path]) -> exp.S
     )
 
 
-def _exposures(plan: Plan, span: Span, paths: Sequence[Path]) -> exp.Select:
+def _exposures(plan: Plan, span: Span, paths: Events) -> exp.Select:
     """The iteration's exposures in time; what claims to come from the future is left out."""
     exposure = _table("exposure")
     return (
@@ -94,7 +105,7 @@ def _exposures(plan: Plan, span: Span, paths: Sequence[Path]) -> exp.Select:
     )
 
 
-def _seen(plan: Plan, span: Span, paths: Sequence[Path]) -> exp.Select:
+def _seen(plan: Plan, span: Span, paths: Events) -> exp.Select:
     """Each exposure to an arm, its place in the unit's history, and whether the unit met several arms."""
     found = exp.to_identifier("exposures")
     column = _table("exposures")
@@ -147,7 +158,9 @@ def _tracks(paths: Sequence[Path]) -> exp.Expr:
     return exp.select(*nothing).where(exp.false()).subquery("track")
 
 
-def _read(paths: Sequence[Path], name: str) -> exp.Table:
+def _read(paths: Events, name: str) -> exp.Table:
+    if isinstance(paths, View):
+        return exp.to_table(paths.name, alias=name)
     files = exp.Array(expressions=[exp.Literal.string(str(path)) for path in paths])
     by_name = exp.PropertyEQ(this=exp.to_identifier("union_by_name"), expression=exp.true())
     rows = exp.Anonymous(this="read_parquet", expressions=[files, by_name])  # later files have more columns

@@ -14,20 +14,27 @@ from uuid import UUID
 from django.db import transaction
 
 import equipoise_stats as stats
-from equipoise_server.analysis import counting, models, quality, rows
+from equipoise_server.analysis import counting, models, quality, rows, signs
+from equipoise_server.analysis.assignment import funnel_at
 from equipoise_server.analysis.clustered import last_look
 from equipoise_server.analysis.evidence import Job, live_evidence
 from equipoise_server.analysis.judging import planned_units, stats_design
 from equipoise_server.analysis.looking import forget_looks, take_looks
 from equipoise_server.analysis.looks import LookFound, is_grouped
 from equipoise_server.analysis.moments import DayCount, Files, Warehouse, pivots_for
+from equipoise_server.analysis.past import installation_of
 from equipoise_server.analysis.plan import MeasuredMetric, Plan, Span, plan_of
 from equipoise_server.analysis.reporting import Live, report_of
 from equipoise_server.analysis.rollups.keeping import current_state
 from equipoise_server.analysis.rollups.warehouse import RolledWarehouse, instant_of
+from equipoise_server.analysis.sources.rows import located, reads_sources, source_files
 from equipoise_server.analysis.split import Watch, localised, watched
 from equipoise_server.analysis.switched import last_switchback_look
-from equipoise_server.analysis.values import QualityNote, Report, SoundedAlarm, Srm, SrmState
+from equipoise_server.analysis.traffic import traffic_notes, traffic_of
+from equipoise_server.analysis.traffic_filters import traffic_filter_at
+from equipoise_server.analysis.traffic_values import TrafficFilter
+from equipoise_server.analysis.unit_signs import EARLIER
+from equipoise_server.analysis.values import Funnel, QualityNote, Report, SoundedAlarm, Srm, SrmState, Traffic
 from equipoise_server.events import reads as events
 from equipoise_server.events.values import EventKind
 from equipoise_server.experiments import reads as experiments
@@ -44,30 +51,46 @@ def build_report(iteration_id: UUID, *, now: datetime) -> Report:
     measured = measured_metrics(iteration)
     plan = plan_of(iteration, measured)
     until = now if iteration.stopped_at is None else min(now, iteration.stopped_at)
-    since = iteration.started_at - plan.longest_past
+    since = iteration.started_at - max(plan.longest_past, EARLIER)
+    traffic = traffic_filter_at(iteration.project_id, iteration.started_at)
     files = Files(
         *(
             events.pinned_files(iteration.environment_id, kind, since=since, until=until).paths
             for kind in (EventKind.EXPOSURE, EventKind.TRACK)
         )
     )
-    with _warehouse(iteration, plan, files, now=now) as (warehouse, as_of):
-        return _report(Job(iteration, measured, plan, warehouse, as_of))
+    with ExitStack() as opened:
+        found = opened.enter_context(source_files(measured, plan, files.exposures, until=until))
+        files = replace(files, tracks=(*files.tracks, *found))
+        lent = _warehouse(iteration, plan, files, traffic, now=now, is_raw=bool(found))
+        warehouse, as_of = opened.enter_context(lent)
+        past = installation_of(iteration)
+        return _report(Job(iteration, measured, plan, warehouse, as_of, past=past, traffic=traffic))
 
 
 @contextmanager
 def _warehouse(
-    iteration: Iteration, plan: Plan, files: Files, *, now: datetime
+    iteration: Iteration,
+    plan: Plan,
+    files: Files,
+    traffic: TrafficFilter | None,
+    *,
+    now: datetime,
+    is_raw: bool = False,
 ) -> Iterator[tuple[Warehouse, datetime]]:
-    """While it runs, the state that grows with new data only, as of now or a moment ago; else raw events."""
+    """While it runs, the state that grows with new data only, as of now or a moment ago; else raw events.
+
+    With a traffic filter raw events answer: who is left out may change with every event. So they do where
+    rows of sources are among them, which come without the order of their arrival.
+    """
     with ExitStack() as opened:
         state = None
-        if iteration.stopped_at is None and not iteration.is_imported:
+        if iteration.stopped_at is None and not iteration.is_imported and traffic is None and not is_raw:
             environment_id = iteration.environment_id
             state = opened.enter_context(
                 current_state(environment_id, plan, lambda: running_plans(environment_id), now=now)
             )
-        warehouse = Warehouse(files) if state is None else RolledWarehouse(files, state)
+        warehouse = Warehouse(files, traffic) if state is None else RolledWarehouse(files, state)
         opened.callback(warehouse.close)
         yield warehouse, now if state is None else min(now, instant_of(state.as_of))
 
@@ -75,16 +98,16 @@ def _warehouse(
 def running_plans(environment_id: UUID) -> tuple[Plan, ...]:
     """What is measured of everything that runs in an environment."""
     running = (one for one in experiments.running_iterations() if one.environment_id == environment_id)
-    return tuple(plan_of(one, measured_metrics(one)) for one in running)
+    found = ((one, measured_metrics(one)) for one in running)
+    return tuple(plan_of(one, measured) for one, measured in found if not reads_sources(measured))
 
 
 def measured_metrics(iteration: Iteration) -> tuple[MeasuredMetric, ...]:
     """The iteration's metrics at their frozen versions."""
     return tuple(
-        MeasuredMetric(
-            metrics.metric_by_key(iteration.project_id, planned.key, version=planned.version), planned
-        )
+        MeasuredMetric(replace(metric, definition=located(metric.definition)), planned)
         for planned in iteration.design.metrics
+        for metric in (metrics.metric_by_key(iteration.project_id, planned.key, version=planned.version),)
     )
 
 
@@ -100,22 +123,56 @@ def _report(job: Job) -> Report:
         notes=(),
         alarms=(),
         longest_window=job.plan.longest_window,
+        traffic=_traffic(job, counts),
     )
     if not counts or live.srm.state in _WITHHOLDING:
         forget_looks(job.iteration.id)
-        return report_of(replace(live, notes=_exposure_notes(job, counts, ())), ledger=())
+        notes = (*_exposure_notes(job, live, counts, ()), *_unit_notes(job, live))
+        return report_of(replace(live, notes=notes, funnel=_live_funnel(job, counts)), ledger=())
     facts = _frozen_facts(job, counts)
     if is_grouped(job.iteration):
-        return report_of(replace(live, notes=_exposure_notes(job, counts, ())), ledger=_of_groups(job, facts))
+        return report_of(
+            replace(live, notes=_exposure_notes(job, live, counts, ())), ledger=_of_groups(job, facts)
+        )
     analysis = _live_analysis(job, facts)
-    notes = _exposure_notes(job, counts, analysis.quality)
+    notes = _exposure_notes(job, live, counts, analysis.quality)
     if isinstance(analysis, stats.Withheld):
         forget_looks(job.iteration.id)
-        return report_of(replace(live, notes=notes, withheld=analysis.reason), ledger=())
+        live = replace(live, notes=notes, withheld=analysis.reason, funnel=_live_funnel(job, counts))
+        return report_of(live, ledger=())
     alarms = _latch(job, facts, analysis)
     ledger = take_looks(job, facts)
     live = replace(live, notes=notes, alarms=alarms, expected_units=facts.expected_units)
     return report_of(live, ledger=ledger)
+
+
+def _traffic(job: Job, counts: tuple[DayCount, ...]) -> Traffic | None:
+    """What the traffic filter does to the split, if one held at the start."""
+    if job.traffic is None:
+        return None
+    span = Span(job.until, job.until)
+    everybody = job.warehouse.counts_before_filter(job.plan, span)
+    gone = job.warehouse.left_out(job.plan, span)
+    return traffic_of(job.iteration.design, job.traffic, (everybody, counts), gone)
+
+
+def _live_funnel(job: Job, counts: tuple[DayCount, ...]) -> Funnel | None:
+    """Where there is no look that could tell it."""
+    return funnel_at(job, Span(job.until, job.until)) if counts else None
+
+
+def _unit_notes(job: Job, live: Live) -> Iterator[QualityNote]:
+    """What looks tell of raw events, while there are none: a broken split has its causes there."""
+    span, counts = Span(job.until, job.until), {arm.arm: arm.exposed for arm in live.arms}
+    lost = signs.lost_units(job.warehouse, job.plan, span, counts)
+    bots = signs.suspicious_units(job.warehouse, job.plan, span, counts)
+    for name, units in ((stats.CheckName.JOIN_LOSS, lost), (stats.CheckName.BOT_SHARE, bots)):
+        if units:
+            checked = stats.differs_between_arms(
+                name, [units.get(arm, 0) for arm in counts], [*counts.values()]
+            )
+            yield from quality.exposure_notes([checked], {})
+    yield from quality.suspicion_notes(bots, counts)
 
 
 def _randomised(job: Job, counts: tuple[DayCount, ...]) -> tuple[DayCount, ...]:
@@ -209,7 +266,7 @@ def _latch(job: Job, facts: models.FrozenFacts, results: stats.Results) -> tuple
 
 
 def _exposure_notes(
-    job: Job, counts: tuple[DayCount, ...], checks: tuple[stats.QualityCheck, ...]
+    job: Job, live: Live, counts: tuple[DayCount, ...], checks: tuple[stats.QualityCheck, ...]
 ) -> tuple[QualityNote, ...]:
     span = Span(job.until, job.until)
     strangers = job.warehouse.strangers(job.plan, span)
@@ -217,5 +274,6 @@ def _exposure_notes(
     lost = job.warehouse.unjoinable(job.plan, span) if counts else ()
     return (
         *quality.exposure_notes(checks, strangers),
+        *(() if live.traffic is None else traffic_notes(live.traffic)),
         *quality.delivery_notes(lost, job.plan.unit_type, delivered),
     )

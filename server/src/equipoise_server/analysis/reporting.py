@@ -14,8 +14,10 @@ from equipoise_server.analysis.values import (
     ArmCount,
     ComparisonRow,
     ExposurePoint,
+    Funnel,
     LiftPoint,
     Method,
+    NoteLevel,
     PlanReached,
     QualityNote,
     Report,
@@ -23,6 +25,7 @@ from equipoise_server.analysis.values import (
     SoundedAlarm,
     Srm,
     SrmState,
+    Traffic,
     Withheld,
 )
 from equipoise_server.experiments.values import Iteration, MetricRole, Verdict, VerdictState
@@ -42,6 +45,9 @@ class Live:
     withheld: stats.WithheldReason | None = None
     expected_units: int | None = None
     longest_window: timedelta = timedelta(0)
+    funnel: Funnel | None = None
+    """Only while there is no look to tell it."""
+    traffic: Traffic | None = None
 
     @property
     def arm_names(self) -> dict[str, str]:
@@ -81,10 +87,18 @@ def _withheld(live: Live) -> tuple[VerdictState, Withheld] | None:
     if is_broken or live.withheld is stats.WithheldReason.SRM:
         return VerdictState.WITHHELD_SRM, sentences.mismatch(live.arms, live.srm)
     if live.withheld is stats.WithheldReason.QUALITY:
-        return VerdictState.WITHHELD_SRM, sentences.crossed(live.arms)
+        return VerdictState.WITHHELD_SRM, _blocked_by_quality(live)
     if live.withheld is stats.WithheldReason.NO_DATA:
         return VerdictState.NO_DATA, sentences.no_data()
     return None
+
+
+def _blocked_by_quality(live: Live) -> Withheld:
+    """Units in several arms, or another note that blocks."""
+    blocking = [note for note in live.notes if note.level is NoteLevel.BLOCK]
+    if not blocking or blocking[0].key == stats.CheckName.CROSSED_UNITS:
+        return sentences.crossed(live.arms)
+    return Withheld(f"Results are withheld: {blocking[0].title}", blocking[0].message, ())
 
 
 def _with_results(live: Live, ledger: Sequence[LookFound]) -> Report:
@@ -103,7 +117,7 @@ def _with_results(live: Live, ledger: Sequence[LookFound]) -> Report:
     )
     sentence = sentences.conclusion_sentence(state, rows, live.arm_names)
     report = _report(live, state, sentence, results=results)
-    return replace(report, notes=(*last.notes, *live.notes))
+    return replace(report, notes=(*last.notes, *live.notes), funnel=last.funnel)
 
 
 def _plan_reached(live: Live, ledger: Sequence[LookFound]) -> PlanReached | None:
@@ -158,6 +172,8 @@ def _report(
         results=results,
         withheld=withheld,
         alarms=() if state is VerdictState.WITHHELD_SRM else live.alarms,
+        funnel=live.funnel,
+        traffic=live.traffic,
     )
 
 

@@ -17,6 +17,7 @@ from equipoise_server.analysis.further_values import (
     SegmentTable,
     TriggeredLine,
 )
+from equipoise_server.analysis.health_values import Funnel, FunnelStep, LeftOut, Traffic
 from equipoise_server.analysis.power_values import (
     GuardrailPower,
     GuardrailQuestion,
@@ -28,11 +29,12 @@ from equipoise_server.experiments.values import MetricRole, VerdictState
 from equipoise_server.metrics.values import Direction
 
 __all__ = [
-    "ArmCount", "BayesLine", "ComparisonRow", "Conclusion", "ExposurePoint", "Further", "Guardrail",
-    "GuardrailPower", "GuardrailQuestion", "GuardrailState", "InteractionLine", "Interval", "LiftPoint",
-    "Localisation", "LookTaken", "Method", "NoteLevel", "NoveltyLine", "PlanReached", "PowerAnswer",
-    "PowerQuestion", "QualityNote", "Report", "Results", "SegmentLine", "SegmentTable", "SoundedAlarm", "Srm",
-    "SrmPoint", "SrmState", "Stage", "Suspect", "TriggeredLine", "WeekMde", "Withheld",
+    "ArmCount", "BayesLine", "ComparisonRow", "Conclusion", "ExposurePoint", "Funnel", "FunnelStep",
+    "Further", "Guardrail", "GuardrailPower", "GuardrailQuestion", "GuardrailState", "InteractionLine",
+    "Interval", "LeftOut", "LiftPoint", "Localisation", "LookTaken", "Method", "NoteLevel", "NoveltyLine",
+    "PlanReached", "PowerAnswer", "PowerQuestion", "QualityNote", "Report", "Results", "SegmentLine",
+    "SegmentTable", "SoundedAlarm", "Srm", "SrmPoint", "SrmState", "Stage", "Suspect", "Traffic",
+    "TriggeredLine", "WeekMde", "Withheld",
 ]  # fmt: skip
 
 
@@ -317,3 +319,7 @@ class Report:
     withheld: Withheld | None
     alarms: tuple[SoundedAlarm, ...] = ()
     """Live, also before the first look; none while the split is broken."""
+    funnel: Funnel | None = None
+    """As of the last look, or live while results are withheld."""
+    traffic: Traffic | None = None
+    """None when no traffic filter held at the start."""

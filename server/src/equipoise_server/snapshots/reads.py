@@ -33,6 +33,7 @@ __all__ = [
     "Proposed",
     "Served",
     "blob",
+    "compiled_at",
     "current",
     "draft_shares",
     "explain",
@@ -54,6 +55,11 @@ def current(environment_id: UUID) -> KeptSnapshot:
 def snapshot_at(environment_id: UUID, at: datetime) -> KeptSnapshot:
     """What clients of the environment got at a time."""
     return keeping.kept(_found(environment_id, at=at))
+
+
+def compiled_at(environment_id: UUID, at: datetime) -> Snapshot:
+    """What clients of the environment evaluated at a time, ready to evaluate again."""
+    return _compiled(environment_id, keeping.document_of(_found(environment_id, at=at)))
 
 
 def preview(environment_id: UUID) -> Snapshot:
