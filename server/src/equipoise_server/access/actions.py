@@ -10,6 +10,7 @@ from uuid import UUID
 from django.contrib.auth.hashers import make_password
 
 from equipoise_server.access import models, reads, secrets
+from equipoise_server.access.project_keys import make_project_key
 from equipoise_server.access.tokens import IssueToken, issue_api_token, issue_token, revoke_token
 from equipoise_server.access.values import (
     Actor,
@@ -76,6 +77,8 @@ class CreateProject:
     name: str
     unit_types: tuple[str, ...] = ("user",)
     default_unit_type: str = "user"
+    is_pseudonymised: bool = False
+    """Keep a keyed hash in place of each unit id that events carry. It cannot be changed later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +141,11 @@ def create_project(actor: Actor, command: CreateProject, *, now: datetime) -> Pr
     with refused_if_taken(taken), change(actor.author, "project.create", subject, now=now) as entry:
         row = models.Project.objects.create(
             id=project_id, key=command.key, name=command.name, unit_types=list(command.unit_types),
-            default_unit_type=command.default_unit_type, created_at=now,
+            default_unit_type=command.default_unit_type, is_pseudonymised=command.is_pseudonymised,
+            created_at=now,
         )  # fmt: skip
+        if command.is_pseudonymised:
+            make_project_key(project_id)
         for position, (key, name) in enumerate(
             [("development", "Development"), ("production", "Production")]
         ):
@@ -150,6 +156,8 @@ def create_project(actor: Actor, command: CreateProject, *, now: datetime) -> Pr
         if actor.author.kind == "person":
             models.Membership.objects.create(user_id=UUID(actor.author.id), project=row, role=Role.ADMIN)
         entry.after = {"name": command.name, "unit_types": list(command.unit_types)}
+        if command.is_pseudonymised:
+            entry.after = {**entry.after, "is_pseudonymised": True}
     return reads.project(project_id)
 
 

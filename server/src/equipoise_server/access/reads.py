@@ -123,6 +123,12 @@ def environment(environment_id: UUID) -> Environment:
     return _environment(row)
 
 
+def pseudonymised_by(environment_id: UUID) -> UUID | None:
+    """The environment's project when it hides unit ids; None: it keeps them."""
+    row = models.Environment.objects.filter(pk=environment_id).select_related("project").first()
+    return None if row is None else _hiding(row.project)
+
+
 def all_environments() -> tuple[Environment, ...]:
     """Every environment of every project."""
     return tuple(_environment(row) for row in models.Environment.objects.all())
@@ -138,7 +144,7 @@ def members(project_id: UUID) -> tuple[Member, ...]:
 
 def sdk_key(key_id: UUID) -> SdkKey:
     """The SDK key with this id."""
-    row = models.SdkKey.objects.filter(pk=key_id).first()
+    row = models.SdkKey.objects.filter(pk=key_id).select_related("environment__project").first()
     if row is None:
         raise NotFound(Problem("key", "There is no such key."))
     return _sdk_key(row)
@@ -146,7 +152,8 @@ def sdk_key(key_id: UUID) -> SdkKey:
 
 def sdk_keys(project_id: UUID) -> tuple[SdkKey, ...]:
     """A project's SDK keys, newest first, revoked ones too."""
-    rows = models.SdkKey.objects.filter(environment__project_id=project_id).order_by("-created_at")
+    held = models.SdkKey.objects.filter(environment__project_id=project_id)
+    rows = held.select_related("environment__project").order_by("-created_at")
     return tuple(_sdk_key(row) for row in rows)
 
 
@@ -170,7 +177,7 @@ def api_tokens(actor: Actor, project_id: UUID) -> tuple[ApiToken, ...]:
 
 def working_sdk_keys() -> dict[str, WorkingKey]:
     """Every key that is not revoked, by prefix: what the SDKs' door keeps in memory."""
-    rows = models.SdkKey.objects.filter(revoked_at=None)
+    rows = models.SdkKey.objects.filter(revoked_at=None).select_related("environment__project")
     return {row.prefix: WorkingKey(_sdk_key(row), row.secret_sha256) for row in rows}
 
 
@@ -182,15 +189,19 @@ def _project(row: models.Project) -> Project:
     environments = sorted(row.environments.all(), key=lambda e: e.position)
     return Project(
         row.pk, row.key, row.name, tuple(row.unit_types), row.default_unit_type,
-        tuple(_environment(e) for e in environments),
+        tuple(_environment(e) for e in environments), row.is_pseudonymised,
     )  # fmt: skip
 
 
 def _sdk_key(row: models.SdkKey) -> SdkKey:
     return SdkKey(
         row.pk, row.environment_id, KeyKind(row.kind), row.name, row.prefix, row.created_at,
-        row.last_used_at, row.revoked_at,
+        row.last_used_at, row.revoked_at, _hiding(row.environment.project),
     )  # fmt: skip
+
+
+def _hiding(project: models.Project) -> UUID | None:
+    return project.pk if project.is_pseudonymised else None
 
 
 def _api_token(row: models.ApiToken) -> ApiToken:

@@ -27,9 +27,14 @@ class Permission(StrEnum):
     EXPERIMENT_DECIDE = "experiment.decide"
     EXPERIMENT_IMPORT = "experiment.import"
     METRIC_EDIT = "metric.edit"
+    METRIC_CERTIFY = "metric.certify"
+    EVENT_REPLAY = "event.replay"
+    JOB_MANAGE = "job.manage"
     KEY_MANAGE = "key.manage"
     MEMBER_GRANT = "member.grant"
     PROJECT_EDIT = "project.edit"
+    UNIT_ERASE = "unit.erase"
+    RETENTION_EDIT = "retention.edit"
 
 
 class Role(StrEnum):
@@ -92,6 +97,8 @@ class Project:
     unit_types: tuple[str, ...]
     default_unit_type: str
     environments: tuple[Environment, ...]
+    is_pseudonymised: bool = False
+    """Whether events keep a keyed hash in place of each unit id. Decided when it is created."""
 
     def environment(self, key: str) -> Environment | None:
         """The environment with this key, if any."""
@@ -110,6 +117,8 @@ class SdkKey:
     created_at: datetime
     last_used_at: datetime | None
     revoked_at: datetime | None
+    pseudonymised_by: UUID | None = None
+    """The project whose key hides unit ids in events that come with this one; None: they are kept."""
 
 
 @dataclass(frozen=True, slots=True)

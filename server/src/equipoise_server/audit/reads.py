@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC
 from uuid import UUID
 
 from django.db.models import QuerySet
 
-from equipoise_server.audit.chain import FIRST_HASH, record_hash
+from equipoise_server.audit.chain import FIRST_HASH, content_of, record_hash
 from equipoise_server.audit.models import AuditRecord, ChainHead
-from equipoise_server.audit.values import AuditedChange, AuditEntry, Author, Subject
+from equipoise_server.audit.values import REDACTION, AuditedChange, AuditEntry, Author, Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +33,13 @@ def of_subject(kind: str, subject_id: UUID, *, limit: int = 50) -> tuple[AuditEn
 
 def chain_fault() -> ChainFault | None:
     """None when every record follows from the one before it and none is missing at the end."""
-    previous, expected = FIRST_HASH, 1
+    previous, expected, redacted = FIRST_HASH, 1, _redacted()
     for row in AuditRecord.objects.order_by("number").iterator():
         if row.number != expected:
             return ChainFault(expected, "a record is missing")
-        if row.previous_hash != previous or row.hash != record_hash(previous, _content(row)):
+        if row.previous_hash != previous or redacted.get(row.number, row.hash) != record_hash(
+            previous, content_of(row)
+        ):
             return ChainFault(row.number, "the record was changed after it was written")
         previous, expected = row.hash, expected + 1
     head = ChainHead.objects.filter(pk=1).first()
@@ -47,16 +48,14 @@ def chain_fault() -> ChainFault | None:
     return None
 
 
-def _content(row: AuditRecord) -> dict[str, object]:
-    return {
-        "number": row.number,
-        "at": row.at.astimezone(UTC).isoformat(),
-        "author": [row.author_kind, row.author_id, row.author_name],
-        "action": row.action,
-        "reason": row.reason,
-        "changes": row.changes,
-        "revisions": row.revisions,
-    }
+def _redacted() -> dict[int, str]:
+    """What redacted records must hash to, by number; the newest redaction of a record holds."""
+    declared: dict[int, str] = {}
+    for row in AuditRecord.objects.filter(action=REDACTION).order_by("number"):
+        for entry in row.changes:
+            records = (entry["after"] or {}).get("records", {})
+            declared |= {int(number): digest for number, digest in records.items()}
+    return declared
 
 
 def _page(rows: QuerySet[AuditRecord], limit: int) -> tuple[AuditEntry, ...]:

@@ -8,6 +8,8 @@ from datetime import datetime
 from uuid import UUID
 
 Facts = Mapping[str, object]
+REDACTION = "audit.redact"
+"""The action that takes erased units out of earlier records; it says what these must hash to from then on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,3 +13,4 @@ class ExperimentsConfig(AppConfig):
     def ready(self) -> None:
         """Register the room's due work, and let holdouts hear of rollouts."""
         import_module("equipoise_server.experiments.due").connect()
+        import_module("equipoise_server.experiments.forgetting")

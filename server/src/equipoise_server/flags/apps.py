@@ -13,3 +13,4 @@ class FlagsConfig(AppConfig):
     def ready(self) -> None:
         """Register the room's due work."""
         import_module("equipoise_server.flags.due")
+        import_module("equipoise_server.flags.forgetting")

@@ -107,7 +107,7 @@ def change_members(actor: Actor, command: ChangeMembers, units: Iterable[str], *
         actor.author, f"segment.{command.how}_members", subject, now=now, reason=command.reason
     ) as entry:
         entry.before = {"members": held.member_count, "list": held.address}
-        address = _keep(row, held, after, now)
+        address = keep_members(row, held, after, now)
         entry.after = {"members": after.count, "list": address}
         for environment in access.project(row.project_id).environments:
             entry.touches(environment.id)
@@ -125,7 +125,7 @@ def _refuse_too_much(row: models.Segment, after: Membership) -> None:
         raise Invalid(Problem("file", told))
 
 
-def _keep(row: models.Segment, held: models.MemberList, after: Membership, now: datetime) -> str:
+def keep_members(row: models.Segment, held: models.MemberList, after: Membership, now: datetime) -> str:
     """Write the list; two changes at once do not mix. Its address, "" while it is kept by name."""
     if after.hashes is None:
         assert after.names is not None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 
 from equipoise_server.foundation.models import RememberedAnswer
+from equipoise_server.foundation.named_units import without_units
 
 MEMORY = timedelta(hours=24)
 
@@ -46,6 +49,20 @@ def begin(request: Repeatable, *, now: datetime) -> Remembered | None:
         row = RememberedAnswer.objects.get(owner=request.owner, key=request.key)
         return Remembered(row.request_sha256, row.status, row.body, row.etag)
     return None
+
+
+def forget_units(unit_type: str, units: AbstractSet[str]) -> int:
+    """Keep no answer that names one of these units; a repeated request still acts once. How many did."""
+    rows = RememberedAnswer.objects.exclude(body=None).values_list("pk", "body")
+    naming = [pk for pk, body in rows.iterator() if _names(body or "", unit_type, units)]
+    return RememberedAnswer.objects.filter(pk__in=naming).update(body=None)
+
+
+def _names(body: str, unit_type: str, units: AbstractSet[str]) -> bool:
+    try:
+        return without_units(json.loads(body), unit_type, units).removed > 0
+    except ValueError:
+        return False
 
 
 def remember(request: Repeatable, *, status: int, body: str | None, etag: str = "") -> None:

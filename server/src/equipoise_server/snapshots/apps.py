@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -16,3 +18,4 @@ class SnapshotsConfig(AppConfig):
         from equipoise_server.snapshots.publishing import publish  # noqa: PLC0415  # models load after apps
 
         fill_publisher_port(publish)
+        import_module("equipoise_server.snapshots.forgetting")

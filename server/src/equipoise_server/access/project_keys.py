@@ -1,0 +1,102 @@
+"""A project's own secret key, in a file for its owner alone; it hides unit ids from whoever reads data.
+
+Made once, never replaced: with another key, what was hidden before could not be found again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from uuid import UUID
+
+from django.conf import settings
+
+from equipoise_server.foundation.private_files import make_directory
+
+_BYTES = 32
+_LOOK = re.compile(r"~[0-9a-f]{40}")
+
+
+class KeyMissing(Exception):
+    """The file of a project's key is gone; says where it belongs."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectKey:
+    """The key, and what it is used for. Each use has a prefix of its own."""
+
+    secret: bytes
+
+    def pseudonym(self, unit_type: str, unit: str) -> str:
+        """What is kept in place of a unit id: `~` and 160 bits. A pseudonym stays as it is."""
+        if _LOOK.fullmatch(unit):
+            return unit
+        return f"~{self._digest('unit', unit_type, unit)[:40]}"
+
+    def tombstone(self, environment_id: UUID, unit_type: str, unit: str) -> str:
+        """By which an erased unit is recognised when it comes again."""
+        return self._digest("tombstone", environment_id.hex, unit_type, unit)
+
+    def fingerprint(self, *parts: str) -> str:
+        """Of a request, by which it can be recognised and not be guessed."""
+        return self._digest("request", *parts)
+
+    def _digest(self, *parts: str) -> str:
+        text = "\0".join(parts).encode()
+        return hmac.digest(self.secret, text, hashlib.sha256).hex()
+
+
+def project_key(project_id: UUID) -> ProjectKey:
+    """The project's key. Raises KeyMissing."""
+    path = _path(project_id)
+    try:
+        return _read(path)
+    except FileNotFoundError as fault:
+        told = f"The key of project {project_id} is missing: bring {path} back from the backup of the keys."
+        raise KeyMissing(told) from fault
+
+
+@lru_cache(maxsize=1_000)
+def _read(path: Path) -> ProjectKey:
+    return ProjectKey(bytes.fromhex(path.read_text()))
+
+
+def make_project_key(project_id: UUID) -> ProjectKey:
+    """The project's key, made now and durably unless there is one."""
+    path = _path(project_id)
+    if not path.exists():
+        make_directory(path.parent)
+        _write(path, secrets.token_bytes(_BYTES).hex())
+    return project_key(project_id)
+
+
+def _path(project_id: UUID) -> Path:
+    return Path(settings.DATA_DIRECTORY) / "keys" / f"{project_id.hex}.key"
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all; of two at once the first one stays."""
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(handle, text.encode())
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    try:
+        os.link(fresh, path)
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
