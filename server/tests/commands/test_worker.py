@@ -114,9 +114,9 @@ def test_work_that_fails_is_given_back_and_the_rest_goes_on() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("own_disk")
-def test_finished_work_is_forgotten_after_a_day() -> None:
+def test_finished_work_is_forgotten_after_a_week() -> None:
     work_off(Worker("one", Clock(NOW)))
-    work_off(Worker("one", Clock(NOW + timedelta(days=2))))
+    work_off(Worker("one", Clock(NOW + timedelta(days=8))))
     assert DueWork.objects.count() == len(PERIODS)
 
 

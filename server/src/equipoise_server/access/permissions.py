@@ -13,6 +13,7 @@ _EXPERIMENT = frozenset(
         Permission.EXPERIMENT_DECIDE,
         Permission.EXPERIMENT_IMPORT,
         Permission.METRIC_EDIT,
+        Permission.JOB_MANAGE,
         Permission.FLAG_KILL,
     }
 )

@@ -18,7 +18,7 @@ from django.db import transaction
 from equipoise_server.audit.chain import FIRST_HASH, record_hash
 from equipoise_server.audit.models import AuditedSubject, AuditRecord, ChainHead
 from equipoise_server.audit.values import AuditedChange, Author, Facts, Subject
-from equipoise_server.foundation import revisions
+from equipoise_server.foundation import revisions, running
 from equipoise_server.foundation.texts import storable
 
 
@@ -70,6 +70,7 @@ def change(
     token = _open_record.set(record)
     try:
         with transaction.atomic():
+            running.fence()  # due work whose lease went to another worker changes nothing any more
             yield from _joined(record, action, subject)
             # A kill must not fail on its reason: what cannot be kept of it is left out.
             _write(record, author=author, action=action, reason=storable(reason), now=now)

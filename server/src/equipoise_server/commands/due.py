@@ -9,56 +9,72 @@ from uuid import UUID
 
 from equipoise_server.analysis.actions import audit_rollups, refresh
 from equipoise_server.analysis.reads import has_final_report, outdated_reports
+from equipoise_server.analysis.renewing import REFRESH, make_due, state_of
 from equipoise_server.audit.reads import chain_fault
 from equipoise_server.automation.actions import react
-from equipoise_server.experiments.reads import analysable_iterations
-from equipoise_server.foundation import due_work
-from equipoise_server.foundation.due_work import handles, schedule
+from equipoise_server.experiments import reads as experiments
+from equipoise_server.foundation import due_work, running
+from equipoise_server.foundation.due_kinds import Lane, handles
+from equipoise_server.foundation.due_work import WorkDetails, schedule
 
-ON_DEMAND = "analysis.refresh"
+HISTORY = timedelta(days=7)
 
 _log = logging.getLogger(__name__)
 
 
-@handles(ON_DEMAND)
+@handles(REFRESH, title="Refresh of a report", can_cancel=True)
 def refresh_one(payload: Mapping[str, str], now: datetime) -> None:
     """Refresh the iteration that the payload names."""
     iteration_id = UUID(payload["iteration_id"])
     react(iteration_id, refresh(iteration_id, now), now=now)
 
 
-@handles("analysis.refresh_all")
+@handles("analysis.refresh_all", title="Make reports due", lane=Lane.INTAKE)
 def refresh_all(_payload: Mapping[str, str], now: datetime) -> None:
     """Make every report that may change due; each is refreshed by itself, so one fault stops no other."""
-    for iteration in analysable_iterations():
+    for iteration in experiments.analysable_iterations():
         if not has_final_report(iteration.id, stopped_at=iteration.stopped_at):
-            _schedule_refresh(iteration.id, now)
+            make_due(iteration, now=now)
 
 
-@handles("analysis.renew_outdated")
+@handles("analysis.renew_outdated", title="Make reports of an older release again", lane=Lane.NIGHTLY)
 def renew_outdated(_payload: Mapping[str, str], now: datetime) -> None:
     """After an upgrade: make reports again that cannot be read any more, decided experiments' as well."""
     for iteration_id in outdated_reports():
-        _schedule_refresh(iteration_id, now)
+        make_due(experiments.iteration(iteration_id), now=now)
 
 
-def _schedule_refresh(iteration_id: UUID, now: datetime) -> None:
-    schedule(ON_DEMAND, str(iteration_id), due_at=now, payload={"iteration_id": str(iteration_id)})
+@handles("analysis.audit_rollups", title="Make audits of states due", lane=Lane.NIGHTLY)
+def audit_states(_payload: Mapping[str, str], now: datetime) -> None:
+    """Make the audit of every environment's state due; each by itself, so that refreshes go in between."""
+    environments = {one.environment_id: one.project_id for one in experiments.running_iterations()}
+    for environment_id, project_id in sorted(environments.items()):
+        schedule(
+            "analysis.audit_state", str(environment_id), due_at=now,
+            payload={"environment_id": str(environment_id)},
+            details=WorkDetails(project_id, holds=state_of(environment_id)),
+        )  # fmt: skip
 
 
-@handles("analysis.audit_rollups")
-def audit_states(_payload: Mapping[str, str], _now: datetime) -> None:
-    """Hold what grew with the day's news against the raw events."""
-    audit_rollups()
+@handles(
+    "analysis.audit_state",
+    title="Hold rollups against the raw events",
+    lane=Lane.NIGHTLY,
+    can_cancel=True,
+)
+def audit_state(payload: Mapping[str, str], _now: datetime) -> None:
+    """Hold what grew with the day's news against the raw events of one environment."""
+    running.step("comparing rollups with raw events")
+    audit_rollups(UUID(payload["environment_id"]))
 
 
-@handles("due_work.forget")
+@handles("due_work.forget", title="Forget work that was done long ago", lane=Lane.NIGHTLY)
 def forget_finished_work(_payload: Mapping[str, str], now: datetime) -> None:
-    """Delete what was finished over a day ago; periodic work leaves a row each time."""
-    due_work.forget_finished(before=now - timedelta(days=1))
+    """Keep the last few of each slot for a week."""
+    due_work.forget_finished(before=now - HISTORY)
 
 
-@handles("audit.verify")
+@handles("audit.verify", title="Verify the audit chain", lane=Lane.NIGHTLY)
 def verify_audit(_payload: Mapping[str, str], _now: datetime) -> None:
     """Say loudly when the audit chain does not hold."""
     fault = chain_fault()

@@ -1,29 +1,37 @@
 """The worker: claims due work, keeps its lease alive, and puts periodic slots on the table.
 
-Several may run; each piece of work has one runner at a time.
+Several may run; each piece of work has one runner at a time. Prompt work (kills, ramp steps) has a thread
+of its own in every worker, so that a long refresh holds up none of it.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import random
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import FrameType
+from uuid import uuid4
 
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection
 
 from equipoise_server.commands import due  # noqa: F401  # registers its due work
-from equipoise_server.foundation import due_work
+from equipoise_server.foundation import due_kinds, due_work, running, worker_beats
+from equipoise_server.foundation.due_kinds import Lane
 from equipoise_server.foundation.due_work import Work
+from equipoise_server.foundation.refusals import Problem, Refusal
+from equipoise_server.foundation.running import Running
 
 IDLE_SECONDS = 0.25
-HEART_BEAT_SECONDS = 10.0
+LISTEN_SECONDS = 1.0
+"""How soon a running piece of work hears that somebody wants it to stop."""
+HEART_BEAT = timedelta(seconds=10)
 PERIODS: Mapping[str, timedelta] = {
     "events.compact": timedelta(seconds=2),
     "analysis.refresh_all": timedelta(minutes=1),
@@ -49,15 +57,42 @@ class Worker:
     clock: Callable[[], datetime] = _now
     periods: Mapping[str, timedelta] = field(default_factory=lambda: PERIODS)
     stop: threading.Event = field(default_factory=threading.Event)
+    dice: Callable[[], float] = random.random
+    listen_seconds: float = LISTEN_SECONDS
     _scheduled: dict[str, datetime] = field(default_factory=dict)
 
     def run(self) -> None:
         """Work until stopped; outlives the database's troubles."""
+        prompt = due_kinds.of_lane(Lane.PROMPT)
+        beside = (
+            threading.Thread(target=self._loop, args=(lambda: self.step(prompt),), name="prompt"),
+            threading.Thread(target=self._beat, name="beat"),
+        )
+        for thread in beside:
+            thread.start()
+        self._loop(self._round)
+        for thread in beside:
+            thread.join()
+
+    def step(self, kinds: frozenset[str] | None = None) -> bool:
+        """Put due slots on the table and do one piece of work; False when nothing was due."""
+        if kinds is None:
+            self._schedule_periodic()
+        work = due_work.claim(self.owner, now=self.clock(), kinds=kinds or due_kinds.known())
+        if work is None:
+            return False
+        self._do(work)
+        return True
+
+    def _round(self) -> bool:
+        return self.step()
+
+    def _loop(self, step: Callable[[], bool]) -> None:
         is_in_trouble = False
         while not self.stop.is_set():
             try:
                 close_old_connections()
-                worked = self.step()
+                worked = step()
                 is_in_trouble = False
             except DatabaseError as trouble:
                 if not is_in_trouble:
@@ -66,62 +101,106 @@ class Worker:
                 connection.close()
             if not worked:
                 self.stop.wait(IDLE_SECONDS)
+        connection.close()
 
-    def step(self) -> bool:
-        """Put due slots on the table and do one piece of work; False when nothing was due."""
-        self._schedule_periodic()
-        work = due_work.claim(self.owner, now=self.clock())
-        if work is None:
-            return False
-        self._do(work)
-        return True
+    def _beat(self) -> None:
+        """Tell that this worker lives; what it does may take as long as it likes."""
+        started_at = self.clock()
+        while True:
+            try:
+                worker_beats.beat(self.owner, started_at=started_at, now=self.clock())
+            except DatabaseError:
+                _log.warning("the heart beat of this worker could not be told", exc_info=True)
+            connection.close()
+            if self.stop.wait(worker_beats.BEAT.total_seconds()):
+                break
+        with suppress(DatabaseError):
+            worker_beats.rest(self.owner, now=self.clock())
+        connection.close()
 
     def _schedule_periodic(self) -> None:
         now = self.clock()
         for kind, period in self.periods.items():
             next_at = self._scheduled.get(kind)
-            if next_at is None or now >= next_at:
+            has_jumped_back = next_at is not None and next_at - now > period
+            if next_at is None or now >= next_at or has_jumped_back:
                 due_work.schedule(kind, "periodic", due_at=now)
                 self._scheduled[kind] = now + period
 
     def _do(self, work: Work) -> None:
-        with _heart_beat(work, self.clock):
+        with running.doing(work) as now_running, self._heart_beat(now_running):
             try:
                 due_work.run(work, now=self.clock())
-            except DatabaseError:
+            except (OperationalError, InterfaceError):
                 raise
             except Exception as fault:  # noqa: BLE001  # the worker's loop: recorded on the slot, and tried again
-                _log.exception("%s %s has failed (attempt %s)", work.kind, work.key, work.attempts)
-                due_work.give_back(work, error=repr(fault), now=self.clock())
+                self._record(now_running, fault)
                 return
-        due_work.finish(work, now=self.clock())
+            cost = asdict(now_running.cost)
+        if not due_work.finish(work, now=self.clock(), cost=cost):
+            _log.warning("%s %s was done, but its lease was lost meanwhile", work.kind, work.key)
+
+    def _record(self, now_running: Running, fault: Exception) -> None:
+        """Keep why the work ended early. A query that was cut short fails in its own words."""
+        work, why = now_running.work, now_running.stop
+        if why is running.LeaseLost or isinstance(fault, running.LeaseLost):
+            _log.warning("%s %s was taken over by another worker", work.kind, work.key)
+        elif why is running.Cancelled:
+            due_work.cancelled(work, now=self.clock())
+        else:
+            _log.error("%s %s has failed (attempt %s)", work.kind, work.key, work.attempts, exc_info=fault)
+            due_work.give_back(
+                work, error=repr(fault), problems=_problems(fault), now=self.clock(), jitter=self.dice()
+            )
+
+    @contextmanager
+    def _heart_beat(self, now_running: Running) -> Iterator[None]:
+        """Extend the lease and tell the progress while the work goes on; listen whether it must stop."""
+        done = threading.Event()
+
+        def listen() -> None:
+            beat_at = self.clock()
+            while not done.wait(self.listen_seconds):
+                try:
+                    beat_at = self._listen(now_running, beat_at)
+                except DatabaseError:
+                    work = now_running.work
+                    _log.warning("the lease of %s %s was not extended", work.kind, work.key, exc_info=True)
+            connection.close()
+
+        thread = threading.Thread(target=listen, name="heart-beat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def _listen(self, now_running: Running, beat_at: datetime) -> datetime:
+        """Write when the lease needs it or there is news to tell; when that was."""
+        work, now = now_running.work, self.clock()
+        if due_work.is_cancel_asked(work):
+            now_running.ask_to_stop(running.Cancelled)
+        told = now_running.progress
+        is_quiet = told == now_running.told and abs(now - beat_at) < HEART_BEAT
+        if is_quiet:
+            return beat_at
+        if not due_work.heart_beat(work, now=now, progress=told):
+            now_running.ask_to_stop(running.LeaseLost)
+        now_running.told = told
+        return now
 
 
-@contextmanager
-def _heart_beat(work: Work, clock: Callable[[], datetime]) -> Iterator[None]:
-    """Extend the lease while the work goes on."""
-    done = threading.Event()
-
-    def beat() -> None:
-        while not done.wait(HEART_BEAT_SECONDS):
-            try:
-                due_work.heart_beat(work, now=clock())
-            except DatabaseError:
-                _log.warning("the lease of %s %s could not be extended", work.kind, work.key, exc_info=True)
-        connection.close()
-
-    thread = threading.Thread(target=beat, name="heart-beat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
+def _problems(fault: Exception) -> tuple[Problem, ...]:
+    """What a person can do something about; of the unexpected, its kind and its words."""
+    if isinstance(fault, Refusal | running.Failed):
+        return tuple(fault.problems)
+    return (Problem("", f"Something unexpected went wrong here: {type(fault).__name__}: {fault}"),)
 
 
 def run_worker() -> None:
     """Run until SIGTERM or Ctrl-C, then finish the work in hand."""
-    worker = Worker(f"{socket.gethostname()}:{os.getpid()}")
+    worker = Worker(f"{socket.gethostname()[:40]}:{os.getpid()}:{uuid4().hex[:8]}")
 
     def end(_number: int, _frame: FrameType | None) -> None:
         worker.stop.set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from equipoise_server.experiments.values import GateStep, Iteration
-from equipoise_server.foundation.due_work import schedule
+from equipoise_server.foundation.due_work import WorkDetails, schedule
 
 KIND = "experiment.ramp"
 
@@ -21,4 +21,6 @@ def schedule_ramp(iteration: Iteration) -> None:
         if step.parts_per_million > iteration.gate_parts_per_million:
             delay = round(iteration.ramp_delay.total_seconds())
             payload = {"iteration_id": str(iteration.id), "step": str(place), "delay": str(delay)}
-            schedule(KIND, f"{iteration.id}:{place}:{delay}", due_at=due_at(iteration, step), payload=payload)
+            details = WorkDetails(iteration.project_id, iteration.experiment_key)
+            key = f"{iteration.id}:{place}:{delay}"
+            schedule(KIND, key, due_at=due_at(iteration, step), payload=payload, details=details)

@@ -15,7 +15,7 @@ from equipoise_server.experiments.locking import held_still, subject_of
 from equipoise_server.experiments.ramp_timing import KIND, schedule_ramp
 from equipoise_server.experiments.running import Widen, widen
 from equipoise_server.experiments.values import Experiment, Iteration, Status
-from equipoise_server.foundation.due_work import handles
+from equipoise_server.foundation.due_kinds import Lane, handles
 from equipoise_server.foundation.refusals import Conflict, Problem
 
 RAMP = Author("automation", "ramp", "ramp")
@@ -37,7 +37,7 @@ class ResumeRamp:
     reason: str = ""
 
 
-@handles(KIND)
+@handles(KIND, title="Step of an experiment's ramp", lane=Lane.PROMPT)
 def take_step(payload: Mapping[str, str], now: datetime) -> None:
     """Widen the gate to a step, unless the ramp is paused, was moved, or somebody was faster."""
     iteration = reads.iteration(UUID(payload["iteration_id"]))

@@ -15,7 +15,7 @@ from equipoise_server.flags import models, reads
 from equipoise_server.flags.needs import graph_of
 from equipoise_server.flags.rows import found_flag, found_settings
 from equipoise_server.flags.values import Flag
-from equipoise_server.foundation.due_work import schedule
+from equipoise_server.foundation.due_work import WorkDetails, schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,4 +107,8 @@ def announce_held(killed: Iterable[str], environment_id: UUID, now: datetime) ->
 def announce(flag_id: UUID, environment_id: UUID, now: datetime) -> None:
     """Let automation stop what ran on the flag."""
     payload = {"flag_id": str(flag_id), "environment_id": str(environment_id)}
-    schedule("flag.killed", f"{flag_id}:{environment_id}", due_at=now, payload=payload)
+    project_id, key = models.Flag.objects.values_list("project_id", "key").get(pk=flag_id)
+    schedule(
+        "flag.killed", f"{flag_id}:{environment_id}", due_at=now, payload=payload,
+        details=WorkDetails(project_id, key),
+    )  # fmt: skip

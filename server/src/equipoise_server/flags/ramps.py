@@ -18,7 +18,7 @@ from equipoise_server.flags.ramp_rows import found_ramp, ramp_value, steps_from_
 from equipoise_server.flags.rollouts import found_share, write_share
 from equipoise_server.flags.rows import found_flag, found_settings
 from equipoise_server.flags.values import Ramp, RampState, RampStep
-from equipoise_server.foundation.due_work import schedule
+from equipoise_server.foundation.due_work import WorkDetails, schedule
 from equipoise_server.foundation.ids import new_id
 from equipoise_server.foundation.refusals import Conflict, Invalid, NotFound, Problem, Refusal, refuse_all
 
@@ -199,7 +199,10 @@ def _plan_next(row: models.Ramp) -> None:
     upcoming = ramp_value(row).next_step
     if upcoming is not None:
         key = f"{row.pk}:{upcoming.at.isoformat()}"
-        schedule("flag.ramp", key, due_at=upcoming.at, payload={"ramp_id": str(row.pk)})
+        schedule(
+            "flag.ramp", key, due_at=upcoming.at, payload={"ramp_id": str(row.pk)},
+            details=WorkDetails(row.flag.project_id, row.flag.key),
+        )  # fmt: skip
 
 
 def _subject(row: models.Ramp) -> Subject:

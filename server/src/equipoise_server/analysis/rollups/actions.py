@@ -14,16 +14,18 @@ from equipoise_server.analysis.rollups.state import State
 from equipoise_server.experiments.reads import running_iterations
 
 
-def audit_rollups() -> int:
-    """Hold the state of every environment against its raw events; how many runs were checked.
+def audit_rollups(environment_id: UUID | None = None) -> int:
+    """Hold the state of every environment, or of one, against its raw events; how many runs were checked.
 
     Raises StateDiffers after all were checked; what differed is made again by the next refresh.
     """
     environments = sorted({one.environment_id for one in running_iterations()})
+    if environment_id is not None:
+        environments = [environment_id]
     checked, faults = 0, []
-    for environment_id in environments:
+    for one in environments:
         try:
-            checked += audit(environment_id, running_plans(environment_id))
+            checked += audit(one, running_plans(one))
         except StateDiffers as fault:
             faults.append(str(fault))
     if faults:
