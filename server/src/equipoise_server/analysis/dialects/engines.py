@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect
 
 from equipoise_server.analysis.dialects.sql import eq, mul, one_of, text, when, whole
 
@@ -163,7 +164,11 @@ def written(query: exp.Select, engine: Engine) -> str:
     """The statement as the engine reads it.
 
     PostgreSQL is told to make each common table once: without statistics it would make them again per row.
+    Nothing that is ordered is ever missing, so nothing is said of where it would stand: not all engines let one.
     """
+    is_small = Dialect.get_or_raise(engine.dialect).NULL_ORDERING == "nulls_are_small"
+    for ordered in query.find_all(exp.Ordered):
+        ordered.set("nulls_first", is_small)  # a member of SQLGlot's
     if engine.dialect == "postgres":
         for table in query.ctes:
             table.set("materialized", True)  # a member of SQLGlot's
