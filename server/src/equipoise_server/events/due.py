@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from uuid import UUID
 
 from equipoise_server.events.actions import compact, delete_retired
+from equipoise_server.events.counts import forget_told
+from equipoise_server.events.replaying import REPLAY_KIND, do_replay
+from equipoise_server.events.asking import WORK
+from equipoise_server.events.erasing import work_off
+from equipoise_server.events.retention import drop_old_days
 from equipoise_server.foundation.due_kinds import Lane, handles
 
 
@@ -19,3 +25,22 @@ def compact_events(_payload: Mapping[str, str], now: datetime) -> None:
 def delete_retired_files(_payload: Mapping[str, str], now: datetime) -> None:
     """Delete files past their grace period."""
     delete_retired(now=now)
+    forget_told(now=now)
+
+
+@handles(REPLAY_KIND, title="Replay quarantined events", lane=Lane.INTAKE)
+def replay_events(payload: Mapping[str, str], now: datetime) -> None:
+    """Judge quarantined events again and take the good ones."""
+    do_replay(UUID(payload["replay_id"]), now=now)
+
+
+@handles(WORK, title="Erase units")
+def erase_units(_payload: Mapping[str, str], now: datetime) -> None:
+    """Bring erasures as far as they go now."""
+    work_off(now=now)
+
+
+@handles("events.drop_old", title="Drop events past their time", lane=Lane.NIGHTLY)
+def drop_events_past_their_time(_payload: Mapping[str, str], now: datetime) -> None:
+    """Drop what environments no longer keep."""
+    drop_old_days(now=now)

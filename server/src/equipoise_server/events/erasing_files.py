@@ -27,7 +27,7 @@ GROUP BY held.file
 _OR_CLUSTER = " OR (held.cluster_type = $unit_type AND held.cluster IN (SELECT gone.unit FROM gone))"
 _LEFT = """
 COPY (
-  SELECT stored.*{replaced} FROM read_parquet($path) AS stored
+  SELECT stored.*{replaced} FROM read_parquet($source) AS stored
   {join} WHERE NOT (stored.unit_type = $unit_type AND stored.unit IN (SELECT gone.unit FROM gone))
   ORDER BY stored.unit_type, stored.unit, stored.derived_at, stored.id
 ) TO $target (FORMAT PARQUET, COMPRESSION ZSTD)
@@ -99,7 +99,7 @@ class FilesWithout:
         path = Path(old.path).with_name(f"{name.hex}.parquet")
         has_cluster = self._has_cluster(str(self.directory / old.path))
         query = _LEFT.format(replaced=_REPLACED if has_cluster else "", join=_JOIN if has_cluster else "")
-        given = {"path": str(self.directory / old.path), "unit_type": self.unit_type}
+        given = {"source": str(self.directory / old.path), "unit_type": self.unit_type}
         store.write_durably(self.database, query, self.directory / path, **given)
         described = self.database.execute(store.DESCRIBE, {"path": str(self.directory / path)})
         rows, earliest, latest = described.fetchall()[0]
