@@ -197,9 +197,8 @@ class Decision:
 
     __slots__ = ("answer", "enrolled")
 
-    def __init__(self, answer: Answer, unit: str | None = None) -> None:
-        self.answer = answer
-        self.enrolled = unit
+    answer: Answer
+    enrolled: str | None
 
     @property
     def flag_key(self) -> str:
@@ -260,7 +259,7 @@ class Decision:
 
     def told(self, metadata: Mapping[str, Scalar], holdouts: tuple[Enrolment, ...]) -> Decision:
         """Return the same with other metadata and places in holdouts."""
-        return Decision(self.answer.told(metadata, holdouts), self.enrolled)
+        return decided(self.answer.told(metadata, holdouts), self.enrolled)
 
     @classmethod
     def of(cls, **members: Any) -> Decision:  # each by its name, see above
@@ -279,7 +278,7 @@ class Decision:
             place=members.get("place"),
             holdouts=members.get("holdouts", ()),
         )
-        return Decision(answer, members.get("unit"))
+        return decided(answer, members.get("unit"))
 
     def _members(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in _MEMBERS}
@@ -304,7 +303,15 @@ class Decision:
         return f"Decision({', '.join(f'{name}={value!r}' for name, value in self._members().items())})"
 
     def __reduce__(self) -> tuple[Callable[[dict[str, Any]], Decision], tuple[dict[str, Any]]]:
-        return _decided, (self._members(),)
+        return _from_members, (self._members(),)
+
+
+def decided(answer: Answer, unit: str | None = None) -> Decision:
+    """Return a decision. The class has no `__init__`: that call would cost as much as a hash."""
+    made = Decision()
+    made.answer = answer
+    made.enrolled = unit
+    return made
 
 
 _MEMBERS = (
@@ -313,6 +320,6 @@ _MEMBERS = (
 )
 
 
-def _decided(members: dict[str, Any]) -> Decision:
+def _from_members(members: dict[str, Any]) -> Decision:
     """Return a decision that was copied or pickled."""
     return Decision.of(**members)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, final
 
 from equipoise_engine.contexts import Units, clock
-from equipoise_engine.decisions import Answer, Decision
+from equipoise_engine.decisions import Answer, decided
 from equipoise_engine.experiments import Experiment, Service
 from equipoise_engine.hashing import canonical_unit, salt
 from equipoise_engine.metadata import Metadata
@@ -86,7 +86,7 @@ class Control(Decider):
     __slots__ = ("_control", "_entrance")
 
     def __init__(self, experiment: Experiment, answers: Mapping[str, Answer]) -> None:
-        self._entrance, self._control = Entrance(experiment), Decision(answers[experiment.control.key])
+        self._entrance, self._control = Entrance(experiment), decided(answers[experiment.control.key])
 
     def decide(self, units: Units, context: object) -> Found:
         """Answer, or pass."""
@@ -113,7 +113,7 @@ class Thorough(Decider):
         answer = self._arms.drawn(self._salt.hash(entered.randomised))
         if self._is_clustered and answer.place is not None:
             answer = answer.placed(answer.place._replace(cluster=entered.randomised))
-        return Decision(answer, entered.unit)
+        return decided(answer, entered.unit)
 
 
 @final
@@ -140,4 +140,4 @@ class Scheduled(Decider):
         answer = self._answers[int(self._schedule.arms[entered.randomised][window.index])]
         told = {"experiment.window": window.index, "experiment.burn_in": window.is_burn_in}
         unit = f"{entered.unit}:{window.index}"
-        return Decision(answer.told(Metadata({**answer.metadata, **told})), unit)
+        return decided(answer.told(Metadata({**answer.metadata, **told})), unit)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from equipoise_engine.combinations import Every
-from equipoise_engine.decisions import Answer, Decision, ErrorCode, Fault, Reason
+from equipoise_engine.decisions import Answer, Decision, ErrorCode, Fault, Reason, decided
 from equipoise_engine.drafts import Draft, Surroundings
 from equipoise_engine.enrolment import experiment_step
 from equipoise_engine.experiments import Experiment, Service
@@ -92,7 +92,7 @@ def _killed(draft: Draft, kills: tuple[tuple[str, bool], ...], off: str) -> Deci
     if level is None:
         return None
     if off in draft.values:
-        return Decision(draft.answer(off, Reason.DISABLED, "kill", {"kill_level": level}))
+        return decided(draft.answer(off, Reason.DISABLED, "kill", {"kill_level": level}))
     message = "; ".join(map(str, draft.reader.problems))
     return error(draft.key, Fault(ErrorCode.PARSE_ERROR, message), draft.around.metadata, None)
 
@@ -108,7 +108,7 @@ def _faulty(draft: Draft, default: str) -> Decision | None:
         return error(draft.key, fault, draft.around.metadata, None)
     answer = draft.answer(default, Reason.ERROR, "error")
     answer.fault = fault
-    return Decision(answer)
+    return decided(answer)
 
 
 def _prerequisites(draft: Draft, off: str) -> Iterator[FlagStep]:

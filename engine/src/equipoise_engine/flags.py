@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from types import NoneType
 from typing import NamedTuple, final
 
 from equipoise_engine.combinations import Every
 from equipoise_engine.contexts import Asked, Attributes, Units, context_parts
-from equipoise_engine.decisions import Answer, Decision, Enrolment, ErrorCode, Fault, Reason
+from equipoise_engine.decisions import Answer, Decision, Enrolment, ErrorCode, Fault, Reason, decided
 from equipoise_engine.explanations import Finding, Step
 from equipoise_engine.metadata import NOTHING, Metadata, Scalar
 from equipoise_engine.problems import Problem
@@ -36,7 +36,7 @@ def fits(value: object, kind: str) -> bool:
 def error(flag_key: str, fault: Fault, metadata: Mapping[str, Scalar], code_default: object) -> Decision:
     """Return an error without a variant: the code default takes the place of its value."""
     noted = Metadata({"step": "error", **metadata})
-    return Decision(
+    return decided(
         Answer(flag_key, code_default, variant=None, reason=Reason.ERROR, metadata=noted, fault=fault)
     )
 
@@ -124,11 +124,11 @@ class Compiled:
         "_copies",
         "_default",
         "_fixed",
-        "_kind",
         "_linked_steps",
         "_other_kind",
         "_refusals",
         "_steps",
+        "kind",
     )
 
     def __init__(self, flag: Flag) -> None:
@@ -137,18 +137,18 @@ class Compiled:
         )
         unlinked = zip(flag.steps, self._linked_steps, strict=True)
         self._steps = tuple(pair for step, pair in unlinked if not step.is_link)
-        self._default = Decision(flag.default)
+        self._default = decided(flag.default)
         self._fixed = flag.fixed
         self._refusals = flag.refusals
         kinds = KINDS.get(flag.refusals.kind or "", (NoneType,))
-        self._kind, self._other_kind = kinds[0], kinds[-1]
+        self.kind, self._other_kind = kinds[0], kinds[-1]
         # Callers may change objects that they get, so they get copies.
         self._copies = flag.refusals.kind == "object"
 
     def evaluate(self, context: object, code_default: object) -> Decision:  # noqa: C901 - calls cost more
         """Decide for a context and a code default."""
         kind = type(code_default)
-        if kind is not self._kind and kind is not self._other_kind:
+        if kind is not self.kind and kind is not self._other_kind:
             refused = self._refusals.of_code_default(code_default)
             if refused is not None:
                 return refused
@@ -198,6 +198,23 @@ class Compiled:
             if found is not None:
                 notes += (found,)
         return self._finished(self._default, notes)
+
+    def behind_experiment(self) -> tuple[Every | None, Decider, Compiled] | None:
+        """Return who is eligible for the first step, what decides it, and the flag without it.
+
+        None when there is nothing to leave out: no step, one for contexts with overrides, a fixed answer.
+        """
+        if self._fixed is not None or self._copies or not self._steps:
+            return None
+        eligible, _, decider = self._steps[0]
+        return eligible, decider, self._without_first()
+
+    def _without_first(self) -> Compiled:
+        rest = copy(self)
+        first = self._steps[0]
+        rest._steps = self._steps[1:]  # noqa: SLF001 - of its own class
+        rest._linked_steps = tuple([step for step in self._linked_steps if step is not first])  # noqa: SLF001 - as above
+        return rest
 
     def _settled(self, code_default: object) -> Decision:
         """Return the answer that is the same for every context."""

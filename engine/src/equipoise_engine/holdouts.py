@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, final
 
 from equipoise_engine.contexts import Units
-from equipoise_engine.decisions import Answer, Decision, Enrolment
+from equipoise_engine.decisions import Answer, Enrolment, decided
 from equipoise_engine.explanations import Finding
 from equipoise_engine.hashing import PARTS, canonical_unit, hash_unit, salt, threshold
 from equipoise_engine.layers import read_unit_type
@@ -73,7 +73,7 @@ class Held(Decider):
             return Skip.UNIT_MISSING
         if self._salt.hash(unit) >= self._limit:
             return holdout.place("open", unit)
-        return Decision(baseline.told(baseline.metadata, (holdout.place("holdout", unit),)))
+        return decided(baseline.told(baseline.metadata, (holdout.place("holdout", unit),)))
 
 
 def holdout_step(holdout: Holdout, baseline: Answer) -> FlagStep:

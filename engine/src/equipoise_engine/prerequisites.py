@@ -8,7 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple, final
 
 from equipoise_engine.contexts import Units
-from equipoise_engine.decisions import Answer, Decision
+from equipoise_engine.decisions import Answer, decided
 from equipoise_engine.explanations import Finding
 from equipoise_engine.problems import Reader
 from equipoise_engine.steps import Decider, FlagStep, Found, Reading
@@ -74,7 +74,7 @@ class Required(Decider):
     __slots__ = ("_ask", "_key", "_off", "_wanted")
 
     def __init__(self, off: Answer, key: str, wanted: frozenset[str], ask: Ask) -> None:
-        self._off = Decision(off)
+        self._off = decided(off)
         self._key = key
         self._wanted = wanted
         self._ask = ask

@@ -7,18 +7,22 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from equipoise_engine.canonical import content_hash
+from equipoise_engine.claims import is_number
 from equipoise_engine.contexts import Asked, Context, context_parts
 from equipoise_engine.decisions import Decision, ErrorCode, Fault
 from equipoise_engine.definitions import Definitions
+from equipoise_engine.direct import Direct, direct, heads_of
 from equipoise_engine.drafts import Groups, Surroundings
 from equipoise_engine.experiments import LARGEST_REVISION, Experiment, Experiments
 from equipoise_engine.explanations import Finding, Step
 from equipoise_engine.flag_reading import read_flag
 from equipoise_engine.flags import Compiled, Flag, error
+from equipoise_engine.hashing import HASH_TEXT
 from equipoise_engine.holdouts import Holdouts
 from equipoise_engine.layers import Layer, Layers
 from equipoise_engine.members import Members
 from equipoise_engine.metadata import Metadata
+from equipoise_engine.murmur import IS_COMPILED
 from equipoise_engine.prerequisites import Prerequisites
 from equipoise_engine.problems import Problem, Reader, SnapshotError
 from equipoise_engine.targeting import Segments
@@ -64,6 +68,7 @@ class Snapshot:
         "_around",
         "_compiled",
         "_definitions",
+        "_direct",
         "_every",
         "_faults",
         "default_unit_type",
@@ -81,6 +86,7 @@ class Snapshot:
         self._definitions = Definitions(head.flags)
         self._around = head.surroundings(blobs)
         self._compiled: dict[object, Compiled] = {}
+        self._direct: dict[object, Direct | None] = {}
         self._every: tuple[Compiled, ...] = ()
         self._faults: Mapping[str, str] | None = None
 
@@ -105,7 +111,9 @@ class Snapshot:
             )
         return self._faults
 
-    def evaluate(self, flag_key: object, context: Context, code_default: object) -> Decision:
+    def evaluate(  # noqa: C901, PLR0912 - calls cost more
+        self, flag_key: object, context: Context, code_default: object
+    ) -> Decision:
         """Decide one flag for one context (spec/evaluation.md, "Order"). Never raises.
 
         Args:
@@ -114,12 +122,42 @@ class Snapshot:
             code_default: served when nothing else can be; its type must be the flag's, or None.
         """
         try:
-            flag = self._compiled.get(flag_key) or self._first_met(flag_key)
-            if flag is not None:
-                return flag.evaluate(context, code_default)
-        except Exception as cause:  # noqa: BLE001 - an evaluation never raises into a request
-            return self._failed(flag_key, cause, code_default)
-        return self._unknown(flag_key, code_default)
+            if IS_COMPILED:  # and calls are cheap
+                flag = self._compiled.get(flag_key)
+                if flag is not None:
+                    return flag.evaluate(context, code_default)
+            found = self._direct[flag_key]
+            if found is not None and type(context) is dict and "overrides" not in context:
+                kind, texts, ranges, unit_type, heads, low, until, bound, first, later, split, rest = found
+                units, attributes = context["units"], context["attributes"]
+                if type(code_default) is kind and type(units) is type(attributes) is dict:
+                    for attribute, wanted in texts:  # as in Every.holds
+                        if attributes[attribute] not in wanted:
+                            return rest.evaluate(context, code_default)
+                    for attribute, least, most in ranges:
+                        value = attributes[attribute]
+                        if (
+                            not (type(value) is int or is_number(value))
+                            or (least is not None and not value >= least)
+                            or (most is not None and not value <= most)
+                        ):
+                            return rest.evaluate(context, code_default)
+                    unit = units[unit_type]
+                    if type(unit) is str and unit.isascii():
+                        head = heads[len(unit)] or heads_of(len(unit), heads, split)
+                        if head is not None:
+                            layer, arms = head
+                            if until is not None:
+                                place = HASH_TEXT(layer + unit, 0, False)
+                                if place >= until or place < low:
+                                    return rest.evaluate(context, code_default)
+                            made = Decision()
+                            made.enrolled = unit
+                            made.answer = first if HASH_TEXT(arms + unit, 0, False) < bound else later
+                            return made
+        except Exception:  # noqa: BLE001, S110 - the flag itself finds and tells what is missing or odd
+            pass
+        return self._evaluated(flag_key, context, code_default)
 
     def evaluate_all(self, context: Context) -> tuple[Decision, ...]:
         """Decide every flag for one context, with None as code default. Never raises.
@@ -160,6 +198,17 @@ class Snapshot:
             return tuple(self._read(flag_key).explain(context))
         except Exception as cause:  # noqa: BLE001 - as above
             return (Step("error", None, Finding.FAULTY, self._failed(flag_key, cause, None)),)
+
+    def _evaluated(self, flag_key: object, context: Context, code_default: object) -> Decision:
+        try:
+            flag = self._compiled.get(flag_key) or self._first_met(flag_key)
+            if flag is not None:
+                if not IS_COMPILED and flag_key not in self._direct:
+                    self._direct[flag_key] = direct(flag)
+                return flag.evaluate(context, code_default)
+        except Exception as cause:  # noqa: BLE001 - an evaluation never raises into a request
+            return self._failed(flag_key, cause, code_default)
+        return self._unknown(flag_key, code_default)
 
     def _all_met(self) -> tuple[Compiled, ...]:
         met = (self._compiled.get(key) or self._first_met(key) for key in self._definitions)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, final
 
 from equipoise_engine.contexts import Units
-from equipoise_engine.decisions import Answer, Decision, Place
+from equipoise_engine.decisions import Answer, Decision, Place, decided
 from equipoise_engine.experiments import Experiment, Gate
 from equipoise_engine.hashing import (
     ASCII_HEADS,
@@ -35,7 +35,8 @@ from equipoise_engine.steps import Decider, Found, Skip
 if TYPE_CHECKING:
     from mypy_extensions import i64
 
-_blank = Decision.__new__  # compiled, it would insist on the answer
+# Unit type, first and last edge of the slots, the first arm's bound, both arms.
+Plain = tuple[str, tuple[int, int], int, Answer, Answer]
 
 
 def slot_edges(slots: Slots) -> tuple[int, ...]:
@@ -145,11 +146,10 @@ class TextSplit(Decider):
         size, layer, split = self._heads
         if len(unit) != size:
             size = len(unit)
-            if not 0 < size < self._usual:
+            heads = self.heads(size)
+            if heads is None:
                 return self._unusual(unit)
-            layer, split = self._layer_text, self._split_text
-            layer = f"{ASCII_HEADS[size + len(layer)]}{layer}"
-            split = f"{ASCII_HEADS[size + len(split)]}{split}"
+            layer, split = heads
             self._heads = (size, layer, split)  # at once, so that threads may share it
         if not self._is_whole:
             place = HASH_TEXT(layer + unit, 0, False)
@@ -158,13 +158,24 @@ class TextSplit(Decider):
         if self._has_more and not self._passes(unit):
             return None
         drawn = HASH_TEXT(split + unit, 0, False)
-        made = _blank(Decision)  # half the time of a call of the class
+        answer = self._first if drawn < self._bound else self._later or self._arms.drawn(drawn)
+        made = Decision()  # as in `decided`, without a call
         made.enrolled = unit
-        if drawn < self._bound:
-            made.answer = self._first
-        else:
-            made.answer = self._later or self._arms.drawn(drawn)
+        made.answer = answer
         return made
+
+    def heads(self, size: int) -> tuple[str, str] | None:
+        """Return what is hashed before ASCII of a size, for layer and split; None when that is not short."""
+        if not 0 < size < self._usual:
+            return None
+        layer, split = self._layer_text, self._split_text
+        return f"{ASCII_HEADS[size + len(layer)]}{layer}", f"{ASCII_HEADS[size + len(split)]}{split}"
+
+    def plain(self) -> Plain | None:
+        """Return all that it needs for units of a usual size; None with a gate, several ranges or arms."""
+        if self._has_more or self._later is None:
+            return None
+        return self._unit_type, (self._low, self._high), self._bound, self._first, self._later
 
     def _unusual(self, value: object) -> Found:
         """Decide for ids that are long, not ASCII, or no text."""
@@ -174,7 +185,7 @@ class TextSplit(Decider):
         layer, split = self._salts
         if not self._low <= hash_unit(layer, unit) < self._high or not self._passes(unit):
             return None
-        return Decision(self._arms.drawn(hash_unit(split, unit)), unit)
+        return decided(self._arms.drawn(hash_unit(split, unit)), unit)
 
     def _passes(self, unit: str) -> bool:
         """Tell whether a unit between the outer edges is between the inner ones, and inside the gate."""
@@ -229,9 +240,10 @@ class WordSplit(Decider):
         if self._gate is not None and not self._gate.passes(unit):
             return None
         arms, drawn = self._arms, self._split.hash_bytes(data)
-        if drawn < self._bound:
-            return Decision(arms.first, unit)
-        return Decision(arms.later or arms.drawn(drawn), unit)
+        made = Decision()
+        made.enrolled = unit
+        made.answer = arms.first if drawn < self._bound else arms.later or arms.drawn(drawn)
+        return made
 
     def _is_inside(self, place: i64) -> bool:
         if not self._low <= place < self._high:

@@ -11,7 +11,7 @@ from typing import NamedTuple, final
 
 from equipoise_engine.combinations import Every
 from equipoise_engine.contexts import Units, context_parts
-from equipoise_engine.decisions import Answer, Decision, Enrolment, Reason, Untold
+from equipoise_engine.decisions import Answer, Decision, Enrolment, Reason, Untold, decided
 from equipoise_engine.explanations import Finding
 from equipoise_engine.hashing import PARTS, canonical_unit, hash_unit, salt, threshold
 from equipoise_engine.metadata import NOTHING, Scalar
@@ -76,7 +76,7 @@ class Named(Decider):
     __slots__ = ("_decision", "_named", "_unit_type")
 
     def __init__(self, answer: Answer, unit_type: str, named: frozenset[str]) -> None:
-        self._decision = Decision(answer)
+        self._decision = decided(answer)
         self._unit_type = unit_type
         self._named = named
 
@@ -104,7 +104,7 @@ class Linked(Decider):
             return None
         told = Untold(self._head, {"step": "override", "experiment.arm": "override"})
         value, reason = self._values[variant], Reason.TARGETING_MATCH
-        return Decision(Answer(self._flag_key, value, variant=variant, reason=reason, metadata=told))
+        return decided(Answer(self._flag_key, value, variant=variant, reason=reason, metadata=told))
 
 
 @final
@@ -114,7 +114,7 @@ class Served(Decider):
     __slots__ = ("decision",)
 
     def __init__(self, answer: Answer) -> None:
-        self.decision = Decision(answer)
+        self.decision = decided(answer)
 
     def decide(self, _units: Units, _context: object) -> Found:
         """Answer."""
@@ -181,7 +181,7 @@ class Share(Decider):
     __slots__ = ("_decision", "_limit", "_salt", "_unit_type")
 
     def __init__(self, ring: Ring, draw: Draw) -> None:
-        self._decision = Decision(ring.answer)
+        self._decision = decided(ring.answer)
         self._limit = threshold(ring.parts_per_million, PARTS)
         self._salt = salt(draw.salt)
         self._unit_type = draw.unit_type
@@ -202,7 +202,7 @@ class Rings(Decider):
 
     def __init__(self, rings: tuple[Ring, ...], draw: Draw) -> None:
         self._rings = tuple(
-            (ring, threshold(ring.parts_per_million, PARTS), Decision(ring.answer)) for ring in rings
+            (ring, threshold(ring.parts_per_million, PARTS), decided(ring.answer)) for ring in rings
         )
         self._salt = salt(draw.salt)
         self._unit_type = draw.unit_type
