@@ -13,11 +13,14 @@ _EXPERIMENT = frozenset(
         Permission.EXPERIMENT_DECIDE,
         Permission.EXPERIMENT_IMPORT,
         Permission.METRIC_EDIT,
+        Permission.EVENT_REPLAY,
         Permission.JOB_MANAGE,
         Permission.FLAG_KILL,
     }
 )
-_ENGINEER = frozenset({Permission.FLAG_EDIT, Permission.FLAG_UNKILL, Permission.KEY_MANAGE})
+_ENGINEER = frozenset(
+    {Permission.FLAG_EDIT, Permission.FLAG_UNKILL, Permission.KEY_MANAGE, Permission.METRIC_CERTIFY}
+)
 
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.VIEWER: _READ,

@@ -27,7 +27,6 @@ class Permission(StrEnum):
     EXPERIMENT_DECIDE = "experiment.decide"
     EXPERIMENT_IMPORT = "experiment.import"
     METRIC_EDIT = "metric.edit"
-    JOB_MANAGE = "job.manage"
     METRIC_CERTIFY = "metric.certify"
     EVENT_REPLAY = "event.replay"
     JOB_MANAGE = "job.manage"

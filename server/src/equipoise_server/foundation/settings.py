@@ -18,6 +18,15 @@ ALLOW_BACKFILL = os.environ.get("EQUIPOISE_ALLOW_BACKFILL", "") == "1"
 # How many streams one process holds; fewer when it may not open so many files.
 MAX_STREAMS = int(os.environ.get("EQUIPOISE_MAX_STREAMS", "10000"))
 
+# Where metric sources may read: files below one directory, hosts that are listed, and no longer or more than this.
+SOURCES_DIRECTORY = Path(os.environ.get("EQUIPOISE_SOURCES", "") or DATA_DIRECTORY / "sources").resolve()
+SOURCE_HOSTS = tuple(one for one in os.environ.get("EQUIPOISE_SOURCE_HOSTS", "").split(",") if one)
+SOURCE_SECRETS = os.environ.get("EQUIPOISE_SOURCE_SECRETS", "/run/secrets")
+SOURCE_SECONDS = float(os.environ.get("EQUIPOISE_SOURCE_SECONDS", "60"))
+SOURCE_ROWS = int(os.environ.get("EQUIPOISE_SOURCE_ROWS", "5000000"))
+SOURCE_BYTES = int(os.environ.get("EQUIPOISE_SOURCE_BYTES", "2000000000"))
+SOURCE_MINUTES = float(os.environ.get("EQUIPOISE_SOURCE_MINUTES", "60"))
+
 # The private key that signs snapshots; None signs nothing.
 _signing_key = os.environ.get("EQUIPOISE_SIGNING_KEY", "")
 SIGNING_KEY = Path(_signing_key) if _signing_key else None
@@ -74,6 +83,7 @@ INSTALLED_APPS = [
     "equipoise_server.audit",
     "equipoise_server.access",
     "equipoise_server.events",
+    "equipoise_server.sources",
     "equipoise_server.metrics",
     "equipoise_server.flags",
     "equipoise_server.experiments",

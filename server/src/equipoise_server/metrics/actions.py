@@ -10,15 +10,29 @@ from equipoise_server.metrics.catalogue import (
     create_metric,
     revise_metric,
 )
+from equipoise_server.metrics.certifying import (
+    CertifyMetric,
+    SetCatalogueRules,
+    WithdrawCertification,
+    certify_metric,
+    set_catalogue_rules,
+    withdraw_certification,
+)
 
 __all__ = [
+    "CertifyMetric",
     "CreateMetric",
     "MetricStep",
     "ReviseMetric",
+    "SetCatalogueRules",
     "Step",
+    "WithdrawCertification",
     "apply_metrics",
     "archive_metric",
+    "certify_metric",
     "create_metric",
     "plan_metrics",
     "revise_metric",
+    "set_catalogue_rules",
+    "withdraw_certification",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -22,6 +22,7 @@ from equipoise_server.metrics.catalogue import (
     revise_metric,
 )
 from equipoise_server.metrics.definition_json import semantic_hash
+from equipoise_server.metrics.source_facts import pinned
 from equipoise_server.metrics.values import Metric
 
 MOST_METRICS = 1_000
@@ -65,7 +66,11 @@ def plan_metrics(entries: Sequence[CreateMetric]) -> tuple[MetricStep, ...]:
     """
     held = _held(entries)
     refuse_all(Invalid, [*_problems(entries, held)])
-    return tuple(_step(entry, held.get(entry.key)) for entry in entries)
+    return tuple(_step(_pinned(entry), held.get(entry.key)) for entry in entries)
+
+
+def _pinned(entry: CreateMetric) -> CreateMetric:
+    return replace(entry, definition=pinned(entry.project_id, entry.definition))
 
 
 def apply_metrics(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from equipoise_server.metrics.definition_rules import (
     display_problems,
     margin_problems,
 )
+from equipoise_server.metrics.source_facts import pinned, source_problems
 from equipoise_server.metrics.values import Definition, Direction, Fact, Margin, Metric, Tier
 
 MOST_MINIMUM_UNITS = 1_000_000_000
@@ -67,6 +68,7 @@ def create_metric(actor: Actor, command: CreateMetric, *, now: datetime) -> Metr
     """Add a metric to the catalogue."""
     actor.require(Permission.METRIC_EDIT, command.project_id)
     refuse_all(Invalid, metric_problems(command, is_new=True))
+    command = replace(command, definition=pinned(command.project_id, command.definition))
     metric_id = new_id()
     subject = Subject("metric", metric_id, command.key, command.project_id)
     taken = Problem("key", _key_taken("a metric", command.key))
@@ -74,7 +76,7 @@ def create_metric(actor: Actor, command: CreateMetric, *, now: datetime) -> Metr
         row = models.Metric.objects.create(
             id=metric_id, project_id=command.project_id, key=command.key, created_at=now, **_words(command)
         )
-        _add_version(row, 1, command, now=now)
+        _add_version(row, 1, command, now=now, author_id=actor.author.id)
         entry.after = _facts(command, version=1)
     return reads.metric(metric_id)
 
@@ -83,7 +85,8 @@ def revise_metric(actor: Actor, command: ReviseMetric, *, now: datetime) -> Metr
     """Change a metric; only a changed definition or direction makes a new version."""
     held = reads.metric(command.metric_id)
     actor.require(Permission.METRIC_EDIT, held.project_id)
-    refuse_all(Invalid, _problems(held.key, command))
+    refuse_all(Invalid, _problems(held.project_id, held.key, command))
+    command = replace(command, definition=pinned(held.project_id, command.definition))
     subject = Subject("metric", held.id, held.key, held.project_id)
     with change(actor.author, "metric.revise", subject, now=now) as entry:
         row = models.Metric.objects.select_for_update().get(pk=held.id)
@@ -94,7 +97,7 @@ def revise_metric(actor: Actor, command: ReviseMetric, *, now: datetime) -> Metr
         )
         version = current.version if means_the_same else current.version + 1
         if not means_the_same:
-            _add_version(row, version, command, now=now)
+            _add_version(row, version, command, now=now, author_id=actor.author.id)
         models.Metric.objects.filter(pk=row.pk).update(edition=row.edition + 1, **_words(command))
         entry.before, entry.after = _facts(current, version=current.version), _facts(command, version=version)
     return reads.metric(held.id)
@@ -116,7 +119,7 @@ def archive_metric(actor: Actor, metric_id: UUID, *, now: datetime) -> Metric:
 
 def metric_problems(command: CreateMetric, *, is_new: bool) -> list[Problem]:
     """Every fault of an entry, the key's too when it is to be new."""
-    return [*(_key_problems(command) if is_new else ()), *_problems(command.key, command)]
+    return [*(_key_problems(command) if is_new else ()), *_problems(command.project_id, command.key, command)]
 
 
 def _key_problems(command: CreateMetric) -> list[Problem]:
@@ -134,8 +137,9 @@ def _key_taken(by: str, key: str) -> str:
     return f"There is {by} “{key}” already; choose another key."
 
 
-def _problems(key: str, command: CreateMetric | ReviseMetric) -> list[Problem]:
+def _problems(project_id: UUID, key: str, command: CreateMetric | ReviseMetric) -> list[Problem]:
     problems = [*definition_problems(key, command.definition), *_unkeepable(command)]
+    problems += source_problems(project_id, key, command.definition)
     if not command.name.strip():
         problems.append(Problem("name", f"“{key}”: give the metric a name that a product manager reads."))
     problems += display_problems(key, command.definition.kind, command.display)
@@ -163,7 +167,7 @@ def _unkeepable(command: CreateMetric | ReviseMetric) -> list[Problem]:
 
 def _texts_of(fact: Fact) -> str:
     where = fact.where or {}
-    named = [fact.event, fact.property, *where, *(fact.weights or {})]
+    named = [fact.event, fact.property, fact.source, *where, *(fact.weights or {})]
     return "".join([*named, *(text for text in where.values() if isinstance(text, str))])
 
 
@@ -207,10 +211,11 @@ def _facts(source: CreateMetric | ReviseMetric | Metric, *, version: int) -> dic
 
 
 def _add_version(
-    row: models.Metric, number: int, command: CreateMetric | ReviseMetric, *, now: datetime
+    row: models.Metric, number: int, command: CreateMetric | ReviseMetric, *, now: datetime, author_id: str
 ) -> None:
     models.MetricVersion.objects.create(
         metric=row, number=number, definition=definition_to_json(command.definition),
         direction=str(command.direction),
         semantic_hash=semantic_hash(command.definition, command.direction), created_at=now,
+        author_id=author_id,
     )  # fmt: skip

@@ -22,7 +22,7 @@ from equipoise_server.metrics.values import (
 
 Json = Mapping[str, object]
 _LARGEST = 1e12
-_FACT_FIELDS = {"event", "aggregate", "property", "where", "weights"}
+_FACT_FIELDS = {"event", "aggregate", "property", "where", "weights", "source"}
 _DEFINITION_FIELDS = {
     "kind", "fact", "denominator", "window_seconds", "cap", "delay_seconds", "align", "steps", "quantile",
     "threshold", "answer", "within_seconds", "covariate_days",
@@ -147,7 +147,9 @@ def _fact_to_json(fact: Fact) -> dict[str, object]:
         "property": fact.property,
         "where": dict(sorted(fact.where.items())) if fact.where else {},
     }
-    return {**written, "weights": dict(sorted(fact.weights.items()))} if fact.weights else written
+    if fact.weights:
+        written["weights"] = dict(sorted(fact.weights.items()))
+    return {**written, "source": fact.source} if fact.source else written
 
 
 def _fact_from_json(written: object, field: str, problems: list[Problem]) -> Fact | None:
@@ -156,10 +158,10 @@ def _fact_from_json(written: object, field: str, problems: list[Problem]) -> Fac
         return None
     problems += _unknown_fields(written, _FACT_FIELDS, f"{field}.")
     aggregate = _word(written.get("aggregate", "count"), Aggregate, f"{field}.aggregate", problems)
-    event, name = written.get("event", ""), written.get("property", "")
+    event, name, source = (written.get(field, "") for field in ("event", "property", "source"))
     where, weights = written.get("where") or {}, written.get("weights") or {}
-    if not isinstance(event, str) or not isinstance(name, str):
-        problems.append(Problem(field, f"“{field}.event” and “{field}.property” must be texts."))
+    if not isinstance(event, str) or not isinstance(name, str) or not isinstance(source, str):
+        problems.append(Problem(field, f"“{field}.event”, “.property” and “.source” must be texts."))
     elif not _is_filter(where):
         problems.append(
             Problem(f"{field}.where", "A filter gives each property a text, a number or true/false.")
@@ -167,7 +169,7 @@ def _fact_from_json(written: object, field: str, problems: list[Problem]) -> Fac
     elif not _is_weighing(weights):
         problems.append(Problem(f"{field}.weights", "Weights give each text of the property a number."))
     elif aggregate is not None:
-        return Fact(event, Aggregate(aggregate), name, where or None, weights or None)
+        return Fact(event, Aggregate(aggregate), name, where or None, weights or None, source)
     return None
 
 

@@ -14,10 +14,15 @@ MOST_WEIGHTS = 100
 
 def fact_problems(key: str, path: str, fact: Fact) -> Iterator[Problem]:
     """Every fault of one fact, whatever the kind of its metric."""
-    if not fact.event.strip() or len(fact.event) > LONGEST_EVENT_NAME:
+    if fact.source:
+        if fact.event:
+            told = f"“{key}”: a fact reads either events or a source; leave one of the two out."
+            yield Problem(f"{path}.event", told)
+    elif not fact.event.strip() or len(fact.event) > LONGEST_EVENT_NAME:
         yield Problem(
             f"{path}.event",
-            f"“{key}”: name the event that counts, in at most {LONGEST_EVENT_NAME} characters.",
+            f"“{key}”: name the event that counts, in at most {LONGEST_EVENT_NAME} characters, "
+            "or the source whose rows do.",
         )
     if fact.where is not None and not all(name.strip() for name in fact.where):
         yield Problem(f"{path}.where", f"“{key}”: give each property of the filter a name.")

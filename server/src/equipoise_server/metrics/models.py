@@ -38,6 +38,17 @@ class MetricVersion(models.Model):
     direction = models.CharField(max_length=16)
     semantic_hash = models.CharField(max_length=64)
     created_at = models.DateTimeField()
+    author_id = models.CharField(max_length=64, blank=True, default="")
+    certified_by = models.CharField(max_length=200, blank=True, default="")
+    certified_at = models.DateTimeField(null=True)
+    certification_note = models.TextField(blank=True, default="")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["metric", "number"], name="metric_version_once")]
+
+
+class CatalogueRules(models.Model):
+    """What a project asks of its metrics; without a row, the usual."""
+
+    project_id = models.UUIDField(primary_key=True)
+    requires_certified_oec = models.BooleanField(default=False)

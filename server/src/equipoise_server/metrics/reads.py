@@ -13,9 +13,9 @@ from equipoise_server.metrics.definition_json import (
     definition_to_json,
     margin_from_json,
 )
-from equipoise_server.metrics.values import Direction, Metric, Tier
+from equipoise_server.metrics.values import CatalogueRules, Certification, Direction, Metric, Tier
 
-__all__ = ["definition_to_json", "metric", "metric_by_key", "metrics_of", "versions_of"]
+__all__ = ["definition_to_json", "metric", "metric_by_key", "metrics_of", "rules_of", "versions_of"]
 
 
 def metric(metric_id: UUID) -> Metric:
@@ -49,6 +49,12 @@ def versions_of(metric_id: UUID) -> tuple[Metric, ...]:
     return tuple(_metric(row) for row in _versions().filter(metric_id=metric_id).order_by("-number"))
 
 
+def rules_of(project_id: UUID) -> CatalogueRules:
+    """What the project asks of its metrics."""
+    row = models.CatalogueRules.objects.filter(project_id=project_id).first()
+    return CatalogueRules() if row is None else CatalogueRules(row.requires_certified_oec)
+
+
 def _versions() -> QuerySet[models.MetricVersion]:
     return models.MetricVersion.objects.select_related("metric")
 
@@ -77,4 +83,12 @@ def _metric(row: models.MetricVersion) -> Metric:
         minimum_units=entry.minimum_units,
         edition=entry.edition,
         archived_at=entry.archived_at,
+        author_id=row.author_id,
+        certification=_certification(row),
     )
+
+
+def _certification(row: models.MetricVersion) -> Certification | None:
+    if row.certified_at is None:
+        return None
+    return Certification(row.certified_by, row.certified_at, row.certification_note)

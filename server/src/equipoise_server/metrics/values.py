@@ -87,9 +87,10 @@ class Margin:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Which events count and what of them adds up."""
+    """Which events, or rows of a source, count and what of them adds up."""
 
     event: str
+    """"" when the fact reads a source, each row of which counts."""
     aggregate: Aggregate = Aggregate.COUNT
     property: str = ""
     """The property whose value is summed; "" sums the event's own `value`."""
@@ -97,6 +98,8 @@ class Fact:
     """Properties that must equal these values."""
     weights: Mapping[str, float] | None = None
     """WEIGHT: what an event adds, by the property's text; other texts add nothing."""
+    source: str = ""
+    """A table or query instead of events: `orders@2`; its columns are the properties."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,35 @@ class Definition:
     covariate_days: int | None = None
     """CUPED: the same number from the unit's own days before its exposure, back to a midnight (UTC)."""
 
+    @property
+    def facts(self) -> tuple[tuple[str, Fact], ...]:
+        """Every fact with its place in the definition."""
+        named = (("fact", self.fact), ("denominator", self.denominator), ("answer", self.answer))
+        steps = ((f"steps.{number}", step) for number, step in enumerate(self.steps))
+        return (*((place, fact) for place, fact in named if fact is not None), *steps)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The sources that it reads besides the event stream."""
+        return tuple(dict.fromkeys(fact.source for _, fact in self.facts if fact.source))
+
+
+@dataclass(frozen=True, slots=True)
+class Certification:
+    """Who vouches for one version of a metric, since when, and what was looked at."""
+
+    by: str
+    at: datetime
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueRules:
+    """What a project asks of its metrics."""
+
+    requires_certified_oec: bool = False
+    """An experiment may start only when the metrics that decide are certified."""
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
@@ -150,3 +182,7 @@ class Metric:
     edition: int = 1
     """Counts every edit, of words too; guards against lost updates."""
     archived_at: datetime | None = None
+    author_id: str = ""
+    """Who wrote this version; "" when that is not known."""
+    certification: Certification | None = None
+    """Of this version; None while it is a draft."""

@@ -1,0 +1,1 @@
+"""Where facts come from besides the event stream: connections, and tables or queries over them."""
