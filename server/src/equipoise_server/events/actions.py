@@ -4,30 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import Future
-from dataclasses import replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
 from itertools import islice
 from uuid import UUID, uuid4
 
 import msgspec
 
+from equipoise_server.access import reads as access
 from equipoise_server.events import inbox as inboxes
 from equipoise_server.events import places
-from equipoise_server.events.compaction import LostRace, Places, compact_once, watermarks
+from equipoise_server.events.asking import EraseUnits, ask_erasure, first_units
+from equipoise_server.events.compaction import watermarks
 from equipoise_server.events.inbox import Batch, Inbox
-from equipoise_server.events.models import StoreFile
+from equipoise_server.events.leavings import delete_retired
+from equipoise_server.events.pseudonyms import TakesBatches, hiding
+from equipoise_server.events.quarantine_life import forget_quarantine, quarantine_lives
+from equipoise_server.events.replaying import ReplayEvents, clear_replayed, preview_replay, replay
+from equipoise_server.events.retention import SetRetention, set_retention
+from equipoise_server.events.rounds import compact
+from equipoise_server.events.scrubbing import LONGEST_SECONDS
 from equipoise_server.events.segment import translate
+from equipoise_server.events.unit_scrubs import scrub_wanted
 from equipoise_server.events.validation import MOST_EVENTS, Judged, judge
-from equipoise_server.events.values import Acceptance, Compacted, Event, SegmentBody
-
-GRACE = timedelta(minutes=10)
-ORPHAN_AGE = timedelta(hours=1)
-_MOST_RACES = 5
+from equipoise_server.events.values import NOBODY, Acceptance, Event, SegmentBody, Sender
 
 __all__ = [
-    "Inbox", "accept", "accept_messages", "compact", "delete_retired", "forget_stored", "open_inbox",
-    "record",
+    "EraseUnits", "Inbox", "ReplayEvents", "SetRetention", "accept", "accept_messages", "ask_erasure",
+    "compact", "delete_retired", "first_units", "forget_stored", "hiding", "open_inbox", "preview_replay",
+    "record", "replay", "set_retention",
 ]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Where a batch belongs, when it came, and from whom."""
+
+    environment_id: UUID
+    received_at: datetime
+    sender: Sender = NOBODY
+    is_trusted: bool = False
 
 
 def open_inbox() -> Inbox:
@@ -38,92 +55,68 @@ def open_inbox() -> Inbox:
 
 
 def accept(
-    inbox: Inbox, environment_id: UUID, body: bytes, *, received_at: datetime, is_trusted: bool = False
+    inbox: TakesBatches,
+    environment_id: UUID,
+    body: bytes,
+    *,
+    received_at: datetime,
+    is_trusted: bool = False,
+    sender: Sender = NOBODY,
 ) -> tuple[Acceptance, Future[None]]:
     """Judge a batch and hand it to the writer; the verdicts hold once the future is done.
 
     Raises MalformedBody, InboxFull or InboxClosed; the future raises StorageFailed.
     """
-    return _keep(inbox, environment_id, judge(body), received_at=received_at, is_trusted=is_trusted)
+    arrival = Arrival(environment_id, received_at, sender, is_trusted)
+    return _keep(inbox, arrival, judge(body))
 
 
 def accept_messages(
-    inbox: Inbox, environment_id: UUID, body: SegmentBody, *, received_at: datetime
+    inbox: TakesBatches,
+    environment_id: UUID,
+    body: SegmentBody,
+    *,
+    received_at: datetime,
+    sender: Sender = NOBODY,
 ) -> tuple[Acceptance, Future[None]]:
     """As `accept`, for messages of Segment's tracking API."""
     translated = translate(body, received_at=received_at)
-    acceptance, written = _keep(inbox, environment_id, translated.judged, received_at=received_at)
+    acceptance, written = _keep(inbox, Arrival(environment_id, received_at, sender), translated.judged)
     return replace(acceptance, ignored=translated.ignored), written
 
 
-def _keep(
-    inbox: Inbox, environment_id: UUID, judged: Judged, *, received_at: datetime, is_trusted: bool = False
-) -> tuple[Acceptance, Future[None]]:
+def _keep(inbox: TakesBatches, arrival: Arrival, judged: Judged) -> tuple[Acceptance, Future[None]]:
+    telling = judged.telling
+    sender = replace(arrival.sender, program=telling.program or arrival.sender.program)
     batch = Batch(
-        environment_id,
-        received_at,
-        judged.sent_at,
-        is_trusted,
-        judged.good,
-        judged.good_count,
-        judged.refused,
-    )
+        arrival.environment_id, arrival.received_at, judged.sent_at, arrival.is_trusted, judged.good,
+        judged.good_count, judged.refused, sender, telling.told,
+    )  # fmt: skip
     written = inbox.submit(batch)
-    return Acceptance(judged.good_count, tuple(refused.verdict for refused in judged.refused)), written
+    verdicts = tuple(refused.verdict for refused in judged.refused)
+    return Acceptance(judged.good_count, verdicts, problems=telling.problems), written
 
 
 def record(environment_id: UUID, events: Iterable[Event], *, now: datetime) -> None:
     """Put events of a trusted source, whose `at` is taken as given, durably into an inbox."""
-    inbox = open_inbox()
+    opened = open_inbox()
     try:
+        inbox = hiding(opened, access.pseudonymised_by(environment_id))
         remaining = iter(events)
         while group := list(islice(remaining, MOST_EVENTS)):
             good = msgspec.json.encode(group)
             inbox.submit(Batch(environment_id, now, now, True, good, len(group), ())).result()
     finally:
-        inbox.close()
-
-
-def compact(*, now: datetime) -> Compacted:
-    """Move everything that waits in the inboxes into the store."""
-    where = Places(places.inbox_directory(), places.store_directory(), places.scratch_directory())
-    batches = stored = duplicates = conflicting = lost = 0
-    while True:
-        try:
-            done = compact_once(where, now=now)
-        except LostRace:
-            lost += 1
-            if lost > _MOST_RACES:
-                raise
-            continue
-        if done is None:
-            return Compacted(batches, stored, duplicates, conflicting)
-        batches, stored = batches + done.batches, stored + done.stored
-        duplicates, conflicting = duplicates + done.duplicates, conflicting + done.conflicting
+        opened.close()
 
 
 def forget_stored(inbox: Inbox, *, now: datetime) -> None:
-    """Let an inbox delete what the store holds and quarantined events past their life."""
+    """Let an inbox delete what the store holds, refused events past their life, and what erasures want."""
     through = watermarks().get(inbox.name, 0)
-    inbox.forget(through=through, quarantine_before=now - inboxes.QUARANTINE_LIFE)
-
-
-def delete_retired(*, now: datetime) -> int:
-    """Delete retired files after their grace period, and files that a round which failed left behind."""
-    directory = places.store_directory()
-    retired = list(StoreFile.objects.filter(retired_at__lt=now - GRACE))
-    for file in retired:
-        (directory / file.path).unlink(missing_ok=True)
-    StoreFile.objects.filter(pk__in=[file.pk for file in retired]).delete()
-    named = set(StoreFile.objects.values_list("path", flat=True))
-    oldest = (now - ORPHAN_AGE).timestamp()
-    orphans = [
-        path
-        for pattern in ("*.parquet", "*.unfinished")
-        for path in directory.rglob(pattern)
-        if str(path.relative_to(directory)) not in named and path.stat().st_mtime < oldest
-    ]
-    orphans += [path for path in places.scratch_directory().glob("*.ndjson") if path.stat().st_mtime < oldest]
-    for path in orphans:
-        path.unlink(missing_ok=True)
-    return len(retired) + len(orphans)
+    lives = quarantine_lives()
+    longest = max([inboxes.QUARANTINE_LIFE, *lives.values()])
+    inbox.forget(through=through, quarantine_before=now - longest)
+    if lives:
+        inbox.do(partial(forget_quarantine, lives=lives, now=now)).result(LONGEST_SECONDS)
+    scrub_wanted(inbox, through, now=now)
+    clear_replayed(inbox)

@@ -12,7 +12,7 @@ import msgspec
 
 from equipoise_server.events.inbox import microseconds
 from equipoise_server.events.validation import canonical_unit, decode_good
-from equipoise_server.events.values import Event, EventKind, Exposure
+from equipoise_server.events.values import NOBODY, Event, EventKind, Exposure, Sender, Told
 
 LATE_AFTER = timedelta(days=7) // timedelta(microseconds=1)
 EARLY_AFTER = timedelta(hours=1) // timedelta(microseconds=1)
@@ -31,6 +31,8 @@ class StoredBatch:
     good: int
     refused: int
     events: bytes
+    sender: Sender = NOBODY
+    told: Told | None = None
 
 
 class Row(msgspec.Struct, gc=False):
@@ -46,6 +48,7 @@ class Row(msgspec.Struct, gc=False):
     is_early: bool
     units: dict[str, str]
     place: int
+    source: int = 0
     content: int = 0
     experiment: str | None = None
     iteration: int | None = None
@@ -68,10 +71,12 @@ def derived_at(happened_at: int, batch: StoredBatch) -> int:
     return happened_at if batch.is_trusted else happened_at + batch.received_at - batch.sent_at
 
 
-def rows(batch: StoredBatch, *, first_place: int) -> Iterator[tuple[date, Row]]:
-    """The batch's events with the day of their raw `at`, in their order."""
+def rows(batch: StoredBatch, *, first_place: int, source: int = 0) -> Iterator[tuple[date, Row]]:
+    """The batch's events with the day of their raw `at`, in their order; `source` numbers who sent them."""
     for place, event in enumerate(decode_good(batch.events), first_place):
-        yield event.at.astimezone(UTC).date(), _row(event, batch, place)
+        row = _row(event, batch, place)
+        row.source = source
+        yield event.at.astimezone(UTC).date(), row
 
 
 def _row(event: Event, batch: StoredBatch, place: int) -> Row:

@@ -11,15 +11,17 @@ from uuid import UUID
 
 from equipoise_server.events import inbox
 from equipoise_server.events.arrivals import StoredBatch, instant
-from equipoise_server.events.values import RefusedEvent
+from equipoise_server.events.values import DropReason, RefusedEvent, Sender, Told
 
 _BATCHES = """
 SELECT batches.id, batches.environment_id, batches.received_at, batches.sent_at, batches.is_trusted,
-  batches.good, batches.refused, batches.events
+  batches.good, batches.refused, batches.events, {further}
 FROM batches WHERE batches.id > ? ORDER BY batches.id
 """
+_FURTHER = "batches.sender_key, batches.program, batches.batch, batches.dropped, batches.released"
+_FURTHER_OF_EARLIER_FILES = "'', '', NULL, NULL, 0"
 _WAITING = """
-SELECT COALESCE(SUM(batches.good), 0), COALESCE(SUM(batches.refused), 0)
+SELECT COALESCE(SUM(batches.good), 0), COALESCE(SUM(batches.refused), 0), MIN(batches.received_at)
 FROM batches WHERE batches.id > ? AND batches.environment_id = ?
 """
 _REFUSED = """
@@ -32,22 +34,28 @@ def batches(directory: Path, watermarks: Mapping[str, int]) -> Iterator[StoredBa
     """Every batch that the store does not hold yet, file by file, oldest first."""
     for path in inbox.files(directory):
         with closing(_open(path)) as database:
-            for row in _rows(database, _BATCHES, (watermarks.get(path.stem, 0),)):
-                number, environment_id, received_at, sent_at, is_trusted, good, refused, events = row
+            is_earlier = "program" not in inbox.columns_of(database, "batches")
+            query = _BATCHES.format(further=_FURTHER_OF_EARLIER_FILES if is_earlier else _FURTHER)
+            for row in _rows(database, query, (watermarks.get(path.stem, 0),)):
+                number, environment_id, received_at, sent_at, is_trusted, good, refused, events = row[:8]
                 yield StoredBatch(
                     path.stem, number, UUID(environment_id), received_at, sent_at, bool(is_trusted), good,
-                    refused, events,
+                    refused, events, Sender(*row[8:10]), _told(*row[10:]),
                 )  # fmt: skip
 
 
-def waiting(directory: Path, watermarks: Mapping[str, int], environment_id: UUID) -> tuple[int, int]:
-    """How many good and refused events of an environment are not counted yet."""
+def waiting(
+    directory: Path, watermarks: Mapping[str, int], environment_id: UUID
+) -> tuple[int, int, int | None]:
+    """How many good and refused events of an environment are not counted yet, and since when (in µs)."""
     good = refused = 0
+    oldest: int | None = None
     for path in inbox.files(directory):
         with closing(_open(path)) as database:
             for row in _rows(database, _WAITING, (watermarks.get(path.stem, 0), environment_id.hex)):
                 good, refused = good + row[0], refused + row[1]
-    return good, refused
+                oldest = min((at for at in (oldest, row[2]) if at is not None), default=None)
+    return good, refused, oldest
 
 
 def refused_events(directory: Path, environment_id: UUID, *, most: int) -> tuple[RefusedEvent, ...]:
@@ -60,6 +68,13 @@ def refused_events(directory: Path, environment_id: UUID, *, most: int) -> tuple
                 for received_at, problems, event in _rows(database, _REFUSED, (environment_id.hex, most))
             ]
     return tuple(sorted(found, key=lambda event: event.received_at, reverse=True)[:most])
+
+
+def _told(batch: str | None, dropped: str | None, released: int) -> Told | None:
+    if batch is None:
+        return None
+    counts = json.loads(dropped) if dropped else {}
+    return Told(UUID(batch), {DropReason(reason): count for reason, count in counts.items()}, released)
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -17,13 +17,12 @@ from uuid import UUID, uuid4
 import duckdb
 import msgspec
 from django.db import transaction
-from django.db.models import F
 
-from equipoise_server.events import backlog, store
+from equipoise_server.events import backlog, counts, store
 from equipoise_server.events.arrivals import Row, StoredBatch, instant, rows
+from equipoise_server.events.graves import graves_of
 from equipoise_server.events.models import (
     ConflictingEvent,
-    EventCounter,
     InboxWatermark,
     StoreFile,
     StoreHead,
@@ -48,22 +47,12 @@ class Places:
 
 
 @dataclass(slots=True)
-class _Tally:
-    stored: int = 0
-    duplicates: int = 0
-    conflicting: int = 0
-    quarantined: int = 0
-    late: int = 0
-    early: int = 0
-
-
-@dataclass(slots=True)
 class _Outcome:
     """What one round made, to be committed at once."""
 
     files: list[StoreFile] = field(default_factory=list)
     replaced: list[UUID] = field(default_factory=list)
-    tallies: dict[UUID, _Tally] = field(default_factory=lambda: defaultdict(_Tally))
+    counted: counts.Round = field(default_factory=counts.Round)
     conflicts: list[ConflictingEvent] = field(default_factory=list)
     watermarks: dict[str, int] = field(default_factory=dict)
 
@@ -81,19 +70,14 @@ def compact_once(places: Places, *, now: datetime) -> Compacted | None:
     outcome = _Outcome()
     for batch in taken:
         outcome.watermarks[batch.inbox] = max(batch.id, outcome.watermarks.get(batch.inbox, 0))
-        outcome.tallies[batch.environment_id].quarantined += batch.refused
     database = store.open_database(places.scratch)
     try:
-        for (environment_id, day), arrived in _by_day(taken).items():
+        for (environment_id, day), arrived in _by_day(taken, outcome).items():
             _Day(database, places, environment_id, day, now, head.version + 1).compact(arrived, outcome)
     finally:
         database.close()
     _commit(outcome, head.version, now)
-    total = outcome.tallies.values()
-    return Compacted(
-        len(taken), sum(t.stored for t in total), sum(t.duplicates for t in total),
-        sum(t.conflicting for t in total),
-    )  # fmt: skip
+    return Compacted(len(taken), *map(outcome.counted.sum_of, ("stored", "duplicates", "conflicting")))
 
 
 def watermarks() -> dict[str, int]:
@@ -112,12 +96,20 @@ def _take(waiting: Iterator[StoredBatch]) -> list[StoredBatch]:
     return taken
 
 
-def _by_day(batches: Sequence[StoredBatch]) -> dict[tuple[UUID, date], list[Row]]:
+def _by_day(batches: Sequence[StoredBatch], outcome: _Outcome) -> dict[tuple[UUID, date], list[Row]]:
+    """The events by day, without erased units; what is left of nobody is counted and goes."""
     days: dict[tuple[UUID, date], list[Row]] = defaultdict(list)
+    buried = graves_of(batch.environment_id for batch in batches)
+    counted = outcome.counted
     place = 0
     for batch in batches:
-        for day, row in rows(batch, first_place=place):
-            days[batch.environment_id, day].append(row)
+        graves = buried.get(batch.environment_id)
+        source = counted.take(batch)
+        for day, row in rows(batch, first_place=place, source=source):
+            if graves is None or graves.clear(row):
+                days[batch.environment_id, day].append(row)
+            else:
+                counted.tallies[counted.sources[source]].erased += 1
         place += batch.good
     return days
 
@@ -139,8 +131,8 @@ class _Day:
             StoreFile.objects.filter(environment_id=self.environment_id, day=self.day, retired_at=None)
         )
         self._load(arrived, live)
-        self._count(outcome.tallies[self.environment_id])
-        outcome.conflicts += self._conflicts({row.place: row for row in arrived})
+        self._count(outcome.counted)
+        outcome.conflicts += self._conflicts({row.place: row for row in arrived}, outcome.counted)
         for kind in EventKind:
             partition = Partition(self.environment_id, kind, self.day)
             self._write(partition, [file for file in live if file.kind == kind], outcome)
@@ -159,8 +151,9 @@ class _Day:
         self.database.execute(store.JUDGE_INCOMING).fetchall()
         self.database.execute(store.LOAD_FRESH, {"arrival": self.arrival}).fetchall()
 
-    def _count(self, tally: _Tally) -> None:
-        for verdict, count, late, early in self.database.execute(store.COUNT_JUDGED).fetchall():
+    def _count(self, counted: counts.Round) -> None:
+        for verdict, source, count, late, early in self.database.execute(store.COUNT_JUDGED).fetchall():
+            tally = counted.tallies[counted.sources[source]]
             if verdict == "stored":
                 tally.stored += count
                 tally.late += late
@@ -170,7 +163,7 @@ class _Day:
             else:
                 tally.conflicting += count
 
-    def _conflicts(self, arrived: dict[int, Row]) -> list[ConflictingEvent]:
+    def _conflicts(self, arrived: dict[int, Row], counted: counts.Round) -> list[ConflictingEvent]:
         found = self.database.execute(store.CONFLICTS, {"most": MOST_CONFLICTS_KEPT}).fetchall()
         return [
             ConflictingEvent(
@@ -178,6 +171,8 @@ class _Day:
                 event_id=event_id,
                 received_at=instant(received_at),
                 event=redacted(msgspec.json.encode(arrived[place])),
+                sender_key=counted.sources[arrived[place].source].sender.key,
+                program=counted.sources[arrived[place].source].sender.program,
             )
             for event_id, received_at, place in found
         ]
@@ -241,17 +236,4 @@ def _commit(outcome: _Outcome, version: int, now: datetime) -> None:
         for inbox, batch in outcome.watermarks.items():
             InboxWatermark.objects.update_or_create(inbox=inbox, defaults={"batch": batch})
         ConflictingEvent.objects.bulk_create(outcome.conflicts)
-        for environment_id, tally in outcome.tallies.items():
-            _add(environment_id, tally)
-
-
-def _add(environment_id: UUID, tally: _Tally) -> None:
-    EventCounter.objects.get_or_create(environment_id=environment_id)
-    EventCounter.objects.filter(environment_id=environment_id).update(
-        stored=F("stored") + tally.stored,
-        duplicates=F("duplicates") + tally.duplicates,
-        conflicting=F("conflicting") + tally.conflicting,
-        quarantined=F("quarantined") + tally.quarantined,
-        late=F("late") + tally.late,
-        early=F("early") + tally.early,
-    )
+        counts.commit(outcome.counted)

@@ -7,10 +7,10 @@ from datetime import datetime
 from uuid import UUID
 
 from equipoise_server.events.actions import compact, delete_retired
-from equipoise_server.events.counts import forget_told
-from equipoise_server.events.replaying import REPLAY_KIND, do_replay
 from equipoise_server.events.asking import WORK
+from equipoise_server.events.counts import forget_told
 from equipoise_server.events.erasing import work_off
+from equipoise_server.events.replaying import REPLAY_KIND, do_replay
 from equipoise_server.events.retention import drop_old_days
 from equipoise_server.foundation.due_kinds import Lane, handles
 

@@ -66,13 +66,16 @@ _ADD_REFUSED = (
 )
 _FORGET = "DELETE FROM batches WHERE id IN (SELECT id FROM batches WHERE id <= ? ORDER BY id LIMIT ?)"
 _FORGET_QUARANTINE = "DELETE FROM quarantine WHERE received_at < ?"
-_CLEAR = "DELETE FROM quarantine WHERE id IN (SELECT value FROM json_each(?))"
 _TRIM = """
 DELETE FROM quarantine WHERE id IN (SELECT id FROM (
   SELECT id, SUM(LENGTH(event) + COALESCE(LENGTH(raw), 0))
     OVER (PARTITION BY environment_id ORDER BY id DESC) AS held FROM quarantine
 ) WHERE held > ?)
 """
+
+
+Chore = Callable[[sqlite3.Connection], int]
+"""Work on the file that has to be done by its writer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,7 @@ class Inbox:
         self._pending_bytes = 0
         self._forget_through = 0
         self._forget_quarantine_before = 0
-        self._clears: list[tuple[tuple[int, ...], Future[None]]] = []
+        self._chores: list[tuple[Chore, Future[int]]] = []
         self._is_closing = False
         self._thread = threading.Thread(target=self._write_all, name="inbox-writer", daemon=True)
 
@@ -162,13 +165,13 @@ class Inbox:
             self._forget_quarantine_before = microseconds(quarantine_before)
             self._wake.notify()
 
-    def clear(self, places: Sequence[int]) -> Future[None]:
-        """Let the writer delete quarantined events; the future is done once they are gone."""
-        future: Future[None] = Future()
+    def do(self, chore: Chore) -> Future[int]:
+        """Let the writer work on its file between two groups of batches; the future has what that returns."""
+        future: Future[int] = Future()
         with self._wake:
             if self._is_closing:
                 raise InboxClosed
-            self._clears.append((tuple(places), future))
+            self._chores.append((chore, future))
             self._wake.notify()
         return future
 
@@ -185,7 +188,7 @@ class Inbox:
         with self._wake:
             while not (
                 self._pending or self._is_closing or self._forget_through or self._forget_quarantine_before
-                or self._clears
+                or self._chores
             ):  # fmt: skip
                 self._wake.wait()
             group, self._pending, self._pending_bytes = self._pending, [], 0
@@ -203,7 +206,8 @@ class Inbox:
             if failure is None and (through or before):
                 failure = _attempt(database, partial(self._forget, database, through, before))
             if failure is None:
-                failure = self._tidy_quarantine(database, group)
+                failure = self._trim_quarantine(database, group)
+            self._do_chores(database)
             if failure is not None:
                 database.close()
                 database = self._connect()
@@ -223,21 +227,25 @@ class Inbox:
         if database.execute(_FORGET, (through, DELETED_AT_ONCE)).rowcount == DELETED_AT_ONCE:
             self._again(through)
 
-    def _tidy_quarantine(
+    def _trim_quarantine(
         self, database: sqlite3.Connection, group: Sequence[tuple[Batch, Future[None]]]
     ) -> StorageFailed | None:
-        """Delete what was replayed, and the oldest when there is too much."""
-        with self._wake:
-            clears, self._clears = self._clears, []
-        for places, future in clears:
-            failure = _attempt(database, partial(_clear, database, places))
-            _answer([(None, future)], failure)
+        """Delete the oldest refused events when there are too many."""
         held = sum(512 + len(refused.raw or b"") for batch, _ in group for refused in batch.refused)
         self._untrimmed += held
         if not held or self._untrimmed < TRIM_AFTER_BYTES:
             return None
         self._untrimmed = 0
         return _attempt(database, lambda: _trim(database, self._largest_quarantine))
+
+    def _do_chores(self, database: sqlite3.Connection) -> None:
+        with self._wake:
+            chores, self._chores = self._chores, []
+        for chore, future in chores:
+            try:
+                future.set_result(chore(database))
+            except sqlite3.Error as fault:
+                future.set_exception(fault)
 
     def _again(self, through: int) -> None:
         with self._wake:
@@ -255,6 +263,12 @@ def claim(directory: Path, *, new_name: Callable[[], str]) -> Inbox:
     lock = _lock(path)
     assert lock is not None, "a fresh name is free"
     return Inbox(path, lock)
+
+
+def claim_file(path: Path) -> Inbox | None:
+    """One inbox file, unless a living process holds it."""
+    lock = _lock(path)
+    return None if lock is None else Inbox(path, lock)
 
 
 def files(directory: Path) -> tuple[Path, ...]:
@@ -299,10 +313,6 @@ def _attempt(database: sqlite3.Connection, write: Callable[[], None]) -> Storage
     return None
 
 
-def _clear(database: sqlite3.Connection, places: Sequence[int]) -> None:
-    database.execute(_CLEAR, (json.dumps(places),))
-
-
 def _trim(database: sqlite3.Connection, most: int) -> None:
     database.execute(_TRIM, (most,))
 
@@ -323,7 +333,7 @@ def columns_of(database: sqlite3.Connection, table: str) -> frozenset[str]:
     return frozenset(row[0] for row in found)
 
 
-def _answer(group: Sequence[tuple[object, Future[None]]], failure: StorageFailed | None) -> None:
+def _answer(group: Sequence[tuple[Batch, Future[None]]], failure: StorageFailed | None) -> None:
     for _, future in group:
         if not future.set_running_or_notify_cancel():
             continue

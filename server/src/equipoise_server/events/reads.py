@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
 from equipoise_server.events import backlog, places
+from equipoise_server.events.asking import erasures_of
 from equipoise_server.events.compaction import watermarks
 from equipoise_server.events.models import ConflictingEvent, EventCounter, StoreFile, StoreHead
+from equipoise_server.events.retention import retention_of
 from equipoise_server.events.values import (
     ArrivedFiles,
     DataQuality,
@@ -16,6 +19,10 @@ from equipoise_server.events.values import (
     RefusedEvent,
     StoredFile,
 )
+
+__all__ = [
+    "arrived_files", "data_quality", "erasures_of", "pinned_files", "refused_events", "retention_of",
+]  # fmt: skip
 
 
 def pinned_files(environment_id: UUID, kind: EventKind, *, since: datetime, until: datetime) -> PinnedFiles:
@@ -43,12 +50,23 @@ def arrived_files(environment_id: UUID, kind: EventKind) -> ArrivedFiles:
             return ArrivedFiles(kind, files, version)
 
 
+def news(environment_id: UUID, *, after: int) -> tuple[int, int]:
+    """Rows and bytes of the files whose events came after a round of compaction."""
+    found = StoreFile.objects.filter(environment_id=environment_id, arrival__gt=after, retired_at=None)
+    directory, rows, size = places.store_directory(), 0, 0
+    for path, count in found.values_list("path", "rows"):
+        rows += count
+        with suppress(FileNotFoundError):
+            size += (directory / path).stat().st_size
+    return rows, size
+
+
 def data_quality(environment_id: UUID) -> DataQuality:
     """received = stored + duplicates + conflicting + quarantined + waiting, at one instant."""
     while True:
         version = _version()
         counted = EventCounter.objects.filter(environment_id=environment_id).first() or EventCounter()
-        good, refused = backlog.waiting(places.inbox_directory(), watermarks(), environment_id)
+        good, refused, _ = backlog.waiting(places.inbox_directory(), watermarks(), environment_id)
         # A compaction in between would move events from waiting to stored behind our back: read again.
         if version == _version():
             return _quality(counted, good, refused)

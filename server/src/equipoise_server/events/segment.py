@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 
 import msgspec
 
-from equipoise_server.events.validation import MOST_EVENTS, Judged, Refused, judge_events, redacted
+from equipoise_server.events.validation import MOST_EVENTS, Judged, Refused, judge_events, kept, redacted
 from equipoise_server.events.values import (
     EARLIEST,
     LATEST,
@@ -26,6 +26,8 @@ from equipoise_server.events.values import (
 )
 
 VIEWED = "Experiment Viewed"
+SEGMENT_FORM = "segment"
+"""How a refused message is kept: as the library sent it."""
 _NAMES = {"page": "Page Viewed", "screen": "Screen Viewed"}
 _NOT_KEPT = frozenset({"identify", "group", "alias"})
 _UNIT_TYPES = {
@@ -79,7 +81,7 @@ def translate(body: SegmentBody, *, received_at: datetime) -> Translated:
         try:
             event = _event(message, context)
         except _Faulty as fault:
-            refused.append(_refused(index, message, fault.problems))
+            refused.append(_refused(index, message, fault.problems, context.call))
             continue
         if event is not None:
             events.append(event)
@@ -312,12 +314,16 @@ def _placed(found: Refused, places: Sequence[int], messages: Sequence[object]) -
     return replace(found, verdict=replace(found.verdict, index=index, id=_readable_id(messages[index])))
 
 
-def _refused(index: int, message: object, problems: tuple[str, ...]) -> Refused:
+def _refused(index: int, message: object, problems: tuple[str, ...], call: str | None) -> Refused:
+    """What is kept of a message says its call itself, so that it can be judged again."""
+    raw: bytes | None = None
     try:
-        kept = redacted(msgspec.json.encode(message))
+        named = {**message, "type": call} if call is not None and isinstance(message, dict) else message
+        encoded = msgspec.json.encode(named)
+        shown, raw = redacted(encoded), kept(encoded)
     except (ValueError, OverflowError, RecursionError):
-        kept = "(not Unicode)"
-    return Refused(QuarantinedEvent(index, _readable_id(message), problems), kept)
+        shown = "(not Unicode)"
+    return Refused(QuarantinedEvent(index, _readable_id(message), problems), shown, raw, SEGMENT_FORM)
 
 
 def _readable_id(message: object) -> str | None:

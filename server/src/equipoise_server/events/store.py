@@ -19,9 +19,9 @@ ROW_COLUMNS = {
     "units": "MAP(VARCHAR, VARCHAR)", "experiment": "VARCHAR", "iteration": "INTEGER", "flag": "VARCHAR",
     "variant": "VARCHAR", "revision": "BIGINT", "differs": "BOOLEAN", "cluster_type": "VARCHAR",
     "cluster": "VARCHAR", "name": "VARCHAR", "value": "DOUBLE",
-    "properties": "VARCHAR", "place": "BIGINT",
+    "properties": "VARCHAR", "place": "BIGINT", "source": "INTEGER",
 }  # fmt: skip
-"""One incoming event as compaction hands it over; `place` is its order of arrival."""
+"""One incoming event as compaction takes it; `place` is its order of arrival, `source` numbers its sender."""
 
 LOAD_INCOMING = """
 CREATE OR REPLACE TEMP TABLE incoming AS SELECT incoming_rows.* FROM read_json($path,
@@ -49,8 +49,8 @@ SELECT ranked.*, CASE
 FROM ranked
 """
 COUNT_JUDGED = """
-SELECT judged.verdict, COUNT(*), COUNT_IF(judged.is_late), COUNT_IF(judged.is_early)
-FROM judged GROUP BY judged.verdict
+SELECT judged.verdict, judged.source, COUNT(*), COUNT_IF(judged.is_late), COUNT_IF(judged.is_early)
+FROM judged GROUP BY judged.verdict, judged.source
 """
 CONFLICTS = """
 SELECT judged.id, judged.received_at, judged.place FROM judged

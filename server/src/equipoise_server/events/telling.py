@@ -5,18 +5,16 @@ Pure. A member that is not understood is left out with a problem: it never costs
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
 import msgspec
 
-from equipoise_server.events.values import DropReason, Told
+from equipoise_server.events.values import DropReason, Told, program
 
 MOST_DROPPED = 1_000_000_000
 MOST_REASONS = 16
-_PROGRAM = re.compile(r"[A-Za-z0-9@][A-Za-z0-9 ._@/+-]{0,63}")
 _NULL = b"null"
 
 
@@ -42,17 +40,6 @@ def read_telling(batch: msgspec.Raw, dropped: msgspec.Raw, sender: msgspec.Raw) 
     if not named and bytes(sender) != _NULL:
         problems.append("sender: send 1 to 64 letters, digits and signs, as in my-shop/2.3")
     return Telling(told, named, tuple(problems))
-
-
-def program(text: object) -> str:
-    """What a program calls itself; "" when that is no name."""
-    return text if isinstance(text, str) and _PROGRAM.fullmatch(text) else ""
-
-
-def program_of_user_agent(header: str) -> str:
-    """The first product that a User-Agent names (RFC 9110, 10.1.5); browsers are all alike."""
-    named = header.split(" ", 1)[0]
-    return "browser" if named.startswith("Mozilla/") else program(named)
 
 
 def _told(batch: msgspec.Raw, dropped: msgspec.Raw, problems: list[str]) -> Told | None:

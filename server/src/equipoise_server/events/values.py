@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -110,6 +111,18 @@ class Sender:
 
 
 NOBODY = Sender()
+_PROGRAM = re.compile(r"[A-Za-z0-9@][A-Za-z0-9 ._@/+-]{0,63}")
+
+
+def program(text: object) -> str:
+    """What a program calls itself; "" when that is no name."""
+    return text if isinstance(text, str) and _PROGRAM.fullmatch(text) else ""
+
+
+def program_of_user_agent(header: str) -> str:
+    """The first product that a User-Agent names (RFC 9110, 10.1.5); browsers are all alike."""
+    named = header.split(" ", 1)[0]
+    return "browser" if named.startswith("Mozilla/") else program(named)
 
 
 class DropReason(StrEnum):
@@ -207,6 +220,79 @@ class RefusedEvent:
     received_at: datetime
     problems: tuple[str, ...]
     event: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Refused events with just the same faults; `kept` of them can be judged again. `example` is redacted."""
+
+    key: str
+    problems: tuple[str, ...]
+    events: int
+    kept: int
+    first_at: datetime
+    last_at: datetime
+    senders: tuple[Sender, ...]
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinedDetail:
+    """One refused event, its values redacted; taken: a replay holds it."""
+
+    key: str
+    received_at: datetime
+    sent_at: datetime | None
+    sender: Sender
+    problems: tuple[str, ...]
+    event: str
+    is_kept: bool
+    is_taken: bool = False
+
+
+class RepairKind(StrEnum):
+    """What may be put right in refused events before they are judged again."""
+
+    RENAME_UNIT_TYPE = "rename_unit_type"
+    RENAME_PROPERTY = "rename_property"
+    RENAME_MEMBER = "rename_member"
+    SET_UNIT_TYPE = "set_unit_type"
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """One repair: a name and what it should have been; a missing unit type has no old name."""
+
+    kind: RepairKind
+    new: str
+    old: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayPreview:
+    """What a replay would do: of `chosen` events `kept` can be judged again, and `accepted` would be good.
+
+    reasons: why the others would stay, with how many each.
+    """
+
+    chosen: int
+    kept: int
+    accepted: int
+    reasons: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayState:
+    """A replay: what was asked by whom, and what became of it; unfinished, it waits for a worker."""
+
+    id: UUID
+    fault: str
+    repairs: tuple[Repair, ...]
+    author: str
+    asked_at: datetime
+    chosen: int
+    accepted: int
+    finished_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
