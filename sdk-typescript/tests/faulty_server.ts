@@ -23,6 +23,7 @@ export type Fault = (typeof FAULTS)[number];
 
 export class FaultyServer {
   readonly events: Record<string, unknown>[] = [];
+  readonly bodies: Record<string, unknown>[] = [];
   readonly asked: string[] = [];
   readonly members = new Map<string, Buffer>();
   fault: Fault | null = null;
@@ -112,7 +113,9 @@ export class FaultyServer {
   }
 
   #take(body: string, response: ServerResponse): void {
-    const { events } = JSON.parse(body) as { events: Record<string, unknown>[] };
+    const whole = JSON.parse(body) as { events: Record<string, unknown>[] };
+    const { events } = whole;
+    this.bodies.push(whole);
     this.events.push(...events);
     response.writeHead(200).end(JSON.stringify({ accepted: events.length, quarantined: [] }));
   }

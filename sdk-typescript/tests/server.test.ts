@@ -364,3 +364,23 @@ test("lists of members come from the server once, then from disk; a missing one 
   const again = await opened(server, { cacheDirectory });
   assert.equal(again.string("listed", "", ANNA), "#0a0");
 });
+
+test("what was dropped is told with the next batch, once, under an id that it keeps until it arrives", async () => {
+  const server = await started();
+  const client = await opened(server);
+  client.track("", ANNA);
+  await server.break("503");
+  client.track("one", ANNA);
+  await client.flush(1);
+  client.track("", ANNA);
+  await server.mend();
+  assert.equal(await client.flush(), true);
+  client.track("two", ANNA);
+  assert.equal(await client.flush(), true);
+  client.track("three", ANNA);
+  assert.equal(await client.flush(), true);
+  const told = server.bodies.filter((body) => body["dropped"] !== undefined);
+  const counted = new Map(told.map((body) => [body["batch"], body["dropped"]]));
+  assert.deepEqual([...counted.values()], [{ invalid: 1 }, { invalid: 1 }]);
+  assert.equal(server.bodies.at(-1)?.["dropped"], undefined);
+});

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 
 BATCH_SIZE = 500
@@ -20,6 +21,19 @@ class Drop(StrEnum):
     INVALID = "invalid"
     REFUSED = "refused"
     CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """What was lost and is told to the server: counts by cause, under an id until they arrive."""
+
+    batch: str
+    counts: Mapping[Drop, int]
+
+    def members(self) -> bytes:
+        """Return the members of a body that tell it, with a comma behind."""
+        counts = json.dumps(self.counts, separators=(",", ":"))
+        return b'"batch":"%s","dropped":%s,' % (self.batch.encode(), counts.encode())
 
 
 class Outbox:
@@ -38,6 +52,8 @@ class Outbox:
         self._closed = False
         self._hurried = 0
         self._drops: Counter[Drop] = Counter()
+        self._told: Counter[Drop] = Counter()
+        self._telling: Losses | None = None
 
     @property
     def queued(self) -> int:
@@ -57,6 +73,20 @@ class Outbox:
     def dropped(self) -> int:
         """Return how many events were lost."""
         return sum(self._drops.values())
+
+    def losses(self, new_id: Callable[[], str]) -> Losses | None:
+        """Return what was lost and has not arrived yet; the same again until `note_told`."""
+        with self._changed:
+            if self._telling is None and (news := self._drops - self._told):
+                self._telling = Losses(new_id(), dict(news))
+            return self._telling
+
+    def note_told(self) -> None:
+        """Note that the server has counted the losses that were on their way."""
+        with self._changed:
+            if self._telling is not None:
+                self._told.update(self._telling.counts)
+                self._telling = None
 
     def put_exposure(self, event: bytes) -> bool:
         """Queue an exposure, at the cost of the oldest track; False: it was dropped."""

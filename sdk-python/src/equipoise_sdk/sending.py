@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from contextlib import suppress
 
 from equipoise_sdk.events import rfc_3339
 from equipoise_sdk.outbox import Drop, Outbox
@@ -31,11 +33,10 @@ class Sender:
         """Send one batch; return the seconds to wait, or None when the outbox is closed and empty."""
         batch = self._outbox.next_batch(LINGER_SECONDS)
         if not batch:
+            self._tell_at_the_end()
             return None
-        sent_at = rfc_3339(self._outside.now())
-        body = b'{"sent_at":"%s","events":[%s]}' % (sent_at.encode(), b",".join(batch))
         try:
-            answer = self._transport.send(body)
+            answer = self._transport.send(self._body(batch))
         except Unreachable as cause:
             return self._keep(str(cause), None)
         status = answer.status
@@ -48,12 +49,27 @@ class Sender:
         if status == OK:
             self.troubles.over("refused")
             self._note_quarantine(answer.body)
+            self._outbox.note_told()
             self._outbox.settle()
         else:
             told = f"{len(batch)} events dropped: the server answered {status}"
             self.troubles.note("refused", told)
             self._outbox.settle(lost=Drop.REFUSED)
         return 0.0
+
+    def _body(self, batch: Sequence[bytes]) -> bytes:
+        """Return the body of a batch, with what was lost since the last that arrived."""
+        losses = self._outbox.losses(self._outside.new_id)
+        told = b"" if losses is None else losses.members()
+        sent_at = rfc_3339(self._outside.now()).encode()
+        return b'{"sent_at":"%s",%s"events":[%s]}' % (sent_at, told, b",".join(batch))
+
+    def _tell_at_the_end(self) -> None:
+        """Tell once what was lost after the last batch."""
+        if self._outbox.losses(self._outside.new_id) is not None:
+            with suppress(Unreachable):
+                if self._transport.send(self._body(())).status == OK:
+                    self._outbox.note_told()
 
     def _keep(self, text: str, patience: float | None) -> float:
         self.troubles.note("events", f"events wait: {text}")

@@ -314,7 +314,7 @@ export class BrowserClient {
       else this.#sender.nudge();
       return isQueued;
     } catch (cause) {
-      this.#outbox.drop();
+      this.#outbox.drop("invalid");
       this.#troubles.say(`lost ${kind}`, `${kind} dropped: ${cause instanceof Error ? cause.message : String(cause)}`);
       return false;
     }

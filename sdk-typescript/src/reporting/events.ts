@@ -1,6 +1,7 @@
 /** Writes exposures and tracks as JSON (spec/schemas/events.schema.json); refuses what is not one. */
 import type { Enrolment } from "../core/decisions.js";
 import { canonicalUnit } from "../core/hashing.js";
+import type { Losses } from "./outbox.js";
 import { isObject, type Context, type Scalar, type Table } from "../core/values.js";
 
 const LONGEST_NAME = 200;
@@ -99,7 +100,8 @@ export function encoded(report: Report, id: string, at: Date): string {
   return JSON.stringify({ id, at: rfc3339(at), ...report });
 }
 
-/** Return the body of `POST /v1/events`. */
-export function batchOf(events: readonly string[], sentAt: Date): string {
-  return `{"sent_at":"${rfc3339(sentAt)}","events":[${events.join(",")}]}`;
+/** Return the body of `POST /v1/events`, with what was lost since the last that arrived. */
+export function batchOf(events: readonly string[], sentAt: Date, losses: Losses | null = null): string {
+  const told = losses === null ? "" : `${JSON.stringify(losses).slice(1, -1)},`;
+  return `{"sent_at":"${rfc3339(sentAt)}",${told}"events":[${events.join(",")}]}`;
 }

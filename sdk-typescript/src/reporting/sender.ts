@@ -27,7 +27,7 @@ export class Sender {
     readonly outbox: Outbox,
     readonly deliver: Deliver,
     readonly troubles: Troubles,
-    readonly outside: { readonly now: () => Date; readonly jitter: () => number },
+    readonly outside: { readonly now: () => Date; readonly newId: () => string; readonly jitter: () => number },
   ) {
     this.#backOff = new BackOff(outside.jitter);
   }
@@ -68,7 +68,8 @@ export class Sender {
   async #send(): Promise<void> {
     while (this.outbox.queued > 0) {
       const batch = this.outbox.next();
-      const verdict = await this.deliver(batchOf(batch, this.outside.now())).catch(() => null);
+      const losses = this.outbox.losses(this.outside.newId);
+      const verdict = await this.deliver(batchOf(batch, this.outside.now(), losses)).catch(() => null);
       if (verdict === null || WORTH_KEEPING.has(verdict.status) || verdict.status >= 500) {
         const told = verdict === null ? "the server cannot be reached" : `the server answered ${verdict.status}`;
         this.troubles.note("events", `events wait: ${told}`);
@@ -83,10 +84,11 @@ export class Sender {
     this.#backOff.succeeded();
     this.outbox.settle();
     if (verdict.status === 200) {
+      this.outbox.noteTold();
       this.troubles.over("events");
       this.#noteQuarantine(verdict.body);
     } else {
-      this.outbox.drop(count);
+      this.outbox.drop("refused", count);
       this.troubles.note("refused", `${count} events dropped: the server answered ${verdict.status}`);
     }
   }

@@ -5,6 +5,7 @@ import { isObject, type Context, type Json, type Table, type Widened } from "../
 import { broughtOf, scriptOf } from "../delivery/bootstrap.js";
 import { chosenAttributes, encoded, exposure, track, type Report, type TrackDetails } from "../reporting/events.js";
 import { Exposed, exposureKey } from "../reporting/exposed.js";
+import type { Loss } from "../reporting/outbox.js";
 import { Troubles, type Logger } from "../reporting/troubles.js";
 import type { Connection } from "./connection.js";
 import type { Keeper, Source } from "../delivery/keeper.js";
@@ -66,7 +67,7 @@ export interface Reports {
   readonly queued: number;
   readonly dropped: number;
   put(kind: "exposure" | "track", event: string): boolean;
-  drop(): void;
+  drop(cause: Loss): void;
 }
 
 /** The parts of a client. */
@@ -256,7 +257,7 @@ export class Client {
       connection?.sender.nudge();
       return isQueued;
     } catch (cause) {
-      reports.drop();
+      reports.drop("invalid");
       this.#troubles.say(`lost ${kind}`, `${kind} dropped: ${cause instanceof Error ? cause.message : String(cause)}`);
       return false;
     }
