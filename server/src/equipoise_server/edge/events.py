@@ -26,7 +26,9 @@ from equipoise_server.events.values import (
     InboxClosed,
     InboxFull,
     MalformedBody,
+    Sender,
     StorageFailed,
+    program_of_user_agent,
 )
 
 LONGEST_WRITE_SECONDS = 10.0
@@ -60,7 +62,8 @@ class EventsDoor:
             key = authenticate(scope, self._state)
             is_trusted = self._is_trusted(scope, key)
             body = await read_body(receive, header(scope, b"content-encoding"))
-            acceptance = await self._take(key, body, is_trusted=is_trusted)
+            sender = sender_of(scope, key)
+            acceptance = await self._take(key, body, sender, is_trusted=is_trusted)
         except Refused as refused:
             await answer_refused(send, refused)
         else:
@@ -78,11 +81,16 @@ class EventsDoor:
         )
         raise Refused(403, "No backfill here", told)
 
-    async def _take(self, key: SdkKey, body: bytes, *, is_trusted: bool) -> Acceptance:
+    async def _take(self, key: SdkKey, body: bytes, sender: Sender, *, is_trusted: bool) -> Acceptance:
         if not self._has_room():
             raise no_room()
-        accept = partial(actions.accept, self._inbox, key.environment_id, body)
+        accept = partial(actions.accept, self._inbox, key.environment_id, body, sender=sender)
         return await taken(partial(accept, received_at=self._clock(), is_trusted=is_trusted))
+
+
+def sender_of(scope: Scope, key: SdkKey) -> Sender:
+    """Who sends, by the key and the User-Agent; the body may say it better."""
+    return Sender(key.name, program_of_user_agent(header(scope, b"user-agent")))
 
 
 async def taken(take: Callable[[], tuple[Acceptance, Future[None]]]) -> Acceptance:
@@ -184,11 +192,12 @@ def _try_later(status: int, title: str, seconds: int) -> Refused:
 
 
 def verdicts(acceptance: Acceptance) -> dict[str, object]:
-    """The answer to a batch."""
-    return {
+    """The answer to a batch; `problems` only where something beside the events was not understood."""
+    told: dict[str, object] = {
         "accepted": acceptance.accepted,
         "quarantined": [
             {"index": event.index, "id": event.id, "problems": event.problems}
             for event in acceptance.quarantined
         ],
     }
+    return told | {"problems": acceptance.problems} if acceptance.problems else told

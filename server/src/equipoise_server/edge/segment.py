@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from equipoise_server.access.values import SdkKey
 from equipoise_server.edge.answers import Refused, answer_json, answer_refused
 from equipoise_server.edge.cross_origin import AnyOrigin
-from equipoise_server.edge.events import no_room, read_body, taken, verdicts
+from equipoise_server.edge.events import no_room, read_body, sender_of, taken, verdicts
 from equipoise_server.edge.keys import authenticate_presented, basic_user, bearer, current_view, header
 from equipoise_server.edge.state import EdgeState
 from equipoise_server.events import actions
@@ -70,6 +70,7 @@ class SegmentDoor:
                 raise no_room()
             sent = SegmentBody(self._call, body, vocabulary)
             accept = partial(actions.accept_messages, self._inbox, key.environment_id, sent)
+            accept = partial(accept, sender=sender_of(scope, key))
             acceptance = await taken(partial(accept, received_at=self._clock()))
         except Refused as refused:
             await answer_refused(send, refused)
