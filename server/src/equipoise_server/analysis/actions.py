@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -14,20 +15,24 @@ from equipoise_server.analysis.import_mapping import mapping_from_text
 from equipoise_server.analysis.importing import ImportPast, load_past_experiment
 from equipoise_server.analysis.looking import forget_looks
 from equipoise_server.analysis.past_table import SUFFIXES
-from equipoise_server.analysis.refreshing import build_report
+from equipoise_server.analysis.refreshing import STEPS, build_report
 from equipoise_server.analysis.reporting import verdict_of
+from equipoise_server.analysis.renewing import AskRefresh, ask_refresh
 from equipoise_server.analysis.rollups.actions import audit_rollups, forget_units
 from equipoise_server.analysis.rows import blocks
 from equipoise_server.analysis.values import Report
 from equipoise_server.experiments import reads as experiments
 from equipoise_server.experiments.actions import record_verdict
 from equipoise_server.experiments.values import Experiment
+from equipoise_server.foundation import running
 
 FILE_SUFFIXES = SUFFIXES
 
 __all__ = [
     "FILE_SUFFIXES",
+    "AskRefresh",
     "ImportPast",
+    "ask_refresh",
     "audit_rollups",
     "forget_units",
     "import_past_experiment",
@@ -39,9 +44,11 @@ __all__ = [
 
 def refresh(iteration_id: UUID, now: datetime) -> Report:
     """Look if a look is due, renew what is live, keep the report and tell the experiment its verdict."""
-    report = build_report(iteration_id, now=now)
+    report = replace(build_report(iteration_id, now=now), cost=running.cost_so_far())
+    running.step("keeping the report", STEPS - 1, STEPS)
     blocked = {} if report.results is None else _blocked(report)
     with transaction.atomic():
+        running.fence()
         models.StoredReport.objects.update_or_create(
             iteration_id=iteration_id,
             defaults={

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import UUID
 
+from django.db import transaction
+
 import equipoise_stats as stats
 from equipoise_server.analysis import looks, models, quality, rows, signs
 from equipoise_server.analysis.assignment import funnel_at
@@ -17,6 +19,7 @@ from equipoise_server.analysis.past import past_of
 from equipoise_server.analysis.plan import ATTRIBUTE, MISSING, Span, covariates_of
 from equipoise_server.analysis.values import Further, Method
 from equipoise_server.experiments.values import MetricRole
+from equipoise_server.foundation import running
 
 _NOTHING_NEW = {stats.Status.LOOK_SKIPPED, stats.Status.LOOKS_ENDED}
 
@@ -33,6 +36,7 @@ def take_looks(job: Job, facts: models.FrozenFacts) -> tuple[LookFound, ...]:
     if due:
         job = replace(job, past=past_of(job.iteration, job.measured), expected_units=facts.expected_units)
     for place, one in enumerate(due):
+        running.step(f"taking look {place + 1} of {len(due)}", 3, 5)
         if ledger and ledger[-1].is_final:
             break
         found = _look(job, facts, one, ledger, is_newest=place == len(due) - 1)
@@ -132,11 +136,13 @@ def _adjusted_for(job: Job) -> dict[str, tuple[str, ...]]:
 
 
 def _keep(iteration_id: UUID, found: LookFound) -> None:
-    models.Look.objects.get_or_create(
-        iteration_id=iteration_id,
-        as_of=found.as_of,
-        defaults={"number": found.number, "is_final": found.is_final, "found": to_json(found)},
-    )
+    with transaction.atomic():
+        running.fence()
+        models.Look.objects.get_or_create(
+            iteration_id=iteration_id,
+            as_of=found.as_of,
+            defaults={"number": found.number, "is_final": found.is_final, "found": to_json(found)},
+        )
 
 
 def _keep_evidence(iteration_id: UUID, due: DueLook, gathered: Gathered, design: stats.Design) -> None:

@@ -16,6 +16,7 @@ import equipoise_stats as stats
 from equipoise_server.analysis import marks, query, unit_signs
 from equipoise_server.analysis.dialects.units import units_query
 from equipoise_server.analysis.marks import Mark, Units
+from equipoise_server.analysis.metering import fetched, metered
 from equipoise_server.analysis.plan import Column, Plan, Span
 from equipoise_server.analysis.query import Events, View
 from equipoise_server.analysis.traffic_values import SUSPICIOUS, TrafficFilter
@@ -110,7 +111,11 @@ class Warehouse:
         self._traffic = traffic
         self._kept: dict[tuple[str, int, datetime], str] = {}
         # One thread: the same files give the same bits, whatever else the machine does.
-        self._database = duckdb.connect(":memory:", config={"threads": 1})
+        self._database = metered(duckdb.connect(":memory:", config={"threads": 1}))
+
+    def interrupt(self) -> None:
+        """End the query under way, from another thread."""
+        self._database.interrupt()
 
     def close(self) -> None:
         """Give the memory back."""
@@ -276,12 +281,10 @@ class Warehouse:
         return self._read(marks.marked_sums(units, self._units(plan, span), shifts, mark))
 
     def _read(self, statement: str) -> list[tuple]:  # type: ignore[type-arg]  # as above
-        rows: list[tuple] = self._database.execute(statement).fetchall()  # type: ignore[type-arg]  # as above
-        return rows
+        return fetched(self._database, statement)
 
     def _run(self, statement: exp.Select) -> list[tuple]:  # type: ignore[type-arg]  # columns differ by query
-        rows: list[tuple] = self._database.execute(statement.sql(dialect="duckdb")).fetchall()  # type: ignore[type-arg]  # as above
-        return rows
+        return fetched(self._database, statement.sql(dialect="duckdb"))
 
 
 def pivots_for(plan: Plan, arms: Mapping[str, ArmMoments]) -> dict[str, float]:

@@ -5,7 +5,7 @@ The order is law: the split is judged first, and while results are withheld no m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -18,6 +18,7 @@ from equipoise_server.analysis import counting, models, quality, rows, signs
 from equipoise_server.analysis.assignment import funnel_at
 from equipoise_server.analysis.clustered import last_look
 from equipoise_server.analysis.evidence import Job, live_evidence
+from equipoise_server.analysis.failures import broken, naming, told_plainly
 from equipoise_server.analysis.judging import planned_units, stats_design
 from equipoise_server.analysis.looking import forget_looks, take_looks
 from equipoise_server.analysis.looks import LookFound, is_grouped
@@ -38,16 +39,22 @@ from equipoise_server.analysis.values import Funnel, QualityNote, Report, Sounde
 from equipoise_server.events import reads as events
 from equipoise_server.events.values import EventKind
 from equipoise_server.experiments import reads as experiments
-from equipoise_server.experiments.values import Iteration
+from equipoise_server.experiments.values import Iteration, PlannedMetric
+from equipoise_server.foundation.refusals import Problem
+from equipoise_server.foundation.running import interruptible, step
 from equipoise_server.metrics import reads as metrics
+from equipoise_server.metrics.values import Metric
 
 FALLBACK_EXPECTED_UNITS = 20_000
+STEPS = 5
+"""Of a refresh, as its progress counts them; the last is the keeping of the report."""
 _WITHHOLDING = {SrmState.ALERTED, SrmState.LOCKED}
 
 
 def build_report(iteration_id: UUID, *, now: datetime) -> Report:
     """Take the looks that are due and make the report; the ledger is written, the report is not."""
     iteration = experiments.iteration(iteration_id)
+    step("reading new events", 0, STEPS)
     measured = measured_metrics(iteration)
     plan = plan_of(iteration, measured)
     until = now if iteration.stopped_at is None else min(now, iteration.stopped_at)
@@ -60,6 +67,9 @@ def build_report(iteration_id: UUID, *, now: datetime) -> Report:
         )
     )
     with ExitStack() as opened:
+        opened.enter_context(
+            told_plainly(lambda: _broken(Job(iteration, measured, plan, Warehouse(files, traffic), until)))
+        )
         found = opened.enter_context(source_files(measured, plan, files.exposures, until=until))
         files = replace(files, tracks=(*files.tracks, *found))
         lent = _warehouse(iteration, plan, files, traffic, now=now, is_raw=bool(found))
@@ -92,6 +102,7 @@ def _warehouse(
             )
         warehouse = Warehouse(files, traffic) if state is None else RolledWarehouse(files, state)
         opened.callback(warehouse.close)
+        opened.enter_context(interruptible(warehouse.interrupt))
         yield warehouse, now if state is None else min(now, instant_of(state.as_of))
 
 
@@ -107,11 +118,28 @@ def measured_metrics(iteration: Iteration) -> tuple[MeasuredMetric, ...]:
     return tuple(
         MeasuredMetric(replace(metric, definition=located(metric.definition)), planned)
         for planned in iteration.design.metrics
-        for metric in (metrics.metric_by_key(iteration.project_id, planned.key, version=planned.version),)
+        for metric in (_metric(iteration, planned),)
     )
 
 
+def _metric(iteration: Iteration, planned: PlannedMetric) -> Metric:
+    with naming(planned.key, planned.version):
+        return metrics.metric_by_key(iteration.project_id, planned.key, version=planned.version)
+
+
+def _broken(job: Job) -> Sequence[Problem]:
+    """The metrics that cannot be computed of the raw events, even alone."""
+    span = Span(job.until, job.until)
+    try:
+        return broken(
+            job.measured, lambda one: job.warehouse.moments(plan_of(job.iteration, (one,)), span, {})
+        )
+    finally:
+        job.warehouse.close()
+
+
 def _report(job: Job) -> Report:
+    step("counting units and checking the split", 1, STEPS)
     counts = job.warehouse.counts(job.plan, Span(job.until, job.until))
     design = job.iteration.design
     live = Live(
@@ -134,6 +162,7 @@ def _report(job: Job) -> Report:
         return report_of(
             replace(live, notes=_exposure_notes(job, live, counts, ())), ledger=_of_groups(job, facts)
         )
+    step(f"checking the guardrails of {len(job.measured)} metrics", 2, STEPS)
     analysis = _live_analysis(job, facts)
     notes = _exposure_notes(job, live, counts, analysis.quality)
     if isinstance(analysis, stats.Withheld):
@@ -141,6 +170,7 @@ def _report(job: Job) -> Report:
         live = replace(live, notes=notes, withheld=analysis.reason, funnel=_live_funnel(job, counts))
         return report_of(live, ledger=())
     alarms = _latch(job, facts, analysis)
+    step("taking the looks that are due", 3, STEPS)
     ledger = take_looks(job, facts)
     live = replace(live, notes=notes, alarms=alarms, expected_units=facts.expected_units)
     return report_of(live, ledger=ledger)

@@ -26,6 +26,7 @@ from equipoise_server.analysis.power_values import (
     WeekMde,
 )
 from equipoise_server.experiments.values import MetricRole, VerdictState
+from equipoise_server.foundation.costs import Cost
 from equipoise_server.metrics.values import Direction
 
 __all__ = [
@@ -323,3 +324,5 @@ class Report:
     """As of the last look, or live while results are withheld."""
     traffic: Traffic | None = None
     """None when no traffic filter held at the start."""
+    cost: Cost | None = None
+    """What making it took; None where no worker did, and in reports of older releases."""

@@ -38,6 +38,8 @@ PERIODS: Mapping[str, timedelta] = {
     "analysis.renew_outdated": timedelta(days=1),  # at the start, too: what an upgrade leaves behind
     "analysis.audit_rollups": timedelta(days=1),
     "events.delete_retired": timedelta(minutes=5),
+    "events.erase": timedelta(seconds=5),
+    "events.drop_old": timedelta(days=1),
     "due_work.forget": timedelta(hours=1),
     "audit.verify": timedelta(days=1),
 }

@@ -234,6 +234,11 @@ def cancelled(work: Work, *, now: datetime) -> None:
         _close(work.id, CANCELLED, now)
 
 
+def take_off(pk: int, *, now: datetime) -> None:
+    """Close a slot that nobody works on."""
+    _close(pk, CANCELLED, now)
+
+
 def give_back(
     work: Work, *, error: str, now: datetime, problems: Sequence[Problem] = (), jitter: float = 1.0
 ) -> None:

@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from equipoise_server.foundation import due_work
+from equipoise_server.foundation.costs import Cost
 from equipoise_server.foundation.due_work import Work
 from equipoise_server.foundation.refusals import Problem
 
@@ -35,15 +36,6 @@ class Failed(Exception):
     def __init__(self, *problems: Problem) -> None:
         super().__init__("; ".join(problem.message for problem in problems))
         self.problems = problems
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a piece of work took: rows and bytes that were read, and seconds of one processor."""
-
-    rows: int
-    size: int
-    cpu_seconds: float
 
 
 @dataclass(slots=True)
@@ -75,7 +67,8 @@ class Running:
     def progress(self) -> dict[str, object]:
         """How far it is, as it is kept and shown."""
         return {
-            "phase": self.phase, "done": self.done, "of": self.of, "rows": self.rows, "bytes": self.size,
+            "phase": self.phase, "done": self.done, "of": self.of, "rows_read": self.rows,
+            "bytes_read": self.size,
         }  # fmt: skip
 
     @property

@@ -21,6 +21,7 @@ from equipoise_server.analysis.rollups.shape import plan_hash, run_of
 from equipoise_server.analysis.rollups.state import State, StateInUse, open_state
 from equipoise_server.events import reads as events
 from equipoise_server.events.values import ArrivedFiles, EventKind
+from equipoise_server.foundation import running
 
 RECENT = timedelta(seconds=30)
 """A state this young answers as it is: the experiments of one environment share a refresh."""
@@ -44,6 +45,8 @@ def current_state(
     """
     with ExitStack() as opened:
         state = opened_state(opened, environment_id)
+        if state is not None:
+            opened.enter_context(running.interruptible(state.database.interrupt))
         is_usable = state is not None and _is_brought_up(state, environment_id, plan, plans, now=now)
         yield state if is_usable else None
 
@@ -75,15 +78,19 @@ def _is_brought_up(
     age = at - state.as_of
     if known.get(run_of(plan)) == plan_hash(plan) and 0 < age < RECENT // timedelta(microseconds=1):
         return True
-    found = arrived(environment_id)
+    found, before = arrived(environment_id), state.arrival
     try:
         advance(state, plans(), found, now=at)
     except StateAhead:
         # It still tells what was at midnights before, if nothing has arrived since.
         return known.get(run_of(plan)) == plan_hash(plan) and state.arrival == found.through
     except duckdb.Error as trouble:
+        running.end_if_stopped()
         _log.exception("the state of environment %s could not be refreshed", environment_id, exc_info=trouble)
         return False
+    if running.is_counting():
+        rows, size = events.news(environment_id, after=before)
+        running.note_read(rows=rows, size=size)
     return True
 
 

@@ -1,0 +1,1 @@
+"""Jobs: due work as people see it. What is done, what failed and why, and who may stop it."""
