@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import random
 from collections.abc import MutableMapping
 from contextlib import AsyncExitStack
 from typing import Any
-from uuid import uuid4
 
 from django.conf import settings
 from django.urls import get_resolver
@@ -21,28 +21,27 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from equipoise_server.commands import intake
 from equipoise_server.commands.adopting import Adopter
 from equipoise_server.commands.draining import draining_at_the_end
-from equipoise_server.edge import ofrep, segment
-from equipoise_server.edge.admission import Admission, room_for_streams
+from equipoise_server.edge import forwarding, ofrep
+from equipoise_server.edge.admission import Admission, Line, room_for_streams
 from equipoise_server.edge.app import build
 from equipoise_server.edge.break_glass import BreakGlass, Watcher
 from equipoise_server.edge.broadcaster import Broadcaster
-from equipoise_server.edge.cross_origin import AnyOrigin
-from equipoise_server.edge.events import EventsDoor, Upkeep
 from equipoise_server.edge.flagd import door as flagd
 from equipoise_server.edge.notifications import Notifications, can_notify
 from equipoise_server.edge.polling import Poller
 from equipoise_server.edge.signing import load_signer
 from equipoise_server.edge.state import EdgeState
 from equipoise_server.edge.streams import StreamDoor, Streams
-from equipoise_server.events.inbox import claim
-from equipoise_server.events.places import inbox_directory
-from equipoise_server.foundation import reserve, revisions
+from equipoise_server.foundation import revisions
 from equipoise_server.foundation.private_files import make_directory
 
 FIRST_ROUND_SECONDS = 2.0
 STREAMS_A_SECOND = 250.0
+
+_log = logging.getLogger(__name__)
 
 
 class Doors:
@@ -83,13 +82,9 @@ class Doors:
 
 async def _open_edge(stack: AsyncExitStack) -> ASGIApp:
     """Start the threads behind the SDKs' door; the stack ends them in reverse."""
+    taking_in = intake.start()  # first: it is forked, and threads are not
+    stack.push_async_callback(asyncio.to_thread, taking_in.close)
     state = _state()
-    inbox = claim(inbox_directory(), new_name=lambda: uuid4().hex)
-    inbox.start()
-    stack.push_async_callback(asyncio.to_thread, inbox.close)
-    upkeep = Upkeep(inbox, clock=timezone.now)
-    upkeep.start()
-    stack.push_async_callback(asyncio.to_thread, upkeep.stop)
     broadcaster = await stack.enter_async_context(Broadcaster(state, jitter=random.random))
     stack.enter_context(draining_at_the_end(broadcaster.drain))
     _open_break_glass(stack, state)  # first: what is killed there is never served otherwise
@@ -99,25 +94,22 @@ async def _open_edge(stack: AsyncExitStack) -> ASGIApp:
     assert get_resolver().url_patterns is not None
     # What is loaded now lives as long as the process: the collector need not look at it again.
     gc.freeze()
-    events = EventsDoor(
-        state, inbox, clock=timezone.now, allows_backfill=settings.ALLOW_BACKFILL, has_room=_has_room
-    )
+    crossing = forwarding.Crossing(taking_in.address)
+    stack.push_async_callback(crossing.close)
+    stack.callback(revisions.subscribe(taking_in.wake))
     room = Admission(
         room_for_streams(settings.MAX_STREAMS), STREAMS_A_SECOND, clock=state.clock, jitter=random.random
     )
     streams = Streams(state, broadcaster, room)
     routes = [
-        Route("/v1/events", AnyOrigin(events), methods=["POST", "OPTIONS"]),
+        *forwarding.routes(state, crossing, Line(), wake=taking_in.wake),
         Route("/v1/stream", StreamDoor(state, streams), methods=["GET"]),
-        *segment.routes(state, inbox, clock=timezone.now, has_room=_has_room),
         *ofrep.routes(state, streams),
         *flagd.routes(state),
     ]
+    if not await taking_in.ready():
+        _log.error("events cannot be taken in yet; flags are served meanwhile")
     return build(state, routes)
-
-
-def _has_room() -> bool:
-    return reserve.free_bytes(settings.DATA_DIRECTORY) >= reserve.EASED_BYTES
 
 
 def _open_poller(stack: AsyncExitStack, state: EdgeState) -> Poller:
