@@ -34,13 +34,13 @@ class Running:
     run: Run
 
 
-def statements_of(engine: Engine, plan: Plan, span: Span) -> dict[str, str]:
+def statements_of(engine: Engine, plan: Plan, span: Span, *, is_laid_out: bool = False) -> dict[str, str]:
     """Every statement of a plan, over tables `exposures` and `tracks`, as the engine reads it."""
     source = RawSource(engine, plan, span, exp.to_table("exposures"), exp.to_table("tracks"))
     found = {"units": units_query(plan.columns, source), "sums": sums_query(plan.columns, source, PIVOTS)}
     for quantile in QUANTILES.values():
         found[quantile.name] = histogram_query(quantile, source)
-    return {name: written(query, engine) for name, query in found.items()}
+    return {name: written(query, engine, is_laid_out=is_laid_out) for name, query in found.items()}
 
 
 def history_files(directory: Path, exposures: Rows, tracks: Rows) -> dict[str, Path]:

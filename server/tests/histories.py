@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import random
 from collections.abc import Iterable, Mapping, Sequence
@@ -59,6 +60,7 @@ QUANTILES = {
     )
 }  # fmt: skip
 ARMS = ("control", "treatment")
+_ABSENT = "\\N"
 
 
 def a_plan(
@@ -146,12 +148,12 @@ def instant(at: int) -> datetime:
 
 def write_parquet(path: Path, columns: Mapping[str, str], rows: Sequence[tuple[object, ...]]) -> Path:
     """Rows as a file of the event store."""
-    database = duckdb.connect(":memory:")
-    database.execute(f"CREATE TABLE t ({', '.join(f'{name} {kind}' for name, kind in columns.items())})")
-    if rows:
-        marks = f"({', '.join('?' for _ in columns)})"
-        values = ", ".join(marks for _ in rows)
-        database.execute(f"INSERT INTO t VALUES {values}", [value for row in rows for value in row])
-    database.execute(f"COPY t TO '{path}' (FORMAT PARQUET)")
-    database.close()
+    written = path.with_suffix(".csv")
+    with written.open("w", newline="") as file:
+        csv.writer(file).writerows([_ABSENT if value is None else value for value in row] for row in rows)
+    kinds = ", ".join(f"'{name}': '{kind}'" for name, kind in columns.items())
+    read = f"read_csv('{written}', columns={{{kinds}}}, header=false, auto_detect=false, nullstr='{_ABSENT}')"
+    with duckdb.connect(":memory:") as database:
+        database.execute(f"COPY (FROM {read}) TO '{path}' (FORMAT PARQUET)")
+    written.unlink()
     return path

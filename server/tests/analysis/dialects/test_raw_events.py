@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
 import pytest
 from histories import (
+    DEFINITIONS,
     EXPOSURE_COLUMNS,
+    QUANTILES,
     STARTS,
     TRACK_COLUMNS,
     a_history,
@@ -18,11 +22,19 @@ from histories import (
     track_rows,
     write_parquet,
 )
-from plain_units import DAY, UnitRow, unit_rows
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from plain_units import DAY, UnitRow, bins, unit_rows
 
+from equipoise_server.analysis.columns import Quantile
+from equipoise_server.analysis.dialects.engines import DuckDb, written
+from equipoise_server.analysis.dialects.spreads import histogram_query
 from equipoise_server.analysis.dialects.units import units_query
 from equipoise_server.analysis.plan import Plan, Span
-from equipoise_server.analysis.query import raw_source
+from equipoise_server.analysis.query import moments_query, raw_source
+
+Rows = list[tuple[object, ...]]
+Files = tuple[Sequence[Path], Sequence[Path]]
 
 
 def found_rows(plan: Plan, span: Span, exposures: Path, tracks: Path) -> dict[str, UnitRow]:
@@ -31,6 +43,31 @@ def found_rows(plan: Plan, span: Span, exposures: Path, tracks: Path) -> dict[st
     return {
         unit: UnitRow(unit, arm, bool(crossed), tuple(numbers)) for _, unit, arm, _, crossed, *numbers in rows
     }
+
+
+def found_bins(plan: Plan, span: Span, quantile: Quantile, files: Files) -> dict[tuple[str, int], int]:
+    source = raw_source(plan, span, exposures=files[0], tracks=files[1])
+    query = written(histogram_query(quantile, source), DuckDb())
+    rows = duckdb.connect(":memory:").execute(query).fetchall()
+    return {(arm, bin_): values for arm, bin_, values in rows}
+
+
+def found_sums(plan: Plan, span: Span, files: Files) -> list[tuple[object, ...]]:
+    query = moments_query(plan, span, exposures=files[0], tracks=files[1], pivots={"revenue": 7.25})
+    rows = duckdb.connect(":memory:").execute(written(query, DuckDb())).fetchall()
+    return sorted(rows, key=str)
+
+
+def split(directory: Path, rows: tuple[Rows, Rows], files: int) -> Files:
+    """The rows in so many files of each kind, as they come."""
+    exposures, tracks = (
+        [
+            write_parquet(directory / f"{name}{files}-{part}.parquet", columns, kind[part::files])
+            for part in range(files)
+        ]
+        for name, columns, kind in zip(("e", "t"), (EXPOSURE_COLUMNS, TRACK_COLUMNS), rows, strict=True)
+    )
+    return exposures, tracks
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -47,6 +84,40 @@ def test_each_unit_has_the_numbers_of_its_definitions(
     found = found_rows(plan, Span(instant(until), instant(before)), exposures, tracks)
     assert found == wanted
     assert len(wanted) > 40
+
+
+def test_ten_thousand_units_have_the_numbers_of_their_definitions(tmp_path: Path) -> None:
+    plan = a_plan()
+    met, did = a_history(random.Random(5), units=10_000)
+    exposures = write_parquet(tmp_path / "e.parquet", EXPOSURE_COLUMNS, exposure_rows(met))
+    tracks = write_parquet(tmp_path / "t.parquet", TRACK_COLUMNS, track_rows(did))
+    until, before = STARTS + 5 * DAY, STARTS + 4 * DAY
+    span = Span(instant(until), instant(before))
+    wanted = unit_rows(plan, met, did, until=until, exposed_before=before)
+    assert found_rows(plan, span, exposures, tracks) == wanted
+    assert len(wanted) > 6_000
+    for name, quantile in QUANTILES.items():
+        ranked = bins(plan, quantile, (met, did), until=until, exposed_before=before)
+        assert found_bins(plan, span, quantile, ([exposures], [tracks])) == ranked, name
+
+
+@settings(max_examples=5, deadline=None)
+@given(seed=st.integers(0, 1_000), order=st.randoms(use_true_random=False), files=st.integers(1, 4))
+def test_any_order_and_any_split_of_the_events_gives_identical_sums(
+    seed: int, order: random.Random, files: int
+) -> None:
+    kinds = {name: DEFINITIONS[name] for name in ("revenue", "basket", "kinds", "through", "alone")}
+    plan, span = a_plan(kinds), Span(instant(STARTS + 5 * DAY), instant(STARTS + 5 * DAY))
+    met, did = a_history(random.Random(seed), units=30)
+    rows = (exposure_rows(met), track_rows(did))
+    with tempfile.TemporaryDirectory() as directory:
+        once = split(Path(directory), rows, 1)
+        for part in rows:
+            order.shuffle(part)
+        again = split(Path(directory), rows, files)
+        assert found_sums(plan, span, again) == found_sums(plan, span, once)
+        for quantile in QUANTILES.values():
+            assert found_bins(plan, span, quantile, again) == found_bins(plan, span, quantile, once)
 
 
 def test_the_histories_move_every_number() -> None:

@@ -160,11 +160,11 @@ class Spark(_Iso):
         return exp.Paren(this=exp.Or(this=one_of(found, self._TYPES[kind]), expression=is_decimal))
 
 
-def written(query: exp.Select, engine: Engine) -> str:
+def written(query: exp.Select, engine: Engine, *, is_laid_out: bool = False) -> str:
     """The statement as the engine reads it.
 
     PostgreSQL is told to make each common table once: without statistics it would make them again per row.
-    Nothing that is ordered is ever missing, so nothing is said of where it would stand: not all engines let one.
+    Nothing that is ordered is ever missing, so nothing is said of where it would stand: not all let one.
     """
     is_small = Dialect.get_or_raise(engine.dialect).NULL_ORDERING == "nulls_are_small"
     for ordered in query.find_all(exp.Ordered):
@@ -172,7 +172,7 @@ def written(query: exp.Select, engine: Engine) -> str:
     if engine.dialect == "postgres":
         for table in query.ctes:
             table.set("materialized", True)  # a member of SQLGlot's
-    return query.sql(dialect=engine.dialect)
+    return query.sql(dialect=engine.dialect, pretty=is_laid_out)
 
 
 def number_in(engine: Engine, properties: exp.Expr, key: str) -> exp.Expr:
