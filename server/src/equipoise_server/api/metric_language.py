@@ -156,7 +156,9 @@ def _definition(entry: MetricEntry) -> Definition:
 
 def _fact(entry: FactEntry, usual: Aggregate) -> Fact:
     aggregate = entry.aggregate or (Aggregate.WEIGHT if entry.weights else usual)
-    return Fact(entry.event, aggregate, entry.property, entry.where or None, entry.weights or None)
+    return Fact(
+        entry.event, aggregate, entry.property, entry.where or None, entry.weights or None, entry.source
+    )
 
 
 def _margin(key: str, entry: MarginEntry | None) -> Margin | None:

@@ -46,17 +46,18 @@ class MarginBody(Strict):
 
 
 class FactBody(Strict):
-    """Which events count, and what of them adds up."""
+    """Which events, or rows of a source, count, and what of them adds up."""
 
-    event: str
+    event: str = ""
     aggregate: Aggregate = Aggregate.COUNT
     property: str = ""
     where: dict[str, bool | float | str] | None = None
     weights: dict[str, float] | None = None
+    source: str = Field("", description="Instead of an event: a source, such as orders, or orders@2.")
 
     def fact(self) -> Fact:
         """As the rooms know it."""
-        return Fact(self.event, self.aggregate, self.property, self.where, self.weights or None)
+        return Fact(self.event, self.aggregate, self.property, self.where, self.weights or None, self.source)
 
 
 def _seconds(default: float) -> float:
@@ -139,6 +140,7 @@ class FactShape(Schema):
     property: str
     where: dict[str, bool | float | str] | None
     weights: dict[str, float] | None
+    source: str
 
 
 class DefinitionShape(Schema):
@@ -181,6 +183,14 @@ class MarginShape(Schema):
     value: float
 
 
+class CertificationShape(Schema):
+    """Who vouches for this version, since when, and what was looked at."""
+
+    by: str
+    at: datetime
+    note: str
+
+
 class MetricShape(Schema):
     """A metric at one version. `edition` counts every edit, of words too."""
 
@@ -199,6 +209,7 @@ class MetricShape(Schema):
     default_margin: MarginShape | None
     minimum_units: int
     archived_at: datetime | None
+    certification: CertificationShape | None
 
 
 @router.get(METRICS, response=Page[MetricShape])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from equipoise_engine import validate_snapshot
 from equipoise_server.access.values import Environment
 from equipoise_server.experiments import design_checks as design
+from equipoise_server.experiments import metric_checks
 from equipoise_server.experiments import randomisation_checks as randomisation
 from equipoise_server.experiments import statistics_checks as statistics
 from equipoise_server.experiments.allocation import wanted_slots
@@ -19,7 +20,8 @@ from equipoise_server.flags.reads import NeedsGraph, stand_ins
 from equipoise_server.flags.values import Condition, Flag
 from equipoise_server.foundation.ids import KEY_RULE, is_key
 from equipoise_server.foundation.refusals import Problem
-from equipoise_server.metrics.values import Metric
+from equipoise_server.metrics.values import CatalogueRules, Metric
+from equipoise_server.sources.values import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,9 @@ class LaunchFacts:
     needs: NeedsGraph
     """Which flags need which others in the environment."""
     now: datetime
+    rules: CatalogueRules = field(default_factory=CatalogueRules)
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    """By reference, those that the design's metrics read."""
 
 
 def flags_set(plan: Design) -> frozenset[str]:
@@ -252,6 +257,15 @@ LAUNCH_CHECKS: tuple[CheckRow[LaunchFacts], ...] = (
     ),
     CheckRow("oec", "One metric decides, or several by weight", _of_design(statistics.oec_faults)),
     CheckRow("metrics", "Every metric is in the catalogue", _of_design(design.metrics_faults)),
+    CheckRow(
+        "certified", "The metrics that decide are certified",
+        lambda facts: metric_checks.certification_faults(facts.design, facts.metrics, facts.rules),
+        lambda facts: metric_checks.certification_advice(facts.design, facts.metrics),
+    ),
+    CheckRow(
+        "sources", "Every source knows the units",
+        lambda facts: metric_checks.source_faults(facts.design, facts.metrics, facts.sources),
+    ),
     CheckRow(
         "guardrails", "Every guardrail has a margin", _of_design(design.guardrail_faults),
         _advice(design.guardrail_advice),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -13,6 +14,8 @@ from equipoise_server.experiments.rows import iteration_value, layer_room
 from equipoise_server.experiments.values import Design, Experiment, Iteration, LayerRoom, Status
 from equipoise_server.flags import reads as flags
 from equipoise_server.metrics import reads as metrics
+from equipoise_server.metrics.values import Metric
+from equipoise_server.sources import reads as sources
 
 
 def launch_facts(
@@ -22,12 +25,13 @@ def launch_facts(
     project_id = experiment.project_id
     rooms = rooms_without(experiment, environment)
     row = layer_row(experiment, environment, design)
+    known = {metric.key: metric for metric in metrics.metrics_of(project_id, archived=True)}
     return LaunchFacts(
         design=design,
         experiment_key=experiment.key,
         environment=environment,
         unit_types=access.project(project_id).unit_types,
-        metrics={metric.key: metric for metric in metrics.metrics_of(project_id, archived=True)},
+        metrics=known,
         flags={flag.key: flag for flag in flags.flags_of(project_id)},
         segments={segment.key: segment.condition for segment in flags.segments_of(project_id)},
         layers=rooms,
@@ -37,7 +41,15 @@ def launch_facts(
         is_environment_killed=flags.environment_kill(environment.id) is not None,
         killed_groups=killed_groups(project_id, environment.id),
         needs=flags.needs_graph(environment.id),
+        rules=metrics.rules_of(project_id),
+        sources={ref: sources.source_by_ref(project_id, ref) for ref in _refs(design, known)},
     )
+
+
+def _refs(design: Design, known: Mapping[str, Metric]) -> set[str]:
+    """What the design's metrics read besides events."""
+    planned = (known.get(one.key) for one in design.metrics)
+    return {ref for metric in planned if metric is not None for ref in metric.definition.sources}
 
 
 def killed_groups(project_id: UUID, environment_id: UUID) -> dict[str, str]:

@@ -13,7 +13,7 @@ from equipoise_server.audit.values import Subject
 from equipoise_server.foundation.clashes import refused_if_taken
 from equipoise_server.foundation.ids import new_id
 from equipoise_server.foundation.refusals import Conflict, Invalid, Problem, refuse_all
-from equipoise_server.sources import models, reads
+from equipoise_server.sources import entries, models
 from equipoise_server.sources.connections import refuse_unless_current
 from equipoise_server.sources.sessions import opened
 from equipoise_server.sources.shape_json import shape_to_json
@@ -65,19 +65,19 @@ def create_source(actor: Actor, command: CreateSource, *, now: datetime) -> Sour
         )
         _add_version(row, 1, command.shape, now=now)
         entry.after = {"version": 1, **_words(command), "shape": shape_to_json(command.shape)}
-    return reads.source(source_id)
+    return entries.source(source_id)
 
 
 def revise_source(actor: Actor, command: ReviseSource, *, now: datetime) -> Source:
     """Change a source; only another shape makes a new version."""
-    held = reads.source(command.source_id)
+    held = entries.source(command.source_id)
     actor.require(Permission.METRIC_EDIT, held.project_id)
     refuse_all(Invalid, _problems(held.project_id, held.key, command))
     subject = Subject("source", held.id, held.key, held.project_id)
     with change(actor.author, "source.revise", subject, now=now) as entry:
         row = models.Source.objects.select_for_update().get(pk=held.id)
         refuse_unless_current(row, command.expected_version)
-        current = reads.source(held.id)
+        current = entries.source(held.id)
         is_same = shape_to_json(current.shape) == shape_to_json(command.shape)
         version = current.version if is_same else current.version + 1
         if not is_same:
@@ -85,12 +85,12 @@ def revise_source(actor: Actor, command: ReviseSource, *, now: datetime) -> Sour
         models.Source.objects.filter(pk=row.pk).update(edition=row.edition + 1, **_words(command))
         entry.before = {"version": current.version, "shape": shape_to_json(current.shape)}
         entry.after = {"version": version, **_words(command), "shape": shape_to_json(command.shape)}
-    return reads.source(held.id)
+    return entries.source(held.id)
 
 
 def archive_source(actor: Actor, source_id: UUID, *, now: datetime) -> Source:
     """Take a source out of the catalogue. Metrics that read it keep their version of it."""
-    held = reads.source(source_id)
+    held = entries.source(source_id)
     actor.require(Permission.METRIC_EDIT, held.project_id)
     subject = Subject("source", held.id, held.key, held.project_id)
     with change(actor.author, "source.archive", subject, now=now) as entry:
@@ -99,13 +99,13 @@ def archive_source(actor: Actor, source_id: UUID, *, now: datetime) -> Source:
             raise Conflict(Problem("", f"“{held.key}” is archived already."))
         models.Source.objects.filter(pk=row.pk).update(archived_at=now, edition=row.edition + 1)
         entry.before, entry.after = {"archived": False}, {"archived": True}
-    return reads.source(held.id)
+    return entries.source(held.id)
 
 
 def _problems(project_id: UUID, key: str, command: CreateSource | ReviseSource) -> list[Problem]:
     """Everything that is wrong; the connection is asked only when all else is well."""
     shape = command.shape
-    connections = {one.key: one for one in reads.connections_of(project_id, archived=True)}
+    connections = {one.key: one for one in entries.connections_of(project_id, archived=True)}
     known = Known(access.project(project_id).unit_types, connections)
     problems = [
         *word_problems(command.name, command.description, command.owner),

@@ -13,7 +13,7 @@ from equipoise_server.foundation.clashes import refused_if_taken
 from equipoise_server.foundation.ids import new_id
 from equipoise_server.foundation.refusals import Conflict, Invalid, Problem, refuse_all
 from equipoise_server.foundation.texts import text_problems
-from equipoise_server.sources import models, reads
+from equipoise_server.sources import entries, models
 from equipoise_server.sources.connection_rules import connection_problems
 from equipoise_server.sources.source_rules import key_problems
 from equipoise_server.sources.values import Connection, ConnectionKind
@@ -61,12 +61,12 @@ def create_connection(actor: Actor, command: CreateConnection, *, now: datetime)
             "location": command.location,
             "password_from": command.password_from,
         }
-    return reads.connection(connection_id)
+    return entries.connection(connection_id)
 
 
 def revise_connection(actor: Actor, command: ReviseConnection, *, now: datetime) -> Connection:
     """Let a connection lead elsewhere. What its sources mean is the same, so they keep their versions."""
-    held = reads.connection(command.connection_id)
+    held = entries.connection(command.connection_id)
     actor.require(Permission.PROJECT_EDIT, held.project_id)
     refuse_all(Invalid, _problems(held.kind, command.location, command.password_from))
     subject = Subject("connection", held.id, held.key, held.project_id)
@@ -78,14 +78,14 @@ def revise_connection(actor: Actor, command: ReviseConnection, *, now: datetime)
         row.edition += 1
         row.save()
         entry.after = {"location": row.location, "password_from": row.password_from}
-    return reads.connection(held.id)
+    return entries.connection(held.id)
 
 
 def archive_connection(actor: Actor, connection_id: UUID, *, now: datetime) -> Connection:
     """Take a connection away. Refused while a source reads over it."""
-    held = reads.connection(connection_id)
+    held = entries.connection(connection_id)
     actor.require(Permission.PROJECT_EDIT, held.project_id)
-    using = [one.key for one in reads.sources_of(held.project_id) if one.shape.connection == held.key]
+    using = [one.key for one in entries.sources_of(held.project_id) if one.shape.connection == held.key]
     if using:
         listed = ", ".join(f"“{key}”" for key in using)
         raise Conflict(Problem("", f"The sources {listed} read over “{held.key}”; archive them first."))
@@ -96,7 +96,7 @@ def archive_connection(actor: Actor, connection_id: UUID, *, now: datetime) -> C
             raise Conflict(Problem("", f"“{held.key}” is archived already."))
         models.Connection.objects.filter(pk=row.pk).update(archived_at=now, edition=row.edition + 1)
         entry.before, entry.after = {"archived": False}, {"archived": True}
-    return reads.connection(held.id)
+    return entries.connection(held.id)
 
 
 def refuse_unless_current(row: models.Connection | models.Source, expected_version: int) -> None:

@@ -13,8 +13,8 @@ from sqlglot import exp
 
 from equipoise_server.sources.previewing import connection_of
 from equipoise_server.sources.sessions import opened
-from equipoise_server.sources.statements import Between, column_names, rows_between
-from equipoise_server.sources.values import ColumnType, Cost, Fetched, Source, unusable
+from equipoise_server.sources.statements import column_names, rows_between
+from equipoise_server.sources.values import Between, ColumnType, Cost, Fetched, Source, unusable
 
 UNITS_AT_ONCE = 50_000
 _TYPES = {ColumnType.NUMBER: "DOUBLE", ColumnType.TEXT: "VARCHAR", ColumnType.BOOLEAN: "BOOLEAN"}

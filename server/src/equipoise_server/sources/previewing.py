@@ -8,11 +8,10 @@ from time import perf_counter
 
 from sqlglot import exp
 
-from equipoise_server.sources import reads
+from equipoise_server.sources import entries
 from equipoise_server.sources.sessions import Session, opened
 from equipoise_server.sources.statements import (
     RECENT_DAYS,
-    Between,
     column_names,
     rows_between,
     sample,
@@ -20,6 +19,7 @@ from equipoise_server.sources.statements import (
     summary,
 )
 from equipoise_server.sources.values import (
+    Between,
     ColumnType,
     Connection,
     Cost,
@@ -40,7 +40,7 @@ Values = Callable[[exp.Query], exp.Query]
 
 def connection_of(source: Source) -> Connection:
     """The source's connection, unless it was archived."""
-    connection = reads.connection_by_key(source.project_id, source.shape.connection)
+    connection = entries.connection_by_key(source.project_id, source.shape.connection)
     if connection.archived_at is not None:
         told = f"its connection “{connection.key}” is archived; name another in the source."
         raise unusable(source.ref, "connection", told)

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlglot import exp
 
 from equipoise_server.sources.sql_rules import DIALECTS, vetted
-from equipoise_server.sources.values import ColumnType, ConnectionKind, Shape
+from equipoise_server.sources.values import Between, ColumnType, ConnectionKind, Shape
 
 SAMPLE_ROWS = 20
 RECENT_DAYS = (7, 28)
 _CASTS = {ColumnType.NUMBER: "DOUBLE", ColumnType.TEXT: "TEXT", ColumnType.BOOLEAN: "BOOLEAN"}
-
-
-@dataclass(frozen=True, slots=True)
-class Between:
-    """Instants from `since` up to `until`, that one left out."""
-
-    since: datetime
-    until: datetime
 
 
 def relation(shape: Shape, kind: ConnectionKind) -> exp.Query:

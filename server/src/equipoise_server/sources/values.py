@@ -164,6 +164,14 @@ class Preview:
 
 
 @dataclass(frozen=True, slots=True)
+class Between:
+    """Instants from `since` up to `until`, that one left out."""
+
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Fetched:
     """Rows of a source as a file with the event store's columns, and what they took."""
 

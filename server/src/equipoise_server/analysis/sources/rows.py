@@ -19,8 +19,7 @@ from equipoise_server.foundation.refusals import Problem
 from equipoise_server.metrics.values import Definition, Fact
 from equipoise_server.sources import reads as sources
 from equipoise_server.sources.actions import Wanted, fetch_facts
-from equipoise_server.sources.statements import Between
-from equipoise_server.sources.values import Source, SourceUnusable, unusable
+from equipoise_server.sources.values import Between, Source, SourceUnusable, unusable
 
 _LONGER_THAN_ANY_EVENT = 201
 
