@@ -24,6 +24,7 @@ from equipoise_server.api import (
     holdouts,
     imports,
     layers,
+    metric_certification,
     metric_files,
     metrics,
     power,
@@ -34,6 +35,7 @@ from equipoise_server.api import (
     reports,
     segments,
     snapshots,
+    sources,
 )
 from equipoise_server.api.authentication import AUTHENTICATION
 from equipoise_server.api.problems import plain_problem, translate_exceptions
@@ -52,6 +54,8 @@ ROUTERS = (
     proposals.router,
     metrics.router,
     metric_files.router,
+    metric_certification.router,
+    sources.router,
     experiments.router,
     drafts.router,
     layers.router,
