@@ -14,6 +14,7 @@ from scenes import Shop, a_button_flag, a_running_experiment
 from equipoise_server.access.actions import IssueSdkKey, IssueToken, issue_sdk_key, issue_token
 from equipoise_server.access.values import KeyKind, Role
 from equipoise_server.api.app import build
+from equipoise_server.events.actions import EraseUnits, ask_erasure
 from equipoise_server.flags.actions import (
     CreateGroup,
     CreateSegment,
@@ -156,7 +157,7 @@ def a_place(shop: Shop) -> Place:
             project=shop.project.key, environment="production", flag="free-flag", segment="staff",
             group="loose", ramp=ramp,
             experiment="checkout-button", metric="purchase", key=str(issued.key.id),
-            token=str(token.id),
+            token=str(token.id), erasure=_an_erasure(shop),
         )
     )  # fmt: skip
 
@@ -169,6 +170,12 @@ def _a_ramp(shop: Shop) -> str:
     add_rollout_rule(shop.owner, flag.id, production, rule, now=NOW)
     steps = (RampStep(NOW + timedelta(days=1), 500_000),)
     return str(schedule_ramp(shop.owner, ScheduleRamp(flag.id, production, "rollout", steps), now=NOW).id)
+
+
+def _an_erasure(shop: Shop) -> str:
+    """A request to forget somebody."""
+    command = EraseUnits(shop.project.id, "user", ("forget-me",))
+    return str(ask_erasure(shop.owner, command, now=NOW).id)
 
 
 def names_in(path: str) -> list[str]:

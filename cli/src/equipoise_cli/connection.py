@@ -95,6 +95,10 @@ class Connection:
         """Make or do something."""
         return self._answer(self._http.build_request("POST", path, json=body))
 
+    def put(self, path: str, body: JsonObject) -> JsonObject:
+        """Put something in place of what is there."""
+        return self._answer(self._http.build_request("PUT", path, json=body))
+
     def upload(self, path: str, file: tuple[str, IO[bytes]], fields: Mapping[str, str]) -> JsonObject:
         """Send a file with form fields; waits as long as an import may take."""
         return self._answer(

@@ -14,6 +14,7 @@ from equipoise_cli.flags import explain, flag, flags, preview
 from equipoise_cli.groups import group, groups
 from equipoise_cli.imports import import_file
 from equipoise_cli.metrics import metrics
+from equipoise_cli.privacy import privacy
 from equipoise_cli.projects import projects
 from equipoise_cli.segments import segment, segments
 from equipoise_cli.traffic import holdout, layer
@@ -39,6 +40,6 @@ def login(server: str, token: str) -> None:
 
 for command in (
     *(projects, flags, flag, groups, group, segments, segment, preview, explain),
-    *(experiment, layer, holdout, metrics, import_file),
+    *(experiment, layer, holdout, metrics, import_file, privacy),
 ):
     main.add_command(command)

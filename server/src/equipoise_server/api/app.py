@@ -29,6 +29,7 @@ from equipoise_server.api import (
     metrics,
     power,
     previews,
+    privacy,
     projects,
     proposals,
     ramps,
@@ -36,6 +37,7 @@ from equipoise_server.api import (
     segments,
     snapshots,
     sources,
+    traffic,
 )
 from equipoise_server.api.authentication import AUTHENTICATION
 from equipoise_server.api.problems import plain_problem, translate_exceptions
@@ -63,6 +65,8 @@ ROUTERS = (
     reports.router,
     power.router,
     imports.router,
+    traffic.router,
+    privacy.router,
     snapshots.router,
     audit.router,
 )

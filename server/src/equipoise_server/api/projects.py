@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.utils import timezone
-from ninja import Query, Router, Status
+from ninja import Field, Query, Router, Status
 
 from equipoise_server.access import actions
 from equipoise_server.access import reads as access
@@ -50,6 +50,10 @@ class NewProject(Strict):
     name: str
     unit_types: list[str] = ["user"]
     default_unit_type: str = "user"
+    is_pseudonymised: bool = Field(
+        False,
+        description="Keep a keyed hash in place of each unit id in events. It cannot be changed later.",
+    )
 
 
 class NewEnvironment(Strict):
@@ -91,7 +95,9 @@ def list_projects(request: HttpRequest, page: Query[PageQuery]) -> dict[str, obj
 @router.post("/projects", response={201: ProjectShape})
 def create_project(request: HttpRequest, body: NewProject) -> Status[Project]:
     """Create a project with the environments development and production; you become its admin."""
-    command = actions.CreateProject(body.key, body.name, tuple(body.unit_types), body.default_unit_type)
+    command = actions.CreateProject(
+        body.key, body.name, tuple(body.unit_types), body.default_unit_type, body.is_pseudonymised
+    )
     return Status(201, actions.create_project(actor_of(request), command, now=timezone.now()))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from ninja import Schema
+from ninja import Field, Schema
 
 from equipoise_server.access.values import KeyKind, Role
 from equipoise_server.flags.values import FlagKind, FlagType
@@ -32,6 +32,7 @@ class ProjectShape(Schema):
     unit_types: list[str]
     default_unit_type: str
     environments: list[EnvironmentShape]
+    is_pseudonymised: bool = Field(description="Whether events keep a keyed hash in place of each unit id.")
 
 
 class MemberShape(Schema):

@@ -56,6 +56,12 @@ def ask_erasure(actor: Actor, command: EraseUnits, *, now: datetime) -> Erasure:
     return erasure_value(row)
 
 
+def erasures_of(project_id: UUID) -> tuple[Erasure, ...]:
+    """A project's erasures, newest first."""
+    rows = models.Erasure.objects.filter(project_id=project_id).order_by("-asked_at", "pk")
+    return tuple(map(erasure_value, rows))
+
+
 def erasure_value(row: models.Erasure) -> Erasure:
     """What other rooms see of an erasure."""
     return Erasure(

@@ -48,14 +48,14 @@ class Erased:
 
 @dataclass(frozen=True, slots=True)
 class FilesWithout:
-    """Takes units of one type out of files; the database knows them, and what stands for each as a cluster."""
+    """Takes units of one type out of files; the database knows them, and their stand-ins as clusters."""
 
     database: duckdb.DuckDBPyConnection
     directory: Path
     unit_type: str
 
     def erase(self, files: list[StoreFile], *, now: datetime) -> Erased:
-        """Write those files again that hold one of the units. One that was merged meanwhile is passed over."""
+        """Write those files again that hold one of the units. One merged meanwhile is passed over."""
         done = Erased()
         for start in range(0, len(files), _FILES_AT_ONCE):
             some = {str(self.directory / file.path): file for file in files[start : start + _FILES_AT_ONCE]}

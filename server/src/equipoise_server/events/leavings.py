@@ -27,7 +27,7 @@ def delete_retired(*, now: datetime) -> int:
 
 
 def unnamed_files(*, before: float) -> list[Path]:
-    """What the manifest does not name, in the store and the scratch directory, and is older than an instant."""
+    """What the manifest does not name, in store and scratch directory, and is older than an instant."""
     directory = places.store_directory()
     named = set(StoreFile.objects.values_list("path", flat=True))
     found = [
