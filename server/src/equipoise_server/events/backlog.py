@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
@@ -20,9 +21,10 @@ FROM batches WHERE batches.id > ? ORDER BY batches.id
 """
 _FURTHER = "batches.sender_key, batches.program, batches.batch, batches.dropped, batches.released"
 _FURTHER_OF_EARLIER_FILES = "'', '', NULL, NULL, 0"
-_WAITING = """
-SELECT COALESCE(SUM(batches.good), 0), COALESCE(SUM(batches.refused), 0), MIN(batches.received_at)
-FROM batches WHERE batches.id > ? AND batches.environment_id = ?
+_WAITING_BY_SENDER = """
+SELECT batches.received_at / 86400000000, {sender}, SUM(batches.good), SUM(batches.refused),
+  SUM({released}), MIN(batches.received_at), MAX(batches.received_at)
+FROM batches WHERE batches.id > ? AND batches.environment_id = ? GROUP BY 1, 2, 3
 """
 _REFUSED = """
 SELECT quarantine.received_at, quarantine.problems, quarantine.event FROM quarantine
@@ -44,18 +46,31 @@ def batches(directory: Path, watermarks: Mapping[str, int]) -> Iterator[StoredBa
                 )  # fmt: skip
 
 
-def waiting(
+@dataclass(frozen=True, slots=True)
+class WaitingBatches:
+    """What one sender's batches of one day hold that is not counted yet; instants in microseconds."""
+
+    sender: Sender
+    good: int
+    refused: int
+    received_at: int
+    last_received_at: int
+
+
+def waiting_batches(
     directory: Path, watermarks: Mapping[str, int], environment_id: UUID
-) -> tuple[int, int, int | None]:
-    """How many good and refused events of an environment are not counted yet, and since when (in µs)."""
-    good = refused = 0
-    oldest: int | None = None
+) -> Iterator[WaitingBatches]:
+    """What of an environment is not counted yet, by the day of its arrival and its sender."""
     for path in inbox.files(directory):
         with closing(_open(path)) as database:
-            for row in _rows(database, _WAITING, (watermarks.get(path.stem, 0), environment_id.hex)):
-                good, refused = good + row[0], refused + row[1]
-                oldest = min((at for at in (oldest, row[2]) if at is not None), default=None)
-    return good, refused, oldest
+            is_earlier = "program" not in inbox.columns_of(database, "batches")
+            query = _WAITING_BY_SENDER.format(
+                sender="'', ''" if is_earlier else "batches.sender_key, batches.program",
+                released="0" if is_earlier else "batches.released",
+            )
+            given = (watermarks.get(path.stem, 0), environment_id.hex)
+            for _, key, program, good, refused, released, first, last in _rows(database, query, given):
+                yield WaitingBatches(Sender(key, program), good, refused - released, first, last)
 
 
 def refused_events(directory: Path, environment_id: UUID, *, most: int) -> tuple[RefusedEvent, ...]:

@@ -8,8 +8,11 @@ from uuid import UUID
 
 from equipoise_server.events import backlog, places
 from equipoise_server.events.asking import erasures_of
+from equipoise_server.events.browsing import quarantine_faults, quarantined_event, quarantined_events
 from equipoise_server.events.compaction import watermarks
-from equipoise_server.events.models import ConflictingEvent, EventCounter, StoreFile, StoreHead
+from equipoise_server.events.models import ConflictingEvent, EventCounter, StoreFile
+from equipoise_server.events.quality import quality_of, store_version
+from equipoise_server.events.replaying import replays_of
 from equipoise_server.events.retention import retention_of
 from equipoise_server.events.values import (
     ArrivedFiles,
@@ -21,7 +24,9 @@ from equipoise_server.events.values import (
 )
 
 __all__ = [
-    "arrived_files", "data_quality", "erasures_of", "pinned_files", "refused_events", "retention_of",
+    "arrived_files", "data_quality", "erasures_of", "news", "pinned_files", "quality_of",
+    "quarantine_faults", "quarantined_event", "quarantined_events", "refused_events", "replays_of",
+    "retention_of",
 ]  # fmt: skip
 
 
@@ -37,12 +42,12 @@ def pinned_files(environment_id: UUID, kind: EventKind, *, since: datetime, unti
 def arrived_files(environment_id: UUID, kind: EventKind) -> ArrivedFiles:
     """All files at one instant: what arrived up to the round `through` is in them, and nothing else."""
     while True:
-        version = _version()
+        version = store_version()
         rows = StoreFile.objects.filter(environment_id=environment_id, kind=kind, retired_at=None).order_by(
             "day", "created_at", "id"
         )
         found = list(rows)
-        if version == _version():
+        if version == store_version():
             directory = places.store_directory()
             files = tuple(
                 StoredFile(directory / row.path, row.earliest, row.latest, row.arrival) for row in found
@@ -62,25 +67,23 @@ def news(environment_id: UUID, *, after: int) -> tuple[int, int]:
 
 
 def data_quality(environment_id: UUID) -> DataQuality:
-    """received = stored + duplicates + conflicting + quarantined + waiting, at one instant."""
+    """received = stored + duplicates + conflicting + quarantined + waiting + erased, at one instant."""
     while True:
-        version = _version()
+        version = store_version()
         counted = EventCounter.objects.filter(environment_id=environment_id).first() or EventCounter()
-        good, refused, _ = backlog.waiting(places.inbox_directory(), watermarks(), environment_id)
+        waiting = list(backlog.waiting_batches(places.inbox_directory(), watermarks(), environment_id))
         # A compaction in between would move events from waiting to stored behind our back: read again.
-        if version == _version():
-            return _quality(counted, good, refused)
-
-
-def _version() -> int:
-    return StoreHead.objects.filter(pk=1).values_list("version", flat=True).first() or 0
+        if version == store_version():
+            return _quality(
+                counted, sum(batch.good for batch in waiting), sum(batch.refused for batch in waiting)
+            )
 
 
 def _quality(counted: EventCounter, waiting: int, waiting_refused: int) -> DataQuality:
     quarantined = counted.quarantined + waiting_refused
-    in_store = counted.stored + counted.duplicates + counted.conflicting
+    seen = counted.stored + counted.duplicates + counted.conflicting + counted.erased
     return DataQuality(
-        received=in_store + quarantined + waiting,
+        received=seen + quarantined + waiting,
         stored=counted.stored,
         duplicates=counted.duplicates,
         conflicting=counted.conflicting,
@@ -88,6 +91,7 @@ def _quality(counted: EventCounter, waiting: int, waiting_refused: int) -> DataQ
         waiting=waiting,
         late=counted.late,
         early=counted.early,
+        erased=counted.erased,
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -12,6 +10,46 @@ from typing import Annotated
 from uuid import UUID
 
 import msgspec
+
+from equipoise_server.events.quality_values import (
+    NOBODY,
+    DayOfEvents,
+    DropReason,
+    EventNumbers,
+    EventQuality,
+    Fault,
+    Freshness,
+    QuarantinedDetail,
+    Repair,
+    RepairKind,
+    ReplayPreview,
+    ReplayState,
+    Sender,
+    SenderOfEvents,
+    Told,
+    program,
+    program_of_user_agent,
+)
+
+__all__ = [
+    "NOBODY",
+    "DayOfEvents",
+    "DropReason",
+    "EventNumbers",
+    "EventQuality",
+    "Fault",
+    "Freshness",
+    "QuarantinedDetail",
+    "Repair",
+    "RepairKind",
+    "ReplayPreview",
+    "ReplayState",
+    "Sender",
+    "SenderOfEvents",
+    "Told",
+    "program",
+    "program_of_user_agent",
+]  # what other rooms find here though it is written elsewhere
 
 LARGEST_VALUE = 1e15
 """A number beyond this is no measurement: its square would swallow all others."""
@@ -103,51 +141,6 @@ class EventKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
-    """Who sent a batch: the name of its SDK key, and what the program calls itself; "" where unknown."""
-
-    key: str = ""
-    program: str = ""
-
-
-NOBODY = Sender()
-_PROGRAM = re.compile(r"[A-Za-z0-9@][A-Za-z0-9 ._@/+-]{0,63}")
-
-
-def program(text: object) -> str:
-    """What a program calls itself; "" when that is no name."""
-    return text if isinstance(text, str) and _PROGRAM.fullmatch(text) else ""
-
-
-def program_of_user_agent(header: str) -> str:
-    """The first product that a User-Agent names (RFC 9110, 10.1.5); browsers are all alike."""
-    named = header.split(" ", 1)[0]
-    return "browser" if named.startswith("Mozilla/") else program(named)
-
-
-class DropReason(StrEnum):
-    """Why a sender lost an event before it arrived."""
-
-    QUEUE_FULL = "queue_full"
-    INVALID = "invalid"
-    REFUSED = "refused"
-    CLOSED = "closed"
-    OTHER = "other"
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What a batch adds to the counts beside its events, once however often it is sent.
-
-    dropped: what its sender lost, by reason. released: how many of its events were quarantined before.
-    """
-
-    batch: UUID
-    dropped: Mapping[DropReason, int]
-    released: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class QuarantinedEvent:
     """An event that was refused: its place in the batch, its id if readable, and every fault."""
 
@@ -197,10 +190,11 @@ class ArrivedFiles:
 
 @dataclass(frozen=True, slots=True)
 class DataQuality:
-    """received = stored + duplicates + conflicting + quarantined + waiting.
+    """received = stored + duplicates + conflicting + quarantined + waiting + erased.
 
     conflicting: an id seen before with other content. waiting: durable, not yet in the store.
     late and early are among the stored: over 7 days old, or over 1 hour in the future, on arrival.
+    erased: about nobody but erased units, so not stored.
     """
 
     received: int
@@ -211,6 +205,7 @@ class DataQuality:
     waiting: int
     late: int
     early: int
+    erased: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,79 +215,6 @@ class RefusedEvent:
     received_at: datetime
     problems: tuple[str, ...]
     event: str
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Refused events with just the same faults; `kept` of them can be judged again. `example` is redacted."""
-
-    key: str
-    problems: tuple[str, ...]
-    events: int
-    kept: int
-    first_at: datetime
-    last_at: datetime
-    senders: tuple[Sender, ...]
-    example: str
-
-
-@dataclass(frozen=True, slots=True)
-class QuarantinedDetail:
-    """One refused event, its values redacted; taken: a replay holds it."""
-
-    key: str
-    received_at: datetime
-    sent_at: datetime | None
-    sender: Sender
-    problems: tuple[str, ...]
-    event: str
-    is_kept: bool
-    is_taken: bool = False
-
-
-class RepairKind(StrEnum):
-    """What may be put right in refused events before they are judged again."""
-
-    RENAME_UNIT_TYPE = "rename_unit_type"
-    RENAME_PROPERTY = "rename_property"
-    RENAME_MEMBER = "rename_member"
-    SET_UNIT_TYPE = "set_unit_type"
-
-
-@dataclass(frozen=True, slots=True)
-class Repair:
-    """One repair: a name and what it should have been; a missing unit type has no old name."""
-
-    kind: RepairKind
-    new: str
-    old: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayPreview:
-    """What a replay would do: of `chosen` events `kept` can be judged again, and `accepted` would be good.
-
-    reasons: why the others would stay, with how many each.
-    """
-
-    chosen: int
-    kept: int
-    accepted: int
-    reasons: tuple[tuple[str, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayState:
-    """A replay: what was asked by whom, and what became of it; unfinished, it waits for a worker."""
-
-    id: UUID
-    fault: str
-    repairs: tuple[Repair, ...]
-    author: str
-    asked_at: datetime
-    chosen: int
-    accepted: int
-    finished_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
