@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -104,3 +105,67 @@ def test_numbers_of_forgotten_batches_are_never_used_again(tmp_path: Path) -> No
     again.submit(a_batch()).result(5)
     again.close()
     assert rows(again, "SELECT id FROM batches") == [(2,)]
+
+
+class FailingDisk(sqlite3.Connection):
+    """A connection whose disk fails at the sync of a commit while it is told to."""
+
+    fails = False
+
+    def execute(self, sql: str, parameters: object = ()) -> sqlite3.Cursor:
+        if sql == "COMMIT" and FailingDisk.fails:
+            fault = sqlite3.OperationalError("disk I/O error")
+            fault.sqlite_errorcode, fault.sqlite_errorname = sqlite3.SQLITE_IOERR_FSYNC, "SQLITE_IOERR_FSYNC"
+            raise fault
+        return super().execute(sql, parameters)
+
+
+def test_a_file_whose_disk_failed_takes_nothing_more_and_keeps_what_it_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = sqlite3.connect
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda *args, **given: opened(*args, **{"factory": FailingDisk, **given})
+    )
+    monkeypatch.setattr(FailingDisk, "fails", False)
+    inbox = an_inbox(tmp_path)
+    ended = threading.Event()
+    inbox.when_failed = ended.set
+    inbox.submit(a_batch(2)).result(5)
+    FailingDisk.fails = True
+    refused = [inbox.submit(a_batch(3)) for _ in range(2)]
+    for future in refused:
+        with pytest.raises(StorageFailed, match="SQLITE_IOERR_FSYNC"):
+            future.result(5)
+    assert ended.wait(5)
+    FailingDisk.fails = False
+    with pytest.raises(StorageFailed, match="disk I/O error"):
+        inbox.submit(a_batch())
+    inbox.close()
+    heir = an_inbox(tmp_path, "second")
+    heir.submit(a_batch(1)).result(5)
+    heir.close()
+    assert rows(heir) == [(2, 1), (1, 1)], "the file was sound again: its journal was synced anew"
+
+
+def test_a_file_whose_journal_cannot_be_synced_is_left_to_be_read(tmp_path: Path) -> None:
+    first = an_inbox(tmp_path, "first")
+    first.submit(a_batch(2)).result(5)
+    reader = sqlite3.connect(first.path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT COUNT(*) FROM batches").fetchall()
+    first.submit(a_batch(3)).result(5)
+    first.close()
+    second = an_inbox(tmp_path, "second")
+    assert second.name == "second"
+    second.close()
+    reader.close()
+
+
+def test_a_chore_that_goes_wrong_stops_no_batch(tmp_path: Path) -> None:
+    inbox = an_inbox(tmp_path)
+    wrong = inbox.do(lambda _: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        wrong.result(5)
+    inbox.submit(a_batch(1)).result(5)
+    inbox.close()

@@ -185,6 +185,7 @@ async def _open(stack: AsyncExitStack, lifeline: int) -> ASGIApp:
     """Start the threads behind the doors for events; the stack ends them in reverse."""
     state = EdgeState()
     inbox = claim(inbox_directory(), new_name=lambda: uuid4().hex)
+    inbox.when_failed = _end  # the keeper starts another, which takes a file that is sound
     inbox.start()
     stack.push_async_callback(asyncio.to_thread, inbox.close)
     upkeep = Upkeep(inbox, clock=timezone.now)
@@ -213,6 +214,10 @@ def _listen(lifeline: int, wake: Callable[[], None]) -> None:
     """Wake the poller when told to; end in good order when `serve` is gone."""
     while os.read(lifeline, 4096):
         wake()
+    _end()
+
+
+def _end() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 

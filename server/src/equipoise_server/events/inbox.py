@@ -6,19 +6,20 @@ from another process, and only the writer thread here deletes what the store alr
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from uuid import UUID
 
+from equipoise_server.events.claims import is_sound, lock_of
 from equipoise_server.events.validation import Refused
 from equipoise_server.events.values import NOBODY, InboxClosed, InboxFull, Sender, StorageFailed, Told
 
@@ -64,6 +65,7 @@ _ADD_REFUSED = (
     "INSERT INTO quarantine (environment_id, received_at, problems, event, sender_key, program, sent_at,"
     " is_trusted, form, raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_LASTING = frozenset([sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB])
 _FORGET = "DELETE FROM batches WHERE id IN (SELECT id FROM batches WHERE id <= ? ORDER BY id LIMIT ?)"
 _FORGET_QUARANTINE = "DELETE FROM quarantine WHERE received_at < ?"
 _TRIM = """
@@ -76,6 +78,10 @@ DELETE FROM quarantine WHERE id IN (SELECT id FROM (
 
 Chore = Callable[[sqlite3.Connection], int]
 """Work on the file that has to be done by its writer."""
+
+
+class FileFailed(StorageFailed):
+    """The disk failed under the file. What it synced before stays; nothing more is written to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +134,9 @@ class Inbox:
         self._forget_quarantine_before = 0
         self._chores: list[tuple[Chore, Future[int]]] = []
         self._is_closing = False
+        self._failure: StorageFailed | None = None
+        self.when_failed: Callable[[], None] = lambda: None
+        """Called once when the file can be trusted no more; from then on nothing is taken."""
         self._thread = threading.Thread(target=self._write_all, name="inbox-writer", daemon=True)
 
     @property
@@ -149,8 +158,7 @@ class Inbox:
         size = batch.size
         future: Future[None] = Future()
         with self._wake:
-            if self._is_closing:
-                raise InboxClosed
+            self._refuse_if_ended()
             if self._pending_bytes + size > self._room:
                 raise InboxFull
             self._pending.append((batch, future))
@@ -169,8 +177,7 @@ class Inbox:
         """Let the writer work on its file between two groups of batches; the future has what that returns."""
         future: Future[int] = Future()
         with self._wake:
-            if self._is_closing:
-                raise InboxClosed
+            self._refuse_if_ended()
             self._chores.append((chore, future))
             self._wake.notify()
         return future
@@ -196,7 +203,30 @@ class Inbox:
             before, self._forget_quarantine_before = self._forget_quarantine_before, 0
             return group, through, before, self._is_closing
 
+    def _refuse_if_ended(self) -> None:
+        if self._failure is not None:
+            raise StorageFailed(str(self._failure), is_full=False)
+        if self._is_closing:
+            raise InboxClosed
+
     def _write_all(self) -> None:
+        try:
+            self._write_until_closed()
+        except Exception as fault:  # noqa: BLE001  # whatever ends the writer is told to whoever waits for it
+            self._give_up(StorageFailed(str(fault), is_full=False))
+
+    def _give_up(self, failure: StorageFailed) -> None:
+        """Take nothing more: an fsync that failed once says nothing about the next that does not."""
+        with self._wake:
+            self._failure = failure
+            group, self._pending = self._pending, []
+            chores, self._chores = self._chores, []
+        _answer(group, failure)
+        for _, future in chores:
+            future.set_exception(failure)
+        self.when_failed()
+
+    def _write_until_closed(self) -> None:
         database = self._connect()
         is_last = False
         while not is_last:
@@ -208,9 +238,9 @@ class Inbox:
             if failure is None:
                 failure = self._trim_quarantine(database, group)
             self._do_chores(database)
-            if failure is not None:
+            if isinstance(failure, FileFailed):
                 database.close()
-                database = self._connect()
+                raise failure
         database.close()
 
     def _connect(self) -> sqlite3.Connection:
@@ -244,7 +274,7 @@ class Inbox:
         for chore, future in chores:
             try:
                 future.set_result(chore(database))
-            except sqlite3.Error as fault:
+            except Exception as fault:  # noqa: BLE001  # told to whoever asked; batches go on
                 future.set_exception(fault)
 
     def _again(self, through: int) -> None:
@@ -256,18 +286,20 @@ def claim(directory: Path, *, new_name: Callable[[], str]) -> Inbox:
     """An inbox file that no living process holds, else a fresh one. The lock dies with the process."""
     directory.mkdir(parents=True, exist_ok=True)
     for path in files(directory):
-        lock = _lock(path)
-        if lock is not None:
+        lock = lock_of(path)
+        if lock is not None and is_sound(path):
             return Inbox(path, lock)
+        if lock is not None:
+            os.close(lock)
     path = directory / f"{new_name()}.sqlite3"
-    lock = _lock(path)
+    lock = lock_of(path)
     assert lock is not None, "a fresh name is free"
     return Inbox(path, lock)
 
 
 def claim_file(path: Path) -> Inbox | None:
     """One inbox file, unless a living process holds it."""
-    lock = _lock(path)
+    lock = lock_of(path)
     return None if lock is None else Inbox(path, lock)
 
 
@@ -285,16 +317,6 @@ def sync_directory(directory: Path) -> None:
         os.close(handle)
 
 
-def _lock(path: Path) -> int | None:
-    handle = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        return None
-    return handle
-
-
 def _commit(database: sqlite3.Connection, group: Sequence[tuple[Batch, Future[None]]]) -> None:
     database.execute("BEGIN IMMEDIATE")
     database.executemany(_ADD_BATCH, (_batch_row(batch) for batch, _ in group))
@@ -306,10 +328,12 @@ def _attempt(database: sqlite3.Connection, write: Callable[[], None]) -> Storage
     try:
         write()
     except sqlite3.Error as fault:
-        is_full = getattr(fault, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-        if database.in_transaction:
+        code = getattr(fault, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        with suppress(sqlite3.Error):
             database.rollback()
-        return StorageFailed(str(fault), is_full=is_full)
+        if code & 0xFF in _LASTING:
+            return FileFailed(f"{fault} ({fault.sqlite_errorname})", is_full=False)
+        return StorageFailed(str(fault), is_full=code == sqlite3.SQLITE_FULL)
     return None
 
 
