@@ -8,6 +8,7 @@ from equipoise_cli.answers import JsonObject, part, parts
 from equipoise_cli.choices import environment_option, json_option, project_option
 from equipoise_cli.configuration import access
 from equipoise_cli.connection import Connection
+from equipoise_cli.jobs import refresh_experiment
 from equipoise_cli.printing import print_json, print_table
 from equipoise_cli.reports import print_report
 from equipoise_cli.traffic import pause_ramp, preview_draft, resume_ramp, widen_experiment
@@ -96,7 +97,7 @@ def stop_experiment(key: str, project: str, reason: str, *, as_json: bool) -> No
     click.echo(f"{key} is {found.get('status')}.")
 
 
-for command in (preview_draft, widen_experiment, pause_ramp, resume_ramp):
+for command in (preview_draft, widen_experiment, pause_ramp, resume_ramp, refresh_experiment):
     experiment.add_command(command)
 
 

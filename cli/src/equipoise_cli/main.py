@@ -13,6 +13,7 @@ from equipoise_cli.experiments import experiment
 from equipoise_cli.flags import explain, flag, flags, preview
 from equipoise_cli.groups import group, groups
 from equipoise_cli.imports import import_file
+from equipoise_cli.jobs import jobs
 from equipoise_cli.metrics import metrics
 from equipoise_cli.privacy import privacy
 from equipoise_cli.projects import projects
@@ -40,6 +41,6 @@ def login(server: str, token: str) -> None:
 
 for command in (
     *(projects, flags, flag, groups, group, segments, segment, preview, explain),
-    *(experiment, layer, holdout, metrics, import_file, privacy),
+    *(experiment, layer, holdout, metrics, import_file, privacy, jobs),
 ):
     main.add_command(command)

@@ -8,15 +8,18 @@ from uuid import UUID
 from equipoise_server.analysis import models
 from equipoise_server.analysis.audience import AudienceSize, audience_size
 from equipoise_server.analysis.codec import from_json
+from equipoise_server.analysis.freshness import Freshness, freshness_of
 from equipoise_server.analysis.past import KnownMetric, known_metrics
 from equipoise_server.analysis.planning import power_plan
 from equipoise_server.analysis.values import Report
 
 __all__ = [
     "AudienceSize",
+    "Freshness",
     "KnownMetric",
     "audience_size",
     "evidence_of",
+    "freshness_of",
     "has_final_report",
     "known_metrics",
     "outdated_reports",

@@ -10,9 +10,11 @@ from equipoise_server.access.values import Actor, Permission
 from equipoise_server.audit.actions import change
 from equipoise_server.audit.values import Subject
 from equipoise_server.experiments import reads as experiments
-from equipoise_server.experiments.values import Iteration
+from equipoise_server.experiments.values import Experiment, Iteration
 from equipoise_server.foundation.due_work import WorkDetails, schedule
-from equipoise_server.foundation.refusals import Conflict, Problem
+from equipoise_server.foundation.refusals import Conflict, NotFound, Problem
+from equipoise_server.jobs import reads as jobs
+from equipoise_server.jobs.values import Job
 
 REFRESH = "analysis.refresh"
 REST = timedelta(hours=1)
@@ -59,6 +61,16 @@ def ask_refresh(actor: Actor, command: AskRefresh, *, now: datetime) -> None:
             REFRESH, str(iteration.id), due_at=now - AHEAD, payload={"iteration_id": str(iteration.id)},
             details=_details(iteration), is_asked=True,
         )  # fmt: skip
+
+
+def newest_refresh(experiment: Experiment, *, now: datetime) -> Job:
+    """The refresh of the newest iteration that waits, runs or ran last."""
+    iteration = experiment.iteration
+    newest = None if iteration is None else jobs.slot(REFRESH, str(iteration.id), now=now).newest
+    if newest is None:
+        told = f"“{experiment.key}” was not refreshed yet; a worker does it within a minute of its start."
+        raise NotFound(Problem("job", told))
+    return newest
 
 
 def _details(iteration: Iteration) -> WorkDetails:

@@ -12,7 +12,7 @@ from equipoise_server.analysis.actions import AskRefresh, ask_refresh
 from equipoise_server.analysis.renewing import newest_refresh
 from equipoise_server.api.authentication import actor_of
 from equipoise_server.api.experiments import EXPERIMENT
-from equipoise_server.api.problems import ProblemShape
+from equipoise_server.api.job_shapes import JobShape
 from equipoise_server.api.reading import Page, PageQuery, Strict, page_of, project_of
 from equipoise_server.experiments import reads as experiments
 from equipoise_server.jobs import actions
@@ -20,53 +20,6 @@ from equipoise_server.jobs import reads as jobs
 from equipoise_server.jobs.values import Job, JobState
 
 router = Router(tags=["jobs"])
-
-
-class CostShape(Schema):
-    """Rows and bytes that were read, and seconds of one processor."""
-
-    rows_read: int
-    bytes_read: int
-    cpu_seconds: float
-
-
-class ProgressShape(Schema):
-    """How far a running job is: `done` of `of` steps, and what it has read so far."""
-
-    phase: str
-    done: int
-    of: int
-    rows_read: int
-    bytes_read: int
-
-
-class JobShape(Schema):
-    """One piece of due work. Without a project it is the whole installation's."""
-
-    id: int
-    kind: str
-    title: str
-    label: str
-    is_of_project: bool
-    state: JobState
-    due_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    expected_end_at: datetime | None
-    attempts: int
-    most_attempts: int
-    failed_at: datetime | None
-    problems: list[ProblemShape]
-    progress: ProgressShape | None
-    cost: CostShape | None
-    is_stopping: bool
-    can_cancel: bool
-    can_retry: bool
-
-    @staticmethod
-    def resolve_is_of_project(job: Job) -> bool:
-        """Whether the job belongs to the project of the address."""
-        return job.project_id is not None
 
 
 class WorkerShape(Schema):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
 from ninja import Query, Router, Schema
 
 from equipoise_server.analysis import reads as analysis
@@ -23,8 +24,8 @@ from equipoise_server.analysis.values import (
 )
 from equipoise_server.api.designs import IterationShape
 from equipoise_server.api.experiments import EXPERIMENT
+from equipoise_server.api.job_shapes import FreshReportShape, fresh_report
 from equipoise_server.api.reading import Page, PageQuery, page_of, project_of
-from equipoise_server.api.report_shapes import ReportShape
 from equipoise_server.experiments import reads as experiments
 from equipoise_server.experiments.values import Experiment, Iteration, VerdictState
 from equipoise_server.foundation.refusals import Conflict, NotFound, Problem
@@ -87,10 +88,15 @@ class ResultHistoryShape(Schema):
     computed_at: datetime | None
 
 
-@router.get(EXPERIMENT + "/report", response=ReportShape)
-def get_report(request: HttpRequest, project: str, experiment: str, *, iteration: int = 0) -> Report:
-    """The last report of the newest iteration, or of the one with this number."""
-    return _report(_iteration(_experiment(request, project, experiment), iteration))
+@router.get(EXPERIMENT + "/report", response=FreshReportShape)
+def get_report(
+    request: HttpRequest, project: str, experiment: str, *, iteration: int = 0
+) -> dict[str, object]:
+    """The last good report of the newest iteration, or of the one with this number, and how fresh it is."""
+    chosen = _iteration(_experiment(request, project, experiment), iteration)
+    report = _report(chosen)
+    freshness = analysis.freshness_of(chosen.id, computed_at=report.computed_at, now=timezone.now())
+    return fresh_report(report, freshness)
 
 
 @router.get(EXPERIMENT + "/report.csv", response=str)
@@ -155,7 +161,10 @@ def _iteration(experiment: Experiment, number: int) -> Iteration:
 def _report(iteration: Iteration) -> Report:
     report = analysis.report_of(iteration.id)
     if report is None:
-        raise NotFound(Problem("report", "There is no report yet; the next refresh makes one."))
+        failed = analysis.freshness_of(iteration.id, computed_at=None, now=timezone.now()).last_failure
+        told = "There is no report yet; the next refresh makes one."
+        why = () if failed is None else failed.problems
+        raise NotFound(Problem("report", told), *why)
     return report
 
 

@@ -102,6 +102,11 @@ def doing(work: Work) -> Iterator[Running]:
         _running.reset(token)
 
 
+def current() -> Running | None:
+    """The work under way in this thread."""
+    return _running.get()
+
+
 def step(phase: str, done: int = 0, of: int = 0) -> None:
     """Say what comes next and how much of it is done. Raises Stopped when the work must end here."""
     running = _running.get()
