@@ -1,4 +1,4 @@
-"""Metrics of tables and queries: the same rows give the same numbers as events do; failures name the metric."""
+"""Metrics of tables and queries: their rows give the numbers that events give; failures name the metric."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 from people import NOW
-from scenes import Shop, a_design, a_metric, a_running_experiment, a_shop, the_metrics
+from scenes import Shop, a_design, a_metric, a_running_experiment, a_shop, environment_of, the_metrics
 from traffic import Visit, visited
 from warehouses import Order, a_connection, an_orders_shape, an_orders_source, written_orders
 
 from equipoise_server.analysis import reads
-from equipoise_server.analysis.actions import refresh
+from equipoise_server.analysis.actions import ImportFromSource, import_exposures, mapping_from_text, refresh
 from equipoise_server.analysis.values import ComparisonRow, Report
 from equipoise_server.experiments.values import Experiment, MetricRole, PlannedMetric
+from equipoise_server.foundation.refusals import Invalid
 from equipoise_server.metrics.values import Aggregate, Definition, Fact, MetricKind
 from equipoise_server.sources.values import ColumnType, SourceUnusable
 
@@ -160,3 +161,58 @@ def test_a_running_experiment_keeps_the_version_of_its_source() -> None:
     )
     assert metric.definition.fact.source == source.ref == "orders@1"
     assert replace(metric.definition.fact, source="").event == ""
+
+
+EXPOSURES = """
+window_days = 7
+[experiment]
+key = "elsewhere"
+name = "Elsewhere"
+hypothesis = "What another system shows makes people spend more."
+[variant]
+column = "status"
+control = "old"
+arms = [{ value = "old", key = "old", name = "Old" }, { value = "new", key = "new", name = "New" }]
+[time]
+column = "ordered_at"
+[[metrics]]
+metric = "revenue"
+role = "oec"
+"""
+
+
+def exposures_elsewhere(shop: Shop) -> None:
+    """A table of exposures: unit, time, and the variant in `status`; one unit is there twice."""
+    rows = [Order(f"u{n}", NOW + n * HOUR / 10, None, ("old", "new")[n % 2]) for n in range(200)]
+    written_orders([*rows, Order("u0", NOW + DAY, None, "old")], table="exposures")
+    shape = an_orders_shape(table="exposures", columns={"status": ColumnType.TEXT})
+    an_orders_source(shop, shape, key="exposures")
+
+
+def test_exposures_of_another_system_are_measured_by_metrics_of_tables() -> None:
+    shop = a_shop()
+    written_orders([Order(f"u{n}", NOW + DAY, 10.0 + n % 2 + n // 2 % 3) for n in range(200)])
+    a_connection(shop)
+    an_orders_source(shop)
+    exposures_elsewhere(shop)
+    revenue = Definition(MetricKind.SUM, Fact("", Aggregate.SUM, "amount", source="orders"))
+    a_metric(shop, "revenue", revenue)
+    production = environment_of(shop)
+    command = ImportFromSource(shop.project.id, production.id, mapping_from_text(EXPOSURES), "exposures")
+    experiment = import_exposures(shop.owner, command, now=NOW + 30 * DAY)
+    assert experiment.iteration is not None
+    report = reads.report_of(experiment.iteration.id)
+    assert report is not None
+    assert {arm.arm: arm.exposed for arm in report.arms} == {"old": 100, "new": 100}
+    assert rows_of(report)["revenue"].effect == pytest.approx(1.0)
+
+
+def test_an_import_names_the_unit_type_that_its_source_lacks() -> None:
+    shop = a_shop()
+    a_connection(shop)
+    exposures_elsewhere(shop)
+    mapping = mapping_from_text(EXPOSURES.replace("[variant]", "[unit]\ntype = 'account'\n[variant]", 1))
+    command = ImportFromSource(shop.project.id, environment_of(shop).id, mapping, "exposures")
+    with pytest.raises(Invalid) as refusal:
+        import_exposures(shop.owner, command, now=NOW + 30 * DAY)
+    assert [problem.field for problem in refusal.value.problems] == ["unit.type"]

@@ -90,6 +90,15 @@ class MappedOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class MappedMetric:
+    """A metric of the catalogue that measures the units, from events or from a source."""
+
+    metric: str
+    role: MetricRole
+    margin: Margin | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ImportMapping:
     """The whole mapping; examples/data has two."""
 
@@ -100,6 +109,8 @@ class ImportMapping:
     outcomes: tuple[MappedOutcome, ...]
     window_days: int = 7
     covariates: tuple[str, ...] = field(default=())
+    metrics: tuple[MappedMetric, ...] = field(default=())
+    """What the file does not hold: metrics of the catalogue, over the same units."""
 
     def columns(self) -> tuple[tuple[str, str], ...]:
         """(field of the mapping, column of the file) of everything that is read."""
@@ -132,13 +143,14 @@ def mapping_from(document: object) -> ImportMapping:
         for key in document
         if key not in {one.name for one in fields(ImportMapping)}
     ]
-    whole = {"unit": {}, "window_days": 7, "covariates": [], **document}
+    whole = {"unit": {}, "window_days": 7, "covariates": [], "metrics": [], **document}
     experiment = _part(whole, "experiment", MappedExperiment, problems)
     unit = _part(whole, "unit", MappedUnit, problems)
     variant = _part(whole, "variant", MappedVariant, problems)
     time = _part(whole, "time", MappedTime, problems)
     window_days = _part(whole, "window_days", int, problems)
     covariates = _part(whole, "covariates", tuple[str, ...], problems)
+    metrics = _part(whole, "metrics", tuple[MappedMetric, ...], problems)
     outcomes = _outcomes(document, problems)
     refuse_all(Invalid, problems)
     assert experiment is not None
@@ -147,7 +159,8 @@ def mapping_from(document: object) -> ImportMapping:
     assert time is not None
     assert window_days is not None
     assert covariates is not None
-    mapping = ImportMapping(experiment, unit, variant, time, outcomes, window_days, covariates)
+    assert metrics is not None
+    mapping = ImportMapping(experiment, unit, variant, time, outcomes, window_days, covariates, metrics)
     refuse_all(Invalid, list(_faults(mapping)))
     return mapping
 
@@ -180,9 +193,11 @@ def _converted(raw: object, path: str, kind: type[T], problems: list[Problem]) -
 
 
 def _outcomes(document: Mapping[str, object], problems: list[Problem]) -> tuple[MappedOutcome, ...]:
-    raw = document.get("outcomes")
-    if not isinstance(raw, list) or not 0 < len(raw) <= MOST_OUTCOMES:
-        problems.append(Problem("outcomes", f"List 1 to {MOST_OUTCOMES} outcomes."))
+    raw = document.get("outcomes", [])
+    least = 0 if document.get("metrics") else 1
+    if not isinstance(raw, list) or not least <= len(raw) <= MOST_OUTCOMES:
+        told = f"List 1 to {MOST_OUTCOMES} outcomes, or metrics of the catalogue in “metrics”."
+        problems.append(Problem("outcomes", told))
         return ()
     read = [_converted(one, f"outcomes.{place}", MappedOutcome, problems) for place, one in enumerate(raw)]
     return tuple(one for one in read if one is not None)
@@ -199,6 +214,10 @@ def _faults(mapping: ImportMapping) -> Iterator[Problem]:
         yield Problem("window_days", f"The window lasts 1 to {LONGEST_WINDOW_DAYS} days.")
     yield from _variant_faults(mapping.variant)
     metrics = [one.metric for one in mapping.outcomes]
+    for place, listed in enumerate(mapping.metrics):
+        if listed.metric in metrics:
+            told = f"“{listed.metric}” is an outcome of the file already; leave it out here."
+            yield Problem(f"metrics.{place}.metric", told)
     for place, one in enumerate(mapping.outcomes):
         if metrics.index(one.metric) != place:
             yield Problem(f"outcomes.{place}.metric", f"The metric “{one.metric}” is mapped twice.")

@@ -119,7 +119,10 @@ def _design(mapping: ImportMapping) -> Design:
         unit_type=mapping.unit.type,
         arms=tuple(Arm(arm.key, arm.name, arm.weight, {}) for arm in mapping.variant.arms),
         control=by_value[mapping.variant.control],
-        metrics=tuple(PlannedMetric(one.metric, one.role, one.margin) for one in mapping.outcomes),
+        metrics=(
+            *(PlannedMetric(one.metric, one.role, one.margin) for one in mapping.outcomes),
+            *(PlannedMetric(one.metric, one.role, one.margin) for one in mapping.metrics),
+        ),
         covariates=mapping.covariates,
     )
 

@@ -13,7 +13,9 @@ from ninja.files import UploadedFile
 from equipoise_server.access.values import Permission
 from equipoise_server.analysis.actions import (
     FILE_SUFFIXES,
+    ImportFromSource,
     ImportPast,
+    import_exposures,
     import_past_experiment,
     mapping_from_text,
 )
@@ -39,16 +41,24 @@ class ImportedShape(Schema):
 def import_experiment(
     request: HttpRequest,
     project: str,
+    *,
     environment: Form[str] = "",
     mapping: Form[str] = "",
+    source: Form[str] = "",
     file: File[UploadedFile | None] = None,
 ) -> Status[ImportedShape]:
-    """Import a past experiment: `file` is CSV, CSV.gz or Parquet; `mapping` is JSON or TOML."""
+    """Import a past experiment: `file` is CSV, CSV.gz or Parquet, or `source` has its exposures.
+
+    `mapping` is JSON or TOML.
+    """
     actor, place = actor_of(request), project_of(request, project)
     actor.require(Permission.EXPERIMENT_IMPORT, place.id)
-    refuse_all(Invalid, _problems(file, mapping, environment))
-    assert file is not None, "refused above"
+    refuse_all(Invalid, _problems(file, mapping, environment, source))
     found = environment_of(place, environment)
+    if source:
+        wanted = ImportFromSource(place.id, found.id, mapping_from_text(mapping), source)
+        return Status(201, _shape(import_exposures(actor, wanted, now=timezone.now())))
+    assert file is not None, "refused above"
     with tempfile.TemporaryDirectory() as directory:
         path = _kept(file, Path(directory))
         command = ImportPast(place.id, found.id, mapping_from_text(mapping), path)
@@ -56,13 +66,15 @@ def import_experiment(
     return Status(201, _shape(experiment))
 
 
-def _problems(file: UploadedFile | None, mapping: str, environment: str) -> list[Problem]:
+def _problems(file: UploadedFile | None, mapping: str, environment: str, source: str) -> list[Problem]:
     problems = []
-    if file is None:
+    if source and file is not None:
+        problems.append(Problem("source", "Send either a file or the key of a source, not both."))
+    if file is None and not source:
         problems.append(Problem("file", "Send the experiment's data as the form's “file”."))
-    elif _suffix(file) is None:
+    elif file is not None and _suffix(file) is None:
         problems.append(Problem("file", f"The file's name must end in one of {', '.join(FILE_SUFFIXES)}."))
-    elif (file.size or 0) > LARGEST_FILE:
+    elif file is not None and (file.size or 0) > LARGEST_FILE:
         problems.append(Problem("file", f"The file may have {LARGEST_FILE:,} bytes."))
     if not mapping.strip():
         problems.append(Problem("mapping", "Send how its columns are read as the form's “mapping”."))
