@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from uuid import UUID
 
 from django.db import transaction
@@ -20,6 +21,7 @@ from equipoise_server.analysis.reporting import verdict_of
 from equipoise_server.analysis.renewing import AskRefresh, ask_refresh
 from equipoise_server.analysis.rollups.actions import audit_rollups, forget_units
 from equipoise_server.analysis.rows import blocks
+from equipoise_server.analysis.sources.importing import ImportFromSource, as_file, scratch
 from equipoise_server.analysis.values import Report
 from equipoise_server.experiments import reads as experiments
 from equipoise_server.experiments.actions import record_verdict
@@ -30,11 +32,13 @@ FILE_SUFFIXES = SUFFIXES
 
 __all__ = [
     "FILE_SUFFIXES",
+    "ImportFromSource",
     "AskRefresh",
     "ImportPast",
     "ask_refresh",
     "audit_rollups",
     "forget_units",
+    "import_exposures",
     "import_past_experiment",
     "mapping_from_text",
     "rebuild",
@@ -76,6 +80,12 @@ def import_past_experiment(actor: Actor, command: ImportPast, *, now: datetime) 
     assert experiment.iteration is not None, "an import is an iteration"
     rebuild(experiment.iteration.id, now)
     return experiments.experiment(experiment.id)
+
+
+def import_exposures(actor: Actor, command: ImportFromSource, *, now: datetime) -> Experiment:
+    """Enter an experiment whose exposures are the rows of a source."""
+    with scratch() as directory:
+        return import_past_experiment(actor, as_file(actor, command, Path(directory), now=now), now=now)
 
 
 def _is_final(iteration_id: UUID, *, now: datetime) -> bool:
