@@ -18,8 +18,16 @@ from equipoise_server.analysis.rollups.arrivals import (
 )
 from equipoise_server.analysis.rollups.shape import EventShape, cuts_of, plan_hash, run_of, shapes_of
 from equipoise_server.analysis.rollups.state import NEVER, State
+from equipoise_server.analysis.rollups.touching import (
+    NEAR,
+    NEAR_NOW,
+    TOUCHED,
+    copy_before_and_after,
+    find_near,
+    find_touched,
+    reaches_of,
+)
 
-TOUCHED = "touched_"
 Pivots = Mapping[str, Mapping[str, float]]
 
 
@@ -50,11 +58,8 @@ class _Work:
     missing: tuple[EventShape, ...]
     kept: Mapping[str, sums.Kept]
 
-    @property
-    def steady(self) -> tuple[Plan, ...]:
-        """Plans whose sums can be moved by touched units: nothing that they read is built again."""
-        built = {shape.event for shape in self.missing}
-        return tuple(plan for plan in self.moving if not built & {*plan.events})
+    steady: tuple[Plan, ...]
+    """Plans whose sums can be moved by touched units: nothing that they read is built again."""
 
 
 def advance(
@@ -75,22 +80,34 @@ def advance(
 def _prepare(state: State, plans: Sequence[Plan], arrived: Arrived, now: int) -> _Work:
     shapes = shapes_of(plans)
     hashes = dict(state.run("SELECT r.run, r.hash FROM runs AS r"))
-    made = tuple(plan for plan in plans if hashes.get(run_of(plan)) != plan_hash(plan))
+    wanted = {run_of(plan): plan_hash(plan) for plan in plans}
+    made = tuple(plan for plan in plans if hashes.get(run_of(plan)) != wanted[run_of(plan)])
     known = {unit_type for (unit_type,) in state.run("SELECT DISTINCT r.unit_type FROM runs AS r")}
     is_new_type = bool({plan.unit_type for plan in plans} - known)
     missing = _missing(state, shapes, is_new_type=is_new_type)
-    for run in {*hashes} - {run_of(plan) for plan in plans if plan not in made}:
+    are_made = {run_of(plan) for plan in made}
+    for run in {*hashes} - ({*wanted} - are_made):
         firsts.forget_run(state, run)
     for plan in made:
         state.run(
             "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [run_of(plan), plan.unit_type, plan.experiment, plan.iteration, micros(plan.since),
-             plan_hash(plan), [*plan.arms], [*cuts_of(plan)]],
+             wanted[run_of(plan)], [*plan.arms], [*cuts_of(plan)]],
         )  # fmt: skip
-    moving = tuple(plan for plan in plans if plan not in made)
+    moving = tuple(plan for plan in plans if run_of(plan) not in are_made)
     ready = tuple(shape for shape in shapes if shape not in missing)
+    built = {shape.event for shape in missing}
+    steady = moving if not built else tuple(plan for plan in moving if not built & {*plan.events})
     return _Work(
-        state, arrived, Head(arrived.through, now), moving, made, ready, missing, sums.kept_sums(state)
+        state,
+        arrived,
+        Head(arrived.through, now),
+        moving,
+        made,
+        ready,
+        missing,
+        sums.kept_sums(state),
+        steady,
     )
 
 
@@ -112,30 +129,36 @@ def _missing(state: State, shapes: Sequence[EventShape], *, is_new_type: bool) -
 
 def _advance(work: _Work, pivots: Pivots) -> Advanced:
     state = work.state
-    _take_news(work)
-    before = _evaluate_touched(work)
+    touched = _take_news(work)
+    # When runs are made, first exposures of units that are not in the news count as well.
+    where = rolling.Where("firsts" if work.made else NEAR_NOW, has_copies=bool(work.steady and touched))
     firsts.apply(state)
     state.run("CREATE OR REPLACE TEMP TABLE changed AS SELECT m.run, m.u, m.first_at FROM merged AS m")
     _make_runs(work)
-    rolling.roll(state, work.ready)
+    rolling.roll(state, work.ready, where)
     _build_events(work)
-    _want(state, (), work.ready, (*work.moving, *work.made))
-    torn = rolling.split_again(state, work.ready, work.arrived.tracks, work.head)
-    after = _evaluate_touched(work)
-    sums.keep(
-        state,
-        {
-            run: replace(work.kept[run], arms=sums.moved(work.kept[run].arms, before[run], found))
-            for run, found in after.items()
-            if before[run] or found
-        },
-    )
-    again = tuple(plan for plan in (*work.moving, *work.made) if plan not in work.steady)
+    if work.made or work.missing:
+        _want(state, (), work.ready, (*work.moving, *work.made))
+    torn = rolling.split_again(state, work.ready, (work.arrived.tracks, work.head), where)
+    if where.has_copies:
+        _move_sums(work)
+    moved = {run_of(plan) for plan in work.steady}
+    again = [plan for plan in (*work.moving, *work.made) if run_of(plan) not in moved]
     make_sums(state, [(plan, _shift(work, plan, pivots)) for plan in again], now=work.head.now)
     state.run("UPDATE ledger SET arrival = ?, as_of = ?", [work.head.through, work.head.now])
-    (touched,) = state.run("SELECT COUNT(*) FROM touched")[0]
     built, made = (shape.event for shape in work.missing), (run_of(plan) for plan in work.made)
     return Advanced(touched, torn, tuple(built), tuple(made))
+
+
+def _move_sums(work: _Work) -> None:
+    """S + f(touched, new) − f(touched, old), of steady runs that the news concern."""
+    now, kept = work.head.now, work.kept
+    shifted = [(plan, kept[run_of(plan)].pivots) for plan in work.steady]
+    found = sums.moves(work.state, shifted, sums.Scope(now, now, TOUCHED))
+    sums.keep(
+        work.state,
+        {run: replace(kept[run], arms=sums.moved(kept[run].arms, come)) for run, come in found.items()},
+    )
 
 
 def make_sums(state: State, shifted: Sequence[tuple[Plan, tuple[float, ...]]], *, now: int) -> None:
@@ -160,7 +183,7 @@ def _shift(work: _Work, plan: Plan, pivots: Pivots) -> tuple[float, ...]:
     return shift_of(plan, pivots.get(run_of(plan), {})) if kept is None else kept.pivots
 
 
-def _take_news(work: _Work) -> None:
+def _take_news(work: _Work) -> int:
     """`merged` and `numbered` of what is new, and `touched` units: those whose numbers it may change."""
     state, after = work.state, work.state.arrival
     _want(state, work.moving, work.ready, (*work.moving, *work.made))
@@ -171,12 +194,14 @@ def _take_news(work: _Work) -> None:
     take(state, "tracks", work.arrived.tracks if work.ready else (), work.head, after=after)
     count_carried(state, work.arrived.tracks, work.head, after=after)
     firsts.intern(state, "new_exposures", "new_tracks")
-    firsts.merge(state)
+    find_near(state)
+    firsts.merge(state, held=NEAR)
     rolling.number_tracks(state)
-    state.run(
-        "CREATE OR REPLACE TEMP TABLE touched AS SELECT merged.u FROM merged UNION"
-        " SELECT f.u FROM firsts AS f SEMI JOIN numbered ON numbered.u = f.u"
-    )
+    reaches = [one for plan in work.steady for one in reaches_of(plan)]
+    touched = find_touched(state, reaches)
+    if work.steady and touched:
+        copy_before_and_after(state, work.ready, reaches)
+    return touched
 
 
 def _want(
@@ -190,26 +215,6 @@ def _want(
     state.fill("wanted_events", ["event VARCHAR"], [(shape.event,) for shape in shapes])
     types = sorted({plan.unit_type for plan in all_plans})
     state.fill("wanted_types", ["unit_type VARCHAR"], [(unit_type,) for unit_type in types])
-
-
-def _evaluate_touched(work: _Work) -> dict[str, Mapping[str, sums.ArmSums]]:
-    """What touched units add up to in each steady run, as the state is now."""
-    state, now = work.state, work.head.now
-    if not work.steady or not state.run("SELECT COUNT(*) FROM touched")[0][0]:
-        return {run_of(plan): {} for plan in work.steady}
-    copy_touched(state, [name for shape in (*work.ready, *work.missing) for name in shape.held_tables])
-    shifted = [(plan, work.kept[run_of(plan)].pivots) for plan in work.steady]
-    found = sums.evaluate_all(state, shifted, sums.Scope(now, now, TOUCHED))
-    return {run: one.arms for run, one in found.items()}
-
-
-def copy_touched(state: State, tables: Sequence[str]) -> None:
-    """First exposures and these tables of `touched` units alone, under names with a prefix."""
-    for name in ("firsts", *tables):
-        state.run(
-            f"CREATE OR REPLACE TEMP TABLE {TOUCHED}{name} AS"
-            f" SELECT h.* FROM {name} AS h SEMI JOIN touched ON touched.u = h.u"
-        )
 
 
 def _make_runs(work: _Work) -> None:
@@ -241,4 +246,4 @@ def _build_events(work: _Work) -> None:
         count_carried(state, portion, work.head, after=NEVER)
         firsts.intern(state, "new_tracks")
         rolling.number_tracks(state)
-        rolling.roll(state, work.missing)
+        rolling.roll(state, work.missing, rolling.Where())

@@ -30,31 +30,41 @@ _STRANGERS = """
 INSERT INTO strangers SELECT met.run, met.arm, met.u, MIN(met.moment) FROM met WHERE NOT met.is_known
 GROUP BY met.run, met.arm, met.u
 """
+_COMING = """
+CREATE OR REPLACE TEMP TABLE coming AS
+SELECT met.run, met.u, ARG_MIN(met.arm, (met.moment, met.id)) AS arm, MIN(met.moment) AS first_at,
+  ARG_MIN(met.id, (met.moment, met.id)) AS first_id
+FROM met WHERE met.is_known GROUP BY met.run, met.u
+"""
+_TIED = """
+CREATE OR REPLACE TEMP TABLE tied AS SELECT held.run, held.u, NULL::UUID AS first_id FROM {held} AS held
+JOIN coming ON coming.run = held.run AND coming.u = held.u AND coming.first_at = held.first_at
+"""
+_TIED_IDS = """
+UPDATE tied SET first_id = f.first_id FROM firsts AS f WHERE f.run = tied.run AND f.u = tied.u
+"""
 _MERGED = """
 CREATE OR REPLACE TEMP TABLE merged AS
-WITH coming AS (
-  SELECT met.run, met.u, ARG_MIN(met.arm, (met.moment, met.id)) AS arm, MIN(met.moment) AS first_at,
-    ARG_MIN(met.id, (met.moment, met.id)) AS first_id
-  FROM met WHERE met.is_known GROUP BY met.run, met.u
-), chosen AS (
-  SELECT coming.run, coming.u, held.arm AS held_arm, held.first_at AS held_at, held.first_id AS held_id,
+WITH chosen AS (
+  SELECT coming.run, coming.u, held.arm AS held_arm, held.first_at AS held_at,
     held.crossed_at AS held_crossed,
     (held.u IS NULL OR coming.first_at < held.first_at
-      OR (coming.first_at = held.first_at AND coming.first_id < held.first_id)) AS is_earlier,
+      OR (coming.first_at = held.first_at AND coming.first_id < tied.first_id)) AS is_earlier,
     coming.arm, coming.first_at, coming.first_id
-  FROM coming LEFT JOIN firsts AS held ON held.run = coming.run AND held.u = coming.u
+  FROM coming LEFT JOIN {held} AS held ON held.run = coming.run AND held.u = coming.u
+  LEFT JOIN tied ON tied.run = coming.run AND tied.u = coming.u
 ), decided AS (
-  SELECT chosen.run, chosen.u, chosen.held_arm, chosen.held_at, chosen.held_crossed,
+  SELECT chosen.run, chosen.u, chosen.held_arm, chosen.held_at, chosen.held_crossed, chosen.is_earlier,
     CASE WHEN chosen.is_earlier THEN chosen.arm ELSE chosen.held_arm END AS arm,
     CASE WHEN chosen.is_earlier THEN chosen.first_at ELSE chosen.held_at END AS first_at,
-    CASE WHEN chosen.is_earlier THEN chosen.first_id ELSE chosen.held_id END AS first_id
+    chosen.first_id
   FROM chosen
 ), crossing AS (
   SELECT met.run, met.u, MIN(met.moment) AS moment FROM met
   JOIN decided ON decided.run = met.run AND decided.u = met.u
   WHERE met.is_known AND met.arm <> decided.arm GROUP BY met.run, met.u
 )
-SELECT decided.run, decided.u, decided.arm, decided.first_at, decided.first_id,
+SELECT decided.run, decided.u, decided.arm, decided.first_at, decided.first_id, decided.is_earlier,
   LEAST(crossing.moment,
     CASE WHEN decided.held_arm <> decided.arm THEN decided.held_at ELSE decided.held_crossed END
   ) AS crossed_at,
@@ -62,19 +72,22 @@ SELECT decided.run, decided.u, decided.arm, decided.first_at, decided.first_id,
 FROM decided LEFT JOIN crossing ON crossing.run = decided.run AND crossing.u = decided.u
 """
 _UNCHANGED = """
-DELETE FROM merged WHERE NOT merged.is_new AND merged.first_at = merged.held_at
+DELETE FROM merged WHERE NOT merged.is_new AND NOT merged.is_earlier
   AND merged.crossed_at IS NOT DISTINCT FROM merged.held_crossed
 """
-_REPLACE = (
-    """
+_CROSS = """
+UPDATE firsts SET crossed_at = merged.crossed_at FROM merged
+WHERE firsts.run = merged.run AND firsts.u = merged.u AND NOT merged.is_earlier
+"""
+_TAKE_AWAY = """
 DELETE FROM firsts USING merged WHERE firsts.run = merged.run AND firsts.u = merged.u
-  AND NOT merged.is_new
-""",
-    """
+  AND merged.is_earlier AND NOT merged.is_new
+"""
+_ADD = """
 INSERT INTO firsts
 SELECT merged.run, merged.u, merged.arm, merged.first_at, merged.first_id, merged.crossed_at FROM merged
-""",
-)
+WHERE merged.is_earlier
+"""
 
 
 def intern(state: State, *tables: str) -> None:
@@ -90,18 +103,32 @@ def intern(state: State, *tables: str) -> None:
         state.run(f"INSERT INTO {table} SELECT s.u, s.unit_type, s.unit FROM strange AS s")
 
 
-def merge(state: State) -> None:
-    """`merged`: first exposures that `new_exposures` make or change; nothing is applied yet."""
+def merge(state: State, *, held: str = "firsts") -> None:
+    """`merged`: first exposures that `new_exposures` make or change; nothing is applied yet.
+
+    held: where first exposures are, if not among all then among those of `known` units.
+    """
     state.run(_MET)
     state.run(_STRANGERS)
-    state.run(_MERGED)
+    state.run(_COMING)
+    state.run(_TIED.format(held=held))
+    if state.run("SELECT COUNT(*) FROM tied")[0][0]:  # ids are long and seldom needed
+        state.run(_TIED_IDS)
+    state.run(_MERGED.format(held=held))
     state.run(_UNCHANGED)
 
 
 def apply(state: State) -> None:
     """Put what `merged` says into the state."""
-    for statement in _REPLACE:
-        state.run(statement)
+    crossed, moved = state.run(
+        "SELECT COUNT(*) FILTER (WHERE NOT merged.is_earlier),"
+        " COUNT(*) FILTER (WHERE merged.is_earlier AND NOT merged.is_new) FROM merged"
+    )[0]
+    if crossed:
+        state.run(_CROSS)
+    if moved:
+        state.run(_TAKE_AWAY)
+    state.run(_ADD)
 
 
 def forget_run(state: State, run: str) -> None:

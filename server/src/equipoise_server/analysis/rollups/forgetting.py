@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from equipoise_server.analysis.dialects.sql import DAY
 from equipoise_server.analysis.plan import Plan
 from equipoise_server.analysis.rollups import sums
-from equipoise_server.analysis.rollups.advance import TOUCHED, copy_touched
 from equipoise_server.analysis.rollups.shape import run_of, shapes_of
 from equipoise_server.analysis.rollups.state import State
+from equipoise_server.analysis.rollups.touching import TOUCHED, copy_touched
 
+WEEK = 7 * DAY
+"""Rows lie by week and in it by unit: news look at the last weeks alone, and a unit's rows lie together."""
 _WAITING = ("waiting_exposures", "waiting_tracks")
 
 
@@ -49,26 +52,28 @@ def _take_from_sums(state: State, plans: Sequence[Plan]) -> None:
     shifted = [(plan, kept[run_of(plan)].pivots) for plan in plans if run_of(plan) in kept]
     theirs = sums.evaluate_all(state, shifted, sums.Scope(state.as_of, state.as_of, TOUCHED))
     left = {
-        run: replace(kept[run], arms=sums.moved(kept[run].arms, found.arms, {}))
+        run: replace(
+            kept[run], arms=sums.moved(kept[run].arms, {arm: one.gone() for arm, one in found.arms.items()})
+        )
         for run, found in theirs.items()
     }
     sums.keep(state, left)
 
 
 def compact(state: State, plans: Sequence[Plan]) -> None:
-    """One row per unit and segment instead of one per refresh, in order of units. Numbers stay the same."""
+    """One row per unit and segment instead of one per refresh, in order. Numbers stay the same."""
     with state.transaction():
         for shape in shapes_of(plans):
             added = "".join(f", SUM(h.{one.name}) AS {one.name}" for one in shape.measures)
             state.run(
-                f"CREATE OR REPLACE TABLE {shape.totals} AS SELECT h.u, h.start, MAX(h.last) AS last,"
-                f" CAST(SUM(h.n) AS BIGINT) AS n{added} FROM {shape.totals} AS h GROUP BY h.u, h.start"
-                " ORDER BY h.u, h.start"
+                f"CREATE OR REPLACE TABLE {shape.totals} AS"
+                f" SELECT h.u, h.start, MAX(h.seconds) AS seconds{added}"
+                f" FROM {shape.totals} AS h GROUP BY h.u, h.start ORDER BY h.start // {WEEK}, h.u, h.start"
             )
             for table in shape.tables:
                 if table.is_of_texts:
                     state.run(
                         f"CREATE OR REPLACE TABLE {table.name} AS SELECT DISTINCT h.u, h.start, h.text"
-                        f" FROM {table.name} AS h ORDER BY h.u, h.start"
+                        f" FROM {table.name} AS h ORDER BY h.start // {WEEK}, h.u, h.start"
                     )
     state.run("CHECKPOINT")

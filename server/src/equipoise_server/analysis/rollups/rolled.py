@@ -14,6 +14,7 @@ from equipoise_server.analysis.dialects.sql import (
     col,
     eq,
     from_,
+    join,
     lt,
     mul,
     named,
@@ -29,14 +30,17 @@ from equipoise_server.metrics.values import Fact
 UNTIL, EXPOSED_BEFORE = "until", "exposed_before"
 PAIRS = 2**40
 """More than there are units: a pair's number says its run and its unit."""
+AFTER = PAIRS // 2
+"""Added to a unit's number where a copy holds it twice: as it was, and as it is."""
+_PREFIX = "prefix_of_copies_"
 
 
 @dataclass(frozen=True, slots=True)
 class RolledSource:
-    """Exposures and segments of some runs. `prefix` names copies that hold some units only.
+    """Exposures and segments of the runs that are `asked`. `prefix` names copies that hold some units only.
 
-    Parameters remain open in every statement: $runs, $arms, $exposed_before, $until (a midnight or the
-    state's own instant), and $shard of $shards. So runs with the same columns share a statement.
+    Parameters remain open in every statement: $arms, $exposed_before, $until (a midnight or the state's own
+    instant), and $shard of $shards. So runs share a statement.
     """
 
     prefix: str = ""
@@ -45,15 +49,15 @@ class RolledSource:
         """The runs' first exposures; crossed if the unit met another arm in time."""
         crossed = when(lt(col("held", "crossed_at"), _given(UNTIL)), whole(1), whole(0))
         query = select(
-            named(add(mul(_place("runs", "run"), whole(PAIRS)), col("held", "u")), "pair"),
+            named(add(mul(col("asked", "place"), whole(PAIRS)), col("held", "u")), "pair"),
             named(col("held", "u"), "unit"),
             named(_place("arms", "arm"), "arm"),
             col("held", "first_at"),
             named(crossed, "is_crossed"),
         )
+        query = from_(query, self._table("firsts"))
         return where(
-            from_(query, self._table("firsts")),
-            exp.Anonymous(this="list_contains", expressions=[_given("runs"), col("held", "run")]),
+            join(query, "asked", eq(col("asked", "run"), col("held", "run"))),
             lt(col("held", "first_at"), _given(EXPOSED_BEFORE)),
             self._in_shard(),
         )
@@ -89,10 +93,18 @@ class RolledSource:
         )
 
 
-def rows_statement(columns: Sequence[Column], prefix: str = "") -> str:
-    """(places of the run and the arm among those given, is_crossed, y0 … yk) per exposed unit."""
-    rows = units_query(columns, RolledSource(prefix)).sql(dialect="duckdb")
-    return f"SELECT rows.pair // {PAIRS} AS run, rows.* EXCLUDE (pair, unit, first_at) FROM ({rows}) AS rows"
+def rows_statement(columns: Sequence[Column]) -> str:
+    """(run's place, is_after, arm's place, is_crossed, y0 … yk) per exposed unit; see `named_tables`."""
+    rows = units_query(columns, RolledSource(_PREFIX)).sql(dialect="duckdb")
+    return (
+        f"SELECT rows.pair // {PAIRS} AS run, rows.unit >= {AFTER} AS is_after,"
+        f" rows.* EXCLUDE (pair, unit, first_at) FROM ({rows}) AS rows"
+    )
+
+
+def named_tables(statement: str, prefix: str) -> str:
+    """The statement for tables whose names have this prefix: writing it once is enough."""
+    return statement.replace(_PREFIX, prefix)
 
 
 def _place(among: str, column: str) -> exp.Expr:

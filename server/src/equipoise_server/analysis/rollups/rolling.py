@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 from sqlglot import exp
 
@@ -12,15 +14,23 @@ from equipoise_server.analysis.dialects.raw import added, matches, properties
 from equipoise_server.analysis.dialects.sql import DAY, all_of, col, eq, named, text, total
 from equipoise_server.analysis.rollups.arrivals import Head, Segment, read_days
 from equipoise_server.analysis.rollups.firsts import intern
-from equipoise_server.analysis.rollups.shape import EventShape, FactTable
+from equipoise_server.analysis.rollups.rolled import AFTER
+from equipoise_server.analysis.rollups.shape import EventShape, FactTable, totals_name
 from equipoise_server.analysis.rollups.state import State
+from equipoise_server.analysis.rollups.touching import TOUCHED
 
 _ENGINE = DuckDb()
+SECOND = 1_000_000
+"""Segments say how many of these after their start, rounded up, their last event was."""
+_AMONG_TOUCHED = "SEMI JOIN touched ON touched.u = track.u"
 _CUTS = """
 CREATE OR REPLACE TEMP TABLE cuts AS
 SELECT DISTINCT firsts.u, firsts.first_at + offsets.cut AS moment
-FROM firsts JOIN (SELECT runs.run, UNNEST(runs.cuts) AS cut FROM runs) AS offsets ON offsets.run = firsts.run
+FROM {firsts} AS firsts
+JOIN (SELECT runs.run, UNNEST(runs.cuts) AS cut FROM runs) AS offsets ON offsets.run = firsts.run
 WHERE firsts.u IN (SELECT numbered.u FROM numbered)
+  AND firsts.first_at + offsets.cut > (SELECT MIN(numbered.moment) FROM numbered) - {day}
+  AND firsts.first_at + offsets.cut <= (SELECT MAX(numbered.moment) FROM numbered)
 """
 _NUMBERED = """
 CREATE OR REPLACE TEMP TABLE numbered AS
@@ -36,7 +46,8 @@ FROM numbered AS n ASOF LEFT JOIN cuts ON cuts.u = n.u AND n.moment >= cuts.mome
 _STRADDLING = """
 INSERT INTO torn SELECT DISTINCT ?, held.u, held.start - held.start % {day}
 FROM {totals} AS held
-JOIN moved ON moved.u = held.u AND held.start < moved.moment AND held.last >= moved.moment
+JOIN moved ON moved.u = held.u AND held.start < moved.moment
+  AND held.start + held.seconds::BIGINT * {second} >= moved.moment
 """
 _MOVED = """
 CREATE OR REPLACE TEMP TABLE moved AS
@@ -63,40 +74,50 @@ def drop_unused(state: State, shape: EventShape, held: frozenset[str]) -> None:
 def make_tables(state: State, shape: EventShape) -> None:
     """Empty tables for an event, in place of any that there were."""
     measures = "".join(f", {one.name} DOUBLE" for one in shape.measures)
-    state.run(
-        f"CREATE OR REPLACE TABLE {shape.totals} (u BIGINT, start BIGINT, last BIGINT, n BIGINT{measures})"
-    )
+    state.run(f"CREATE OR REPLACE TABLE {shape.totals} (u BIGINT, start BIGINT, seconds INTEGER{measures})")
     for table in shape.tables:
         columns = "u BIGINT, start BIGINT, text VARCHAR" if table.is_of_texts else "u BIGINT, moment BIGINT"
         state.run(f"CREATE OR REPLACE TABLE {table.name} ({columns})")
 
 
-def roll(state: State, shapes: Sequence[EventShape]) -> None:
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where first exposures of the units in the news are, and whether copies of touched units follow."""
+
+    firsts: str = "firsts"
+    has_copies: bool = False
+
+
+def roll(state: State, shapes: Sequence[EventShape], where: Where) -> None:
     """Add `numbered` events to the tables of their names."""
-    state.run(_CUTS)
+    state.run(_CUTS.format(firsts=where.firsts, day=DAY))
     state.run(_SPLIT)
     for shape in shapes:
-        state.run(_totals_of(shape))
-        for table in shape.tables:
-            state.run(_facts_of(table))
+        for statement in (_totals_of(shape.event, shape.measures), *map(_facts_of, shape.tables)):
+            state.run(statement.format(prefix="", after=0, among=""))
+            if where.has_copies:
+                state.run(statement.format(prefix=TOUCHED, after=AFTER, among=_AMONG_TOUCHED))
 
 
-def split_again(state: State, shapes: Sequence[EventShape], files: Sequence[Segment], head: Head) -> int:
+def split_again(
+    state: State, shapes: Sequence[EventShape], news: tuple[Sequence[Segment], Head], where: Where
+) -> int:
     """Make the unit-days anew whose segments reach across a cut of `changed` exposures; how many."""
+    files, head = news
+    if not state.run("SELECT COUNT(*) FROM changed")[0][0]:
+        return 0
     state.run(_MOVED)
     state.run("CREATE OR REPLACE TEMP TABLE torn (event VARCHAR, u BIGINT, day BIGINT)")
+    # First exposures that are near are of touched units: their copies tell as much as everything.
+    prefix = TOUCHED if where.has_copies and where.firsts != "firsts" else ""
     for shape in shapes:
-        state.run(_STRADDLING.format(totals=shape.totals, day=DAY), [shape.event])
+        state.run(_STRADDLING.format(totals=f"{prefix}{shape.totals}", day=DAY, second=SECOND), [shape.event])
     days = [day for (day,) in state.run("SELECT DISTINCT torn.day FROM torn ORDER BY torn.day")]
     if not days:
         return 0
-    for shape in shapes:
-        for name in _without_instants(shape).held_tables:
-            state.run(
-                f"DELETE FROM {name} USING torn WHERE torn.event = ? AND torn.u = {name}.u"
-                f" AND torn.day = {name}.start - {name}.start % {DAY}",
-                [shape.event],
-            )
+    segmented = [_without_instants(shape) for shape in shapes]
+    for shape in segmented:
+        _take_torn(state, shape, where)
     read_days(state, files, head, days, _of_torn(days))
     intern(state, "new_tracks")
     number_tracks(state)
@@ -104,8 +125,18 @@ def split_again(state: State, shapes: Sequence[EventShape], files: Sequence[Segm
         f"DELETE FROM numbered WHERE (numbered.name, numbered.u, numbered.moment - numbered.moment % {DAY})"
         " NOT IN (SELECT (torn.event, torn.u, torn.day) FROM torn)"
     )
-    roll(state, [_without_instants(shape) for shape in shapes])
+    roll(state, segmented, where)
     return int(state.run("SELECT COUNT(*) FROM torn")[0][0])
+
+
+def _take_torn(state: State, shape: EventShape, where: Where) -> None:
+    for name in shape.held_tables:
+        for table, after in ((name, 0), (f"{TOUCHED}{name}", AFTER))[: 1 + where.has_copies]:
+            state.run(
+                f"DELETE FROM {table} USING torn WHERE torn.event = ? AND torn.u + {after} = {table}.u"
+                f" AND torn.day = {table}.start - {table}.start % {DAY}",
+                [shape.event],
+            )
 
 
 def _of_torn(days: Sequence[int]) -> str:
@@ -124,13 +155,17 @@ def _without_instants(shape: EventShape) -> EventShape:
     )
 
 
-def _totals_of(shape: EventShape) -> str:
-    numbers = "".join(f", {_sum(one)}" for one in shape.measures)
-    columns = "".join(f", {one.name}" for one in shape.measures)
+@lru_cache(maxsize=1_000)
+def _totals_of(event: str, measures: tuple[Measure, ...]) -> str:
+    """To be completed with `prefix`, `after` and `among`; writing SQL costs more than running it on news."""
+    numbers = "".join(f", {_sum(one)}" for one in measures)
+    columns = "".join(f", {one.name}" for one in measures)
     return (
-        f"INSERT INTO {shape.totals} (u, start, last, n{columns})"
-        f" SELECT track.u, track.start, MAX(track.moment), COUNT(*){numbers} FROM track"
-        f" WHERE {_sql(eq(col('track', 'name'), text(shape.event)))} GROUP BY track.u, track.start"
+        f"INSERT INTO {{prefix}}{totals_name(event)} (u, start, seconds{columns})"
+        f" SELECT track.u + {{after}}, track.start,"
+        f" CAST((MAX(track.moment) - track.start + {SECOND - 1}) // {SECOND} AS INTEGER){numbers}"
+        f" FROM track {{among}}"
+        f" WHERE {_sql(eq(col('track', 'name'), text(event)))} GROUP BY track.u, track.start"
     )
 
 
@@ -142,13 +177,17 @@ def _facts_of(table: FactTable) -> str:
     fact = table.fact
     counts = _sql(all_of(eq(col("track", "name"), text(fact.event)), *matches(_ENGINE, filter_of(fact))))
     if not table.is_of_texts:
-        return f"INSERT INTO {table.name} SELECT track.u, track.moment FROM track WHERE {counts}"
+        return (
+            f"INSERT INTO {{prefix}}{table.name} SELECT track.u + {{after}}, track.moment"
+            f" FROM track {{among}} WHERE {counts}"
+        )
     found = _sql(_ENGINE.text_in(properties(), fact.property))
     return (
-        f"INSERT INTO {table.name} SELECT DISTINCT track.u, track.start, {found} FROM track"
-        f" WHERE {counts} AND {found} IS NOT NULL"
+        f"INSERT INTO {{prefix}}{table.name} SELECT DISTINCT track.u + {{after}}, track.start, {found}"
+        f" FROM track {{among}} WHERE {counts} AND {found} IS NOT NULL"
     )
 
 
 def _sql(expression: exp.Expr) -> str:
-    return expression.sql(dialect=_ENGINE.dialect)
+    """For str.format: what people wrote may have braces."""
+    return expression.sql(dialect=_ENGINE.dialect).replace("{", "{{").replace("}", "}}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from equipoise_server.analysis.columns import Column, Reduction
@@ -13,6 +13,8 @@ from equipoise_server.analysis.dialects.units import ADDITIVE
 from equipoise_server.analysis.plan import Plan
 from equipoise_server.metrics.values import Align, Fact
 
+_MOST_SAID = 100_000
+_said: dict[tuple[object, ...], str] = {}
 _SEGMENTED = {*ADDITIVE, Reduction.UNIQUE}
 
 
@@ -42,6 +44,11 @@ class EventShape:
     def held_tables(self) -> tuple[str, ...]:
         """All tables of the event."""
         return (self.totals, *(table.name for table in self.tables))
+
+    def instant_column(self, table: str) -> str:
+        """Which column of one of its tables says when: segments have a start."""
+        is_of_instants = any(table == one.name and not one.is_of_texts for one in self.tables)
+        return "moment" if is_of_instants else "start"
 
     @property
     def names(self) -> frozenset[str]:
@@ -100,4 +107,25 @@ def run_of(plan: Plan) -> str:
 
 def plan_hash(plan: Plan) -> str:
     """Equal when the same numbers are asked for of the same exposures."""
-    return blake2b(repr(plan).encode(), digest_size=16).hexdigest()
+    asked = repr((replace(plan, columns=()), *map(said, plan.columns)))
+    return blake2b(asked.encode(), digest_size=16).hexdigest()
+
+
+def said(column: Column) -> str:
+    """The column in words that are equal when it is. Kept: finding them costs more than most refreshes."""
+    key = (
+        column.name, _key(column.fact), column.window, column.cap, column.reduction, column.needs_value,
+        column.delay, column.align, column.threshold, tuple(map(_key, column.steps)),
+        None if column.answer is None else _key(column.answer), column.within, column.before,
+    )  # fmt: skip
+    if key not in _said:
+        if len(_said) >= _MOST_SAID:
+            _said.clear()
+        _said[key] = repr(column)
+    return _said[key]
+
+
+def _key(fact: Fact) -> tuple[object, ...]:
+    """True, 1 and 1.0 are equal, and three different filters."""
+    where = tuple((key, type(value), value) for key, value in (fact.where or {}).items())
+    return fact.event, fact.aggregate, fact.property, where, tuple((fact.weights or {}).items())

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equipoise_server.analysis.columns import Column
+from equipoise_server.analysis.dialects.units import y
 from equipoise_server.analysis.plan import Plan
-from equipoise_server.analysis.rollups.rolled import rows_statement
-from equipoise_server.analysis.rollups.shape import run_of
+from equipoise_server.analysis.rollups.rolled import named_tables, rows_statement
+from equipoise_server.analysis.rollups.shape import run_of, said
 from equipoise_server.analysis.rollups.state import State
 
 Floats = NDArray[np.float64]
-MOST_PAIRS_AT_ONCE = 400_000
-_MOST_STATEMENTS = 5_000
-_statements: dict[tuple[str, str], str] = {}
+MOST_NUMBERS_AT_ONCE = 8_000_000
+MOST_COLUMNS = 120
+_MOST_STATEMENTS = 1_000
+_statements: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,9 +34,9 @@ class ArmSums:
         """Both sets of units."""
         return ArmSums(self.crossed + other.crossed, self.gram + other.gram)
 
-    def minus(self, other: ArmSums) -> ArmSums:
-        """Without some of its units."""
-        return ArmSums(self.crossed - other.crossed, self.gram - other.gram)
+    def gone(self) -> ArmSums:
+        """What is added when its units go."""
+        return ArmSums(-self.crossed, -self.gram)
 
     @property
     def units(self) -> int:
@@ -76,52 +78,108 @@ def evaluate(state: State, plan: Plan, pivots: Sequence[float], scope: Scope) ->
 def evaluate_all(
     state: State, shifted: Sequence[tuple[Plan, Sequence[float]]], scope: Scope
 ) -> dict[str, Evaluated]:
-    """Sums over the units of each run, by run; one statement for all that have the same columns."""
-    alike: dict[str, list[tuple[Plan, Sequence[float]]]] = defaultdict(list)
-    for plan, pivots in shifted:
-        alike[repr(plan.columns)].append((plan, pivots))
-    found: dict[str, Evaluated] = {}
-    for key, group in alike.items():
-        found |= _evaluate_alike(state, key, group, scope)
+    """Sums over the units of each run, by run; runs share statements."""
+    found = {run_of(plan): Evaluated({}, {}) for plan, _ in shifted}
+    for run, arm, rows in _rows_by_arm(state, shifted, scope):
+        sums = ArmSums(int(rows.is_crossed.sum()), rows.shifted.T @ rows.shifted)
+        found[run] = found[run].plus(Evaluated({arm: sums}, {arm: rows.numbers.max(axis=0)}))
     return found
 
 
-def _evaluate_alike(
-    state: State, key: str, group: Sequence[tuple[Plan, Sequence[float]]], scope: Scope
-) -> dict[str, Evaluated]:
-    columns = group[0][0].columns
-    runs = [run_of(plan) for plan, _ in group]
-    arms = [*dict.fromkeys(arm for plan, _ in group for arm in plan.arms)]
-    (pairs,) = state.run(f"SELECT COUNT(*) FROM {scope.prefix}firsts AS f WHERE f.run = ANY(?)", [runs])[0]
-    shards = 1 + pairs // MOST_PAIRS_AT_ONCE
-    given = {"until": scope.until, "exposed_before": scope.exposed_before, "arms": arms, "runs": runs}
-    found = {run: Evaluated({}, {}) for run in runs}
-    for shard in range(shards):
-        statement = _statement(key, columns, scope.prefix)
-        rows = state.database.execute(statement, {**given, "shards": shards, "shard": shard}).fetchnumpy()
-        met = np.asarray(rows["run"]) * (len(arms) + 1) + np.asarray(rows["arm"])
-        order = np.argsort(met, kind="stable")
-        numbers = np.ones((len(met), len(columns) + 2))
-        numbers[:, 1] = np.asarray(rows["is_crossed"])[order]
-        for place in range(len(columns)):
-            numbers[:, place + 2] = np.asarray(rows.pop(f"y{place}"))[order]
-        met = met[order]
-        for number, (plan, pivots) in enumerate(group, 1):
-            places = {arm: number * (len(arms) + 1) + arms.index(arm) + 1 for arm in plan.arms}
-            parts = {arm: numbers[slice(*np.searchsorted(met, [at, at + 1]))] for arm, at in places.items()}
-            found[run_of(plan)] = found[run_of(plan)].plus(_summed(parts, pivots))
+def moves(
+    state: State, shifted: Sequence[tuple[Plan, Sequence[float]]], scope: Scope
+) -> dict[str, dict[str, ArmSums]]:
+    """By run and arm, what copies add up to as they are, minus what they added up to as they were."""
+    found: dict[str, dict[str, ArmSums]] = defaultdict(dict)
+    for run, arm, rows in _rows_by_arm(state, shifted, scope):
+        crossed = round(float(rows.signs @ rows.is_crossed))
+        sums = ArmSums(crossed, (rows.shifted * rows.signs[:, None]).T @ rows.shifted)
+        held = found[run].get(arm)
+        found[run][arm] = sums if held is None else held.plus(sums)
     return found
 
 
-def _summed(parts: Mapping[str, Floats], pivots: Sequence[float]) -> Evaluated:
-    """By arm, from rows (1, is_crossed, y₁ …)."""
-    arms, tops = {}, {}
-    for arm, part in parts.items():
-        if len(part):
-            shifted = np.delete(part, 1, axis=1) - np.array([0.0, *pivots])
-            arms[arm] = ArmSums(int(part[:, 1].sum()), shifted.T @ shifted)
-            tops[arm] = part[:, 2:].max(axis=0)
-    return Evaluated(arms, tops)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """Units of an arm: their numbers, 1 or (as they were) −1, and who met another arm."""
+
+    numbers: Floats
+    pivots: Sequence[float]
+    signs: Floats
+    is_crossed: Floats
+
+    @property
+    def shifted(self) -> Floats:
+        """(1, y₁ − K₁, …)"""
+        return np.column_stack((np.ones(len(self.numbers)), self.numbers - np.asarray(self.pivots)))
+
+
+def _rows_by_arm(
+    state: State, shifted: Sequence[tuple[Plan, Sequence[float]]], scope: Scope
+) -> Iterator[tuple[str, str, _Rows]]:
+    for group in _groups(shifted):
+        for shard in _shards(state, group, scope):
+            yield from shard
+
+
+@dataclass(slots=True)
+class _Group:
+    """Runs that share a statement, which has all their columns."""
+
+    columns: dict[str, Column]
+    members: list[tuple[Plan, Sequence[float], list[int]]]
+
+
+def _groups(shifted: Sequence[tuple[Plan, Sequence[float]]]) -> list[_Group]:
+    """In order of runs, so that the same runs make the same statements."""
+    groups: list[_Group] = []
+    for plan, pivots in sorted(shifted, key=lambda one: run_of(one[0])):
+        mine = {said(column): column for column in plan.columns}
+        group = next((one for one in groups if len({*one.columns, *mine}) <= MOST_COLUMNS), None)
+        if group is None:
+            group = _Group({}, [])
+            groups.append(group)
+        group.columns.update(mine)
+        place = {key: number for number, key in enumerate(group.columns)}
+        group.members.append((plan, pivots, [place[said(column)] for column in plan.columns]))
+    return groups
+
+
+def _shards(state: State, group: _Group, scope: Scope) -> Iterator[Iterator[tuple[str, str, _Rows]]]:
+    """Some of the units at a time, so that memory is bounded."""
+    runs = [run_of(plan) for plan, _, _ in group.members]
+    arms = [*dict.fromkeys(arm for plan, _, _ in group.members for arm in plan.arms)]
+    state.fill("asked", ["run VARCHAR", "place BIGINT"], [*zip(runs, range(len(runs)), strict=True)])
+    (pairs,) = state.run(
+        f"SELECT COUNT(*) FROM {scope.prefix}firsts AS f SEMI JOIN asked ON asked.run = f.run"
+    )[0]
+    shards = 1 + pairs * len(group.columns) // MOST_NUMBERS_AT_ONCE
+    statement = named_tables(_statement(group.columns), scope.prefix)
+    given = {"until": scope.until, "exposed_before": scope.exposed_before, "arms": arms, "shards": shards}
+    for shard in range(shards if pairs else 0):
+        rows = state.database.execute(statement, {**given, "shard": shard}).fetchnumpy()
+        yield _by_arm(group, arms, rows)
+
+
+def _by_arm(group: _Group, arms: Sequence[str], rows: dict[str, Floats]) -> Iterator[tuple[str, str, _Rows]]:
+    met = np.asarray(rows["run"]) * len(arms) + np.asarray(rows["arm"]) - 1
+    order = np.argsort(met, kind="stable")
+    met = met[order]
+    signs = np.where(np.asarray(rows["is_after"])[order], 1.0, -1.0)
+    is_crossed = np.asarray(rows["is_crossed"], dtype=np.float64)[order]
+    numbers = np.empty((len(met), len(group.columns)))
+    for place in range(len(group.columns)):
+        numbers[:, place] = np.asarray(rows.pop(y(place)))[order]
+    for number, (plan, pivots, places) in enumerate(group.members):
+        for arm in plan.arms:
+            at = number * len(arms) + arms.index(arm)
+            mine = slice(*np.searchsorted(met, [at, at + 1]))
+            if mine.stop > mine.start:
+                yield (
+                    run_of(plan),
+                    arm,
+                    _Rows(numbers[mine][:, places], pivots, signs[mine], is_crossed[mine]),
+                )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,22 +220,19 @@ def keep(state: State, kept: Mapping[str, Kept]) -> None:
         state.run(f"INSERT INTO sums VALUES {values}", rows)
 
 
-def moved(
-    kept: Mapping[str, ArmSums], before: Mapping[str, ArmSums], after: Mapping[str, ArmSums]
-) -> dict[str, ArmSums]:
+def moved(kept: Mapping[str, ArmSums], come: Mapping[str, ArmSums]) -> dict[str, ArmSums]:
     """S + f(touched, new) − f(touched, old)."""
     arms = dict(kept)
-    for arm, sums in before.items():
-        arms[arm] = arms[arm].minus(sums)
-    for arm, sums in after.items():
+    for arm, sums in come.items():
         arms[arm] = arms[arm].plus(sums) if arm in arms else sums
     return {arm: sums for arm, sums in arms.items() if sums.units}
 
 
-def _statement(key: str, columns: Sequence[Column], prefix: str) -> str:
+def _statement(columns: Mapping[str, Column]) -> str:
     """Made once per set of columns: writing SQL costs more than running it on a few units."""
-    if (key, prefix) not in _statements:
+    key = "".join(columns)
+    if key not in _statements:
         if len(_statements) >= _MOST_STATEMENTS:
             _statements.clear()
-        _statements[key, prefix] = rows_statement(columns, prefix)
-    return _statements[key, prefix]
+        _statements[key] = rows_statement([*columns.values()])
+    return _statements[key]
