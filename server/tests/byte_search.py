@@ -1,4 +1,4 @@
-"""Looks for texts in everything that an installation keeps: files as they lie, columns unpacked, the database."""
+"""Looks for texts in all that an installation keeps: files as they lie, columns unpacked, the database."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _tables(path: Path) -> Iterator[tuple[str, bytes]]:
             yield (
                 f"{path.name}: {name}",
                 repr(database.execute(f'SELECT * FROM "{name}"').fetchall()).encode(),
-            )  # noqa: S608
+            )
 
 
 def _database() -> bytes:
@@ -51,6 +51,6 @@ def _database() -> bytes:
     with connection.cursor() as cursor:
         rows = []
         for table in connection.introspection.table_names(cursor):
-            cursor.execute(f'SELECT t::text FROM "{table}" AS t')  # noqa: S608
+            cursor.execute(f'SELECT t::text FROM "{table}" AS t')
             rows += cursor.fetchall()
     return repr(rows).encode()

@@ -67,7 +67,10 @@ def a_shop_that_knows_them() -> tuple[Shop, Iteration]:
     update_flag_settings(shop.owner, replace(updated(flag, "production"), overrides=(override,)), now=NOW)
     named = create_list(shop.owner, CreateList(shop.project.id, "beta", "Beta", "user"), now=NOW)
     change_members(
-        shop.owner, ChangeMembers(named.id, "replace", confirms_growth=True), [*sorted(GONE), "stays"], now=NOW
+        shop.owner,
+        ChangeMembers(named.id, "replace", confirms_growth=True),
+        [*sorted(GONE), "stays"],
+        now=NOW,
     )
     large = create_list(shop.owner, CreateList(shop.project.id, "large", "Large", "user"), now=NOW)
     many = [*sorted(GONE), *(f"member-{number}" for number in range(1_500))]
@@ -114,7 +117,9 @@ def others(shop: Shop) -> list[tuple[object, ...]]:
     found: list[tuple[object, ...]] = []
     for kind in EventKind:
         paths = [str(path) for path in reads.pinned_files(environment_of(shop).id, kind, **EVER).paths]
-        query = "SELECT * EXCLUDE (arrival) FROM read_parquet(?) WHERE unit NOT LIKE 'forget-me-%' ORDER BY ALL"
+        query = (
+            "SELECT * EXCLUDE (arrival) FROM read_parquet(?) WHERE unit NOT LIKE 'forget-me-%' ORDER BY ALL"
+        )
         found += duckdb.connect().execute(query, [paths]).fetchall() if paths else []
     return found
 

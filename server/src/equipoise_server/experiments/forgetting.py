@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from equipoise_server.access import reads as access
 from equipoise_server.audit.actions import change
 from equipoise_server.audit.values import Subject
 from equipoise_server.events.forgetting import Gone, When, forgets
@@ -32,7 +33,7 @@ def forget_in_designs(gone: Gone, now: datetime) -> Mapping[str, int]:
 
 
 def _save(rows: list[Designed], gone: Gone, now: datetime) -> None:
-    subject = Subject("project", gone.project_id, "", gone.project_id)
+    subject = Subject("project", gone.project_id, access.project(gone.project_id).key, gone.project_id)
     with change(gone.author, "unit.forget", subject, now=now) as entry:
         for row in rows:
             row.save(update_fields=["design"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from equipoise_server.access import reads as access
 from equipoise_server.audit.actions import Change, change
 from equipoise_server.audit.values import Subject
 from equipoise_server.events.forgetting import Gone, When, forgets
@@ -25,7 +26,7 @@ def forget_in_flags(gone: Gone, now: datetime) -> Mapping[str, int]:
     lists = list(models.MemberList.objects.filter(
         segment__project_id=gone.project_id, unit_type=gone.unit_type
     ).exclude(address="").select_related("segment"))  # fmt: skip
-    subject = Subject("project", gone.project_id, "", gone.project_id)
+    subject = Subject("project", gone.project_id, access.project(gone.project_id).key, gone.project_id)
     hashed = 0
     if settings or segments or lists:
         with change(gone.author, "unit.forget", subject, now=now) as entry:
