@@ -97,6 +97,10 @@ class ServerProcess:
         process.kill()
         process.wait()
 
+    def pid(self, name: str) -> int:
+        """The number of a running process."""
+        return self._running[name].pid
+
     def stop(self) -> None:
         """End every process in good order."""
         for process in self._running.values():
