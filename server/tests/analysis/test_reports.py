@@ -92,7 +92,7 @@ def test_fifty_thousand_against_forty_eight_thousand_shows_no_metric_number_anyw
     assert report.withheld.what_to_check
     told = report.srm
     assert set(numbers_in(models.StoredReport.objects.get().report)) == {
-        50_000, 48_000, 0.5, 0, told.p_value, told.log_e_value,
+        50_000, 48_000, 0.5, 0, 1, told.p_value, told.log_e_value,
     }  # fmt: skip
     assert not models.Look.objects.exists()
     (audited,) = AuditRecord.objects.filter(action="experiment.verdict")

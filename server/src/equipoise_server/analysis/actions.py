@@ -22,6 +22,7 @@ from equipoise_server.analysis.renewing import AskRefresh, ask_refresh
 from equipoise_server.analysis.rollups.actions import audit_rollups, forget_units
 from equipoise_server.analysis.rows import blocks
 from equipoise_server.analysis.sources.importing import ImportFromSource, as_file, scratch
+from equipoise_server.analysis.traffic_filters import SetTrafficFilter, set_traffic_filter
 from equipoise_server.analysis.values import Report
 from equipoise_server.experiments import reads as experiments
 from equipoise_server.experiments.actions import record_verdict
@@ -32,9 +33,10 @@ FILE_SUFFIXES = SUFFIXES
 
 __all__ = [
     "FILE_SUFFIXES",
-    "ImportFromSource",
     "AskRefresh",
+    "ImportFromSource",
     "ImportPast",
+    "SetTrafficFilter",
     "ask_refresh",
     "audit_rollups",
     "forget_units",
@@ -43,6 +45,7 @@ __all__ = [
     "mapping_from_text",
     "rebuild",
     "refresh",
+    "set_traffic_filter",
 ]
 
 

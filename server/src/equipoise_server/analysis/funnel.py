@@ -51,7 +51,7 @@ def funnel_of(design: Design, stages: Sequence[StageCount], known: Known) -> Fun
             reached[arm] += unit.arm is not None
     if exposed and elsewhere / exposed > MOST_ELSEWHERE:
         told = "most exposed units are not in the arm that the snapshot gives them: somebody else assigns"
-        return Funnel(tuple(_exposed_steps(design, stages)), elsewhere=elsewhere, reason=told)
+        return Funnel(tuple(_exposed_steps(design, stages)), reason=told)
     first = _step(design, "assigned", assigned)
     lost = _lost_alike(design, assigned, reached)
     rest = list(_exposed_steps(design, stages))

@@ -37,8 +37,10 @@ class KnownMetric:
 def installation_of(iteration: Iteration) -> Past:
     """What every refresh knows from beyond: repeated events, and comparisons that cannot differ."""
     delivered = events.data_quality(iteration.environment_id)
+    # An import that is repeated adds nothing, and says nothing of any sender.
+    is_told = delivered.received and not iteration.is_imported
     return Past(
-        duplicates=(delivered.duplicates, delivered.received) if delivered.received else None,
+        duplicates=(delivered.duplicates, delivered.received) if is_told else None,
         null_p_values=_null_p_values(iteration),
     )
 

@@ -11,6 +11,7 @@ from equipoise_server.analysis.codec import from_json
 from equipoise_server.analysis.freshness import Freshness, freshness_of
 from equipoise_server.analysis.past import KnownMetric, known_metrics
 from equipoise_server.analysis.planning import power_plan
+from equipoise_server.analysis.traffic_filters import traffic_filter, traffic_filters
 from equipoise_server.analysis.values import Report
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
     "power_plan",
     "report_of",
     "reports_of",
+    "traffic_filter",
+    "traffic_filters",
 ]
 
 

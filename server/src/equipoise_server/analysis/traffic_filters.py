@@ -46,7 +46,7 @@ def set_traffic_filter(actor: Actor, command: SetTrafficFilter, *, now: datetime
     made = TrafficFilter(
         command.project_id, version + 1, command.rules, now, actor.author.name, command.reason
     )
-    subject = Subject("project", command.project_id, "traffic-filter", command.project_id)
+    subject = Subject("traffic_filter", command.project_id, "traffic filter", command.project_id)
     told = change(actor.author, "traffic_filter.set", subject, now=now, reason=command.reason)
     with refused_if_taken(_MEANWHILE), told as entry:
         models.TrafficFilterVersion.objects.create(

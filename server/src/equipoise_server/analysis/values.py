@@ -25,6 +25,7 @@ from equipoise_server.analysis.power_values import (
     PowerQuestion,
     WeekMde,
 )
+from equipoise_server.analysis.traffic_values import Operator, TrafficFilter, TrafficRule, TrafficTest
 from equipoise_server.experiments.values import MetricRole, VerdictState
 from equipoise_server.foundation.costs import Cost
 from equipoise_server.metrics.values import Direction
@@ -33,9 +34,9 @@ __all__ = [
     "ArmCount", "BayesLine", "ComparisonRow", "Conclusion", "ExposurePoint", "Funnel", "FunnelStep",
     "Further", "Guardrail", "GuardrailPower", "GuardrailQuestion", "GuardrailState", "InteractionLine",
     "Interval", "LeftOut", "LiftPoint", "Localisation", "LookTaken", "Method", "NoteLevel", "NoveltyLine",
-    "PlanReached", "PowerAnswer", "PowerQuestion", "QualityNote", "Report", "Results", "SegmentLine",
-    "SegmentTable", "SoundedAlarm", "Srm", "SrmPoint", "SrmState", "Stage", "Suspect", "Traffic",
-    "TriggeredLine", "WeekMde", "Withheld",
+    "Operator", "PlanReached", "PowerAnswer", "PowerQuestion", "QualityNote", "Report", "Results",
+    "SegmentLine", "SegmentTable", "SoundedAlarm", "Srm", "SrmPoint", "SrmState", "Stage", "Suspect",
+    "Traffic", "TrafficFilter", "TrafficRule", "TrafficTest", "TriggeredLine", "WeekMde", "Withheld",
 ]  # fmt: skip
 
 

@@ -39,6 +39,7 @@ from equipoise_server.api import (
     snapshots,
     sources,
     traffic,
+    traffic,
 )
 from equipoise_server.api.authentication import AUTHENTICATION
 from equipoise_server.api.problems import plain_problem, translate_exceptions
@@ -67,6 +68,7 @@ ROUTERS = (
     jobs.router,
     power.router,
     imports.router,
+    traffic.router,
     traffic.router,
     privacy.router,
     snapshots.router,

@@ -10,6 +10,7 @@ from ninja import Schema
 from equipoise_server.analysis.values import Conclusion, GuardrailState, Method, NoteLevel, SrmState
 from equipoise_server.api.further import FurtherShape
 from equipoise_server.api.health_shapes import FunnelShape, TrafficShape
+from equipoise_server.api.health_shapes import FunnelShape, TrafficShape
 from equipoise_server.experiments.values import MetricRole, VerdictState
 from equipoise_server.metrics.values import Direction
 
@@ -206,5 +207,7 @@ class ReportShape(Schema):
     notes: list[NoteShape]
     results: ResultsShape | None
     withheld: WithheldShape | None
+    funnel: FunnelShape | None
+    traffic: TrafficShape | None
     funnel: FunnelShape | None
     traffic: TrafficShape | None

@@ -21,6 +21,7 @@ from equipoise_server.dashboard.views import (
     segments,
     sessions,
     settings,
+    traffic,
     wizard,
 )
 
@@ -85,6 +86,8 @@ _settings: list[URLPattern | URLResolver] = [
     path("/environments", settings.add_environment),
     path("/kill", settings.kill),
     path("/unkill", settings.unkill),
+    path("/traffic", traffic.rules),
+    path("/traffic/remove", traffic.remove),
 ]
 _holdouts: list[URLPattern | URLResolver] = [
     path("", holdouts.listing),

@@ -58,6 +58,7 @@ _VERBS = {
     "metric.create": "created the metric",
     "metric.revise": "revised the metric",
     "metric.archive": "archived the metric",
+    "traffic_filter.set": "changed the",
     "experiment.create": "drafted",
     "experiment.edit": "edited the design of",
     "experiment.launch": "launched",

@@ -10,6 +10,7 @@ from equipoise_server.dashboard import words
 from equipoise_server.dashboard.badges import BadgeTone
 from equipoise_server.dashboard.pages.figures import ArmNames, Figure, exposures_figure, srm_figure
 from equipoise_server.dashboard.pages.localisation import WhereFrom, where_from
+from equipoise_server.dashboard.pages.unit_flow import FunnelCard, TrafficCard, funnel_card, traffic_card
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class HealthTab:
     exposures: Figure | None = None
     notes: tuple[QualityNote, ...] = ()
     where_from: WhereFrom | None = None
+    funnel: FunnelCard | None = None
+    traffic: TrafficCard | None = None
 
     @property
     def worst(self) -> NoteLevel | None:
@@ -86,4 +89,6 @@ def health_tab(report: Report | None, arms: ArmNames) -> HealthTab:
         exposures=exposures_figure(report.exposures_over_time, arms),
         notes=report.notes,
         where_from=where_from(report),
+        funnel=funnel_card(report),
+        traffic=traffic_card(report),
     )
