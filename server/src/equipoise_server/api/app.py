@@ -17,6 +17,7 @@ from ninja.types import DictStrAny
 
 from equipoise_server.api import (
     audit,
+    data_quality,
     drafts,
     experiments,
     flags,
@@ -27,6 +28,7 @@ from equipoise_server.api import (
     layers,
     metric_certification,
     metric_files,
+    metric_previews,
     metrics,
     power,
     previews,
@@ -38,7 +40,6 @@ from equipoise_server.api import (
     segments,
     snapshots,
     sources,
-    traffic,
     traffic,
 )
 from equipoise_server.api.authentication import AUTHENTICATION
@@ -59,16 +60,17 @@ ROUTERS = (
     metrics.router,
     metric_files.router,
     metric_certification.router,
+    metric_previews.router,
     sources.router,
     experiments.router,
     drafts.router,
     layers.router,
     holdouts.router,
     reports.router,
+    data_quality.router,
     jobs.router,
     power.router,
     imports.router,
-    traffic.router,
     traffic.router,
     privacy.router,
     snapshots.router,

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
+
 from equipoise_engine import Decision, Snapshot, Step, compile_snapshot
 from equipoise_server.access import reads as access
+from equipoise_server.events.values import Vocabulary
 from equipoise_server.flags import reads as flags
 from equipoise_server.foundation.refusals import NotFound, Problem
 from equipoise_server.foundation.revisions import Revision
@@ -43,6 +46,7 @@ __all__ = [
     "preview",
     "replay",
     "snapshot_at",
+    "vocabulary",
     "without_holdout",
 ]
 
@@ -50,6 +54,11 @@ __all__ = [
 def current(environment_id: UUID) -> KeptSnapshot:
     """What clients of the environment get now."""
     return keeping.kept(_found(environment_id))
+
+
+def vocabulary(environment_id: UUID) -> Vocabulary:
+    """What events of the environment may name now: unit types, and experiments by key."""
+    return msgspec.convert(keeping.document_of(_found(environment_id)), Vocabulary)
 
 
 def snapshot_at(environment_id: UUID, at: datetime) -> KeptSnapshot:
