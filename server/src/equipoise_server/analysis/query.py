@@ -37,7 +37,7 @@ def moments_query(
 
 def raw_source(plan: Plan, span: Span, *, exposures: Events, tracks: Sequence[Path]) -> RawSource:
     """The store's files as the source of every column."""
-    return RawSource(DuckDb(), plan, span, _read(exposures, "exposure"), _tracks(tracks))
+    return RawSource(DuckDb(), plan, span, _read(exposures, "exposure"), tracks_of(tracks))
 
 
 def counts_query(plan: Plan, span: Span, *, exposures: Events) -> exp.Select:
@@ -83,7 +83,7 @@ def unjoinable_query(plan: Plan, span: Span, *, tracks: Sequence[Path]) -> exp.S
             exp.Count(this=exp.Distinct(expressions=[every])),
             exp.Count(this=exp.Distinct(expressions=[ours])),
         )
-        .from_(_tracks(tracks))
+        .from_(tracks_of(tracks))
         .where(track("name").isin(*plan.events), *_between(track, plan.since, span.until))
         .group_by("1")
         .order_by("1")
@@ -150,7 +150,7 @@ _EMPTY_TRACKS = {
 }  # fmt: skip
 
 
-def _tracks(paths: Sequence[Path]) -> exp.Expr:
+def tracks_of(paths: Sequence[Path]) -> exp.Expr:
     """The track events; without files, none of them."""
     if paths:
         return _read(paths, "track")

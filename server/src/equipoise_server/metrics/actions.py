@@ -18,6 +18,7 @@ from equipoise_server.metrics.certifying import (
     set_catalogue_rules,
     withdraw_certification,
 )
+from equipoise_server.metrics.source_facts import checked_definition
 
 __all__ = [
     "CertifyMetric",
@@ -30,6 +31,7 @@ __all__ = [
     "apply_metrics",
     "archive_metric",
     "certify_metric",
+    "checked_definition",
     "create_metric",
     "plan_metrics",
     "revise_metric",

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from uuid import UUID
 
-from equipoise_server.foundation.refusals import NotFound, Problem
+from equipoise_server.foundation.refusals import Invalid, NotFound, Problem, refuse_all
+from equipoise_server.metrics.definition_rules import definition_problems
 from equipoise_server.metrics.values import Aggregate, Definition, Fact, MetricKind
 from equipoise_server.sources import reads as sources
 from equipoise_server.sources.values import ColumnType, Source
@@ -100,3 +101,12 @@ def _column_problems(
     elif wanted is not None and held != wanted:
         told = f"“{key}”: “{name}” of “{source.ref}” holds {_WORDS[held]}, not {_WORDS[ColumnType(wanted)]}."
         yield Problem(field, f"{told} Choose another column, or cast it in the source.")
+
+
+def checked_definition(project_id: UUID, definition: Definition) -> Definition:
+    """A definition that nobody has saved, with its sources pinned; refused with every fault."""
+    name = "this metric"
+    refuse_all(
+        Invalid, [*definition_problems(name, definition), *source_problems(project_id, name, definition)]
+    )
+    return pinned(project_id, definition)

@@ -13,21 +13,32 @@ from equipoise_server.sources.entries import (
     versions_of,
 )
 from equipoise_server.sources.previewing import (
+    cell,
+    distribution,
     estimate_source,
     preview_rows,
     preview_source,
+    shortened,
 )
+from equipoise_server.sources.statements import RECENT_DAYS, SAMPLE_ROWS, column_names, spread
 
 __all__ = [
+    "RECENT_DAYS",
+    "SAMPLE_ROWS",
+    "cell",
+    "column_names",
     "connection",
     "connection_by_key",
     "connections_of",
+    "distribution",
     "estimate_source",
     "preview_rows",
     "preview_source",
+    "shortened",
     "source",
     "source_by_key",
     "source_by_ref",
     "sources_of",
+    "spread",
     "versions_of",
 ]
