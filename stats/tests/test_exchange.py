@@ -137,7 +137,7 @@ def test_every_member_that_does_not_fit_is_told() -> None:
             "design.planned_end_reached must be true or false",
             "design.control must be a text",
             "design.variants must be a list",
-            "design.metrics[0].kind must be one of mean, proportion, ratio, composite",
+            "design.metrics[0].kind must be one of mean, proportion, ratio, composite, quantile",
             "design.metrics[1].components[0] must be an object",
             "evidence.counts.control must be a whole number",
             "evidence.crossed must be an object",

@@ -81,6 +81,7 @@ from equipoise_stats.quantiles import (
     Histogram, Ordered, QuantileEstimate, event_quantile, event_quantile_of, exceedance,
     order_statistic_ranks, quantile_difference, unit_quantile,
 )
+from equipoise_stats.ranks import RankedArm, TwoQuantiles
 from equipoise_stats.quantities import Quantity, estimate_of
 from equipoise_stats.replay import ArmRows, Replay, replay
 from equipoise_stats.results import (
@@ -136,13 +137,13 @@ __all__ = [
     "Margin", "MarginKind", "Method", "MetricKind", "MetricPlan", "MetricResult", "MetricRole", "Moments",
     "MomentsError", "Onset", "Ordered", "Outcome", "PairState", "Pairing", "PastExperiments", "Posterior",
     "PowerTarget", "Prior", "ProxyReport", "QualityCheck", "QualityEvidence", "QuantileEstimate",
-    "Quantity", "RatePosterior", "Realised", "Replay", "Results", "Rope", "Scale", "ScannedPair",
+    "Quantity", "RankedArm", "RatePosterior", "Realised", "Replay", "Results", "Rope", "Scale", "ScannedPair",
     "Schedule", "Scheduled", "Segment", "SegmentFinding", "Selected", "SequencePowerRow", "SequentialPower",
     "Significance", "SimpleEffects", "SingleRegion", "SingleRegionEffect", "Slice", "Slopes", "Spending",
     "Srm", "SrmMethod", "SrmVerdict", "Stage", "Status", "SwitchbackDesign", "SwitchbackEffect",
     "SwitchbackPlan", "TenureContrast", "TenureReport", "TreatmentVerdict", "Trend", "TriedExperiment",
-    "TriggerCheck", "TriggerCounts", "TwoRates", "Undefined", "UnitTable", "UnitsNeeded", "VariantPlan",
-    "Verdict", "WeekRow", "Window", "Withheld", "WithheldReason", "accumulate", "adjust", "adjust_within",
+    "TriggerCheck", "TriggerCounts", "TwoQuantiles", "TwoRates", "Undefined", "UnitTable", "UnitsNeeded",
+    "VariantPlan", "Verdict", "WeekRow", "Window", "Withheld", "WithheldReason", "accumulate", "adjust", "adjust_within",
     "alarm", "analyse", "anytime_t_multiplier", "assignment_independence", "balance", "balanced_panel",
     "benjamini_hochberg", "benjamini_yekutieli", "bernoulli_sequence", "bonferroni", "cap_at",
     "cap_of_histogram", "capped", "carryover_test", "check_trigger", "choose", "cluster_effect",

@@ -15,9 +15,9 @@ from equipoise_stats.comparison import (
     Inference,
     Pair,
     compare,
-    few_events,
     missing_look,
     missing_size,
+    own_bounds,
 )
 from equipoise_stats.composite import composite_arms
 from equipoise_stats.data_checks import arrival_checks, comparison_checks
@@ -57,6 +57,7 @@ from equipoise_stats.plan import (
     check,
 )
 from equipoise_stats.quality import Outcome, QualityCheck, exposure_checks, metric_checks
+from equipoise_stats.ranks import TwoQuantiles
 from equipoise_stats.results import (
     Analysis,
     ArmCount,
@@ -78,6 +79,7 @@ _NOT_NOW = frozenset(
         Status.NO_UNITS,
         Status.TOO_FEW_UNITS,
         Status.TOO_EARLY,
+        Status.NOT_AT_THE_END,
         Status.NO_EXPECTED_UNITS,
         Status.LOOK_SKIPPED,
         Status.LOOKS_ENDED,
@@ -180,7 +182,14 @@ def _withholding(evidence: Evidence, match: Srm, checks: Sequence[QualityCheck])
 def _pairs(evidence: Evidence, design: Design, looks: Schedule) -> tuple[Pair, ...]:
     expected = {treatment: _expected_units(design, treatment) for treatment in design.treatments}
     plain = tuple(
-        Pair(metric, treatment, *arms, expected[treatment], looks.get((metric.key, treatment)))
+        Pair(
+            metric,
+            treatment,
+            *arms,
+            expected[treatment],
+            looks.get((metric.key, treatment)),
+            ranked=_ranked(evidence, metric, (treatment, design.control)),
+        )
         for metric in design.metrics
         for treatment, arms in _estimates(evidence, design, metric)
     )
@@ -193,6 +202,10 @@ def _estimates(
     evidence: Evidence, design: Design, metric: MetricPlan
 ) -> Iterator[tuple[str, tuple[Estimate, Estimate]]]:
     """By treatment, its estimate and the control's; those of a composite need each other."""
+    if metric.kind is MetricKind.QUANTILE:
+        for treatment in design.treatments:
+            yield treatment, _of_ranks(evidence, metric, (treatment, design.control))
+        return
     below = evidence.moments.get(design.control)
     if metric.kind is not MetricKind.COMPOSITE:
         control = estimate(below, metric)
@@ -207,9 +220,26 @@ def _estimates(
         yield treatment, arms
 
 
+def _of_ranks(evidence: Evidence, metric: MetricPlan, arms: tuple[str, str]) -> tuple[Estimate, Estimate]:
+    """Both arms' quantiles; of an arm that hands over no values, nothing is known."""
+    held = (evidence.quantiles.get(arm, {}).get(metric.key) for arm in arms)
+    treatment, control = (_NO_UNITS if arm is None else arm.estimate(known(metric.quantile)) for arm in held)
+    return treatment, control
+
+
+def _ranked(evidence: Evidence, metric: MetricPlan, arms: tuple[str, str]) -> TwoQuantiles | None:
+    """The ranked values of two arms, where both have a quantile."""
+    if metric.kind is not MetricKind.QUANTILE:
+        return None
+    if any(one.status is not Status.OK for one in _of_ranks(evidence, metric, arms)):
+        return None
+    treatment, control = (evidence.quantiles[arm][metric.key] for arm in arms)
+    return TwoQuantiles(known(metric.quantile), treatment, control)
+
+
 def _adjust(pair: Pair, evidence: Evidence, control: str) -> Pair:
-    """The pair adjusted for its covariates, within the strata of the evidence; a composite as it is."""
-    if pair.plan.kind is MetricKind.COMPOSITE:
+    """The pair adjusted for its covariates, within the strata; a composite or a quantile as it is."""
+    if pair.plan.kind in {MetricKind.COMPOSITE, MetricKind.QUANTILE}:
         return pair
     arms = arms_of(evidence.moments, pair.treatment_key, control)
     strata = [arms_of(stratum, pair.treatment_key, control) for stratum in evidence.strata]
@@ -285,12 +315,15 @@ def _guardrail(pair: Pair, comparison: Comparison, margin: Margin, design: Desig
     if comparison.status in _NOT_NOW:
         reason = comparison.status
         return found.with_bound(Bounded(GuardrailVerdict.INCONCLUSIVE, bound, None, None, reason))
+    critical = _one_sided_critical(pair, design)
+    ranked = pair.ranked
     return found.with_bound(
         within_bound(
             pair.treatment,
             bound,
             direction=pair.plan.direction,
-            critical=_one_sided_critical(pair, design),
+            critical=critical,
+            limits=None if ranked is None else ranked.treatment.bounds(ranked.share, critical),
             is_rate=pair.plan.kind is MetricKind.PROPORTION and pair.pooled,
         )
     )
@@ -299,7 +332,7 @@ def _guardrail(pair: Pair, comparison: Comparison, margin: Margin, design: Desig
 def _non_inferiority(pair: Pair, comparison: Comparison, margin: Margin, design: Design) -> Guardrail:
     arms, direction = (pair.treatment, pair.control), pair.plan.direction
     method = _method(design)
-    rates = few_events(pair, method)
+    rates = own_bounds(pair, method)
     if rates is not None and (missing_look(pair) or missing_size(pair, method)) is None:
         critical = _one_sided_critical(pair, design)
         return non_inferiority_of_few(*arms, rates, margin=margin, direction=direction, critical=critical)
@@ -327,6 +360,8 @@ def _method(design: Design) -> Method:
 
 
 def _alarm(pair: Pair, margin: Margin, design: Design, alpha: float) -> Alarm | Undefined:
+    if pair.plan.kind is MetricKind.QUANTILE:
+        return Undefined(Status.NOT_AT_THE_END)
     rule = AlarmRule(
         pair.plan.alarm_margin or margin,
         pair.plan.direction,

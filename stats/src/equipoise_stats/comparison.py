@@ -30,6 +30,7 @@ from equipoise_stats.intervals import (
 )
 from equipoise_stats.moments import FloatArray
 from equipoise_stats.plan import MetricKind, MetricPlan
+from equipoise_stats.ranks import TwoQuantiles
 from equipoise_stats.results import DetectableChange, Method
 from equipoise_stats.schedule import Scheduled
 from equipoise_stats.sequences import log_e_value, mixing, p_value_of, two_sided_multiplier
@@ -45,7 +46,7 @@ class Pair:
     expected_units: planned for these two arms, or None. scheduled: with a planned end the look,
     or why there is none now. covariance: of the two estimates, when adjusted. watched: the arms
     for an alarm when they differ. pooled: events may be read off as value × n. reduction: the share
-    of the effect's variance that adjusting took away.
+    of the effect's variance that adjusting took away. ranked: of a quantile, both arms' values.
     """
 
     plan: MetricPlan
@@ -58,6 +59,7 @@ class Pair:
     watched: tuple[Estimate, Estimate] | None = None
     pooled: bool = True
     reduction: float | None = None
+    ranked: TwoQuantiles | None = None
 
     @property
     def at_the_end(self) -> bool:
@@ -92,7 +94,7 @@ def compare(pairs: Sequence[Pair], inference: Inference) -> tuple[Comparison, ..
     answers: dict[int, Comparison] = {}
     large: list[int] = []
     for at, pair in enumerate(pairs):
-        rates = few_events(pair, inference.method)
+        rates = own_bounds(pair, inference.method)
         reason = (
             missing_look(pair)
             or missing_size(pair, inference.method)
@@ -110,8 +112,10 @@ def compare(pairs: Sequence[Pair], inference: Inference) -> tuple[Comparison, ..
     return tuple(answers[at] for at in range(len(pairs)))
 
 
-def few_events(pair: Pair, method: Method) -> TwoRates | None:
-    """The counts of a rate that is too rare for the normal approximation, at the planned end."""
+def own_bounds(pair: Pair, method: Method) -> TwoRates | TwoQuantiles | None:
+    """What has bounds of its own at the planned end: a rate too rare for a normal one, or a quantile."""
+    if pair.ranked is not None:
+        return None if is_running(pair, method) else pair.ranked
     if pair.plan.kind is not MetricKind.PROPORTION or not pair.pooled or is_running(pair, method):
         return None
     return small_rates(pair.treatment, pair.control)
@@ -138,8 +142,11 @@ def missing_look(pair: Pair) -> Status | None:
     return pair.scheduled.reason if isinstance(pair.scheduled, Undefined) else None
 
 
-def _reason(pair: Pair, method: Method, rates: TwoRates | None) -> Status | None:
+def _reason(pair: Pair, method: Method, rates: TwoRates | TwoQuantiles | None) -> Status | None:
     """Why a pair that is large enough still gets no interval."""
+    if pair.plan.kind is MetricKind.QUANTILE:
+        early = Status.NOT_AT_THE_END if is_running(pair, method) else None
+        return early or unusable(pair.treatment, pair.control)
     if rates is not None:
         # Nobody, or everybody, in both arms: the counts cannot tell the arms apart.
         same = pair.treatment.value == pair.control.value
@@ -162,7 +169,7 @@ def _nothing(reason: Status) -> Comparison:
     return Comparison(Undefined(reason), Undefined(reason), None, None, None, reason)
 
 
-def _small(rates: TwoRates, pair: Pair, inference: Inference) -> Comparison:
+def _small(rates: TwoRates | TwoQuantiles, pair: Pair, inference: Inference) -> Comparison:
     critical = normal_critical(inference.alpha / 2)
     p_value = rates.p_value()
     z = math.copysign(normal_critical(p_value / 2), rates.effect)

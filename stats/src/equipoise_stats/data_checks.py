@@ -92,10 +92,10 @@ def _constant(design: Design, compared: Sequence[tuple[Pair, Comparison]]) -> It
 
 
 def _spread(pair: Pair) -> Sequence[QualityCheck]:
-    """Outliers in one arm, skew in a small one. The variance of rates and composites follows from others."""
+    """Outliers in one arm, skew in a small one. Rates, composites and quantiles have no variance of units."""
     treatment, control = pair.treatment, pair.control
-    told = pair.plan.kind is MetricKind.PROPORTION or pair.plan.kind is MetricKind.COMPOSITE
-    if told or not treatment.unit_variance or not control.unit_variance:
+    told = {MetricKind.PROPORTION, MetricKind.COMPOSITE, MetricKind.QUANTILE}
+    if pair.plan.kind in told or not treatment.unit_variance or not control.unit_variance:
         return ()
     found = []
     if not 1 / VARIANCE_RATIO <= treatment.unit_variance / control.unit_variance <= VARIANCE_RATIO:
@@ -116,7 +116,9 @@ def _before(pair: Pair, evidence: Evidence, control: str) -> Iterator[QualityChe
 
 
 def _estimate_before(moments: Moments, plan: MetricPlan) -> Estimate | None:
-    if plan.kind is MetricKind.COMPOSITE or not set(plan.columns) <= set(moments.names):
+    if plan.kind in {MetricKind.COMPOSITE, MetricKind.QUANTILE} or not set(plan.columns) <= set(
+        moments.names
+    ):
         return None
     if plan.kind is MetricKind.RATIO:
         return ratio_estimate(moments, plan.key, plan.denominator)

@@ -25,6 +25,7 @@ class Status(StrEnum):
     NO_UNITS = "no_units"
     TOO_FEW_UNITS = "too_few_units"
     TOO_EARLY = "too_early"
+    NOT_AT_THE_END = "not_at_the_end"
     ZERO_VARIANCE = "zero_variance"
     ZERO_DENOMINATOR = "zero_denominator"
     NOISY_DENOMINATOR = "noisy_denominator"

@@ -14,6 +14,7 @@ from scipy import special
 from equipoise_stats.estimates import Estimate, Status, Undefined
 from equipoise_stats.intervals import SMALL_COUNT, TwoRates, known, unusable, unusable_baseline, wilson
 from equipoise_stats.plan import Direction, Margin, MarginKind
+from equipoise_stats.ranks import TwoQuantiles
 from equipoise_stats.sequences import log_e_value_of_events, one_sided_reach
 
 # An alarm on fewer treated units is noise, whatever its interval says.
@@ -80,16 +81,24 @@ class Guardrail:
 
 
 def within_bound(
-    treatment: Estimate, bound: float, *, direction: Direction, critical: float, is_rate: bool = False
+    treatment: Estimate,
+    bound: float,
+    *,
+    direction: Direction,
+    critical: float,
+    is_rate: bool = False,
+    limits: tuple[float, float] | None = None,
 ) -> Bounded:
     """Is the treatment's own value shown to stay clear of a bound: below it when less is better?
 
     critical: one-sided, as for `non_inferiority`. is_rate: limits by Wilson's score, which holds
-    without an event, too.
+    without an event, too. limits: at `critical`, where they are known already.
     """
     if treatment.value is None or (treatment.variance is None and not is_rate):
         return Bounded(GuardrailVerdict.INCONCLUSIVE, bound, None, None, treatment.status)
-    if is_rate:
+    if limits is not None:
+        lower, upper = limits
+    elif is_rate:
         lower, upper = wilson(treatment.value * treatment.n, treatment.n, critical)
     else:
         reach = critical * math.sqrt(known(treatment.variance))
@@ -168,13 +177,13 @@ def non_inferiority(
 def non_inferiority_of_few(
     treatment: Estimate,
     control: Estimate,
-    rates: TwoRates,
+    rates: TwoRates | TwoQuantiles,
     *,
     margin: Margin,
     direction: Direction,
     critical: float,
 ) -> Guardrail:
-    """The same for rates with few events, at a planned look: Wilson's bounds, recovered variances.
+    """The same for rates with few events and for quantiles, at a planned look: each side by its own bounds.
 
     No event in either arm is information too: an absolute margin can be passed on it.
     """

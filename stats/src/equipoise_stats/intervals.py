@@ -6,6 +6,7 @@ Array kernels and their scalar faces. Refuses to know which metric, arm or plan 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -179,11 +180,7 @@ class TwoRates:
         def gap(critical: float) -> float:
             return abs(self.effect) - self.reaches(critical)[side]
 
-        farthest = 38.0  # beyond it a normal tail is below the smallest float
-        if gap(farthest) > 0:
-            return SMALLEST_P
-        touching = float(optimize.brentq(gap, 0.0, farthest, xtol=1e-12))
-        return max(2 * float(special.ndtr(-touching)), SMALLEST_P)
+        return max(2 * float(special.ndtr(-touching(gap))), SMALLEST_P)
 
     def lift(self, alpha: float = 0.05) -> Interval | Undefined:
         """The lift by recovered variances (Donner & Zou 2012, MOVER-R), coherent with `difference`."""
@@ -193,12 +190,7 @@ class TwoRates:
         p1, p2 = self.treatment_events / self.treatment_n, self.control_events / self.control_n
         l1, u1 = wilson(self.treatment_events, self.treatment_n, critical)
         l2, u2 = wilson(self.control_events, self.control_n, critical)
-        a_low, a_high = u2 * (2 * p2 - u2), l2 * (2 * p2 - l2)
-        if a_low <= 0:
-            return Undefined(Status.NOISY_CONTROL)
-        low = (p1 * p2 - math.sqrt((p1 * p2) ** 2 - a_low * l1 * (2 * p1 - l1))) / a_low
-        high = (p1 * p2 + math.sqrt((p1 * p2) ** 2 - a_high * u1 * (2 * p1 - u1))) / a_high
-        return Interval(p1 / p2 - 1, low - 1, high - 1, 1 - alpha)
+        return recovered_lift((p1, l1, u1), (p2, l2, u2), 1 - alpha)
 
     def reaches(self, critical: float, control_factor: float = 1.0) -> tuple[float, float]:
         """How far below and above pT - k pC its bounds lie (Zou & Donner 2008, MOVER)."""
@@ -207,6 +199,29 @@ class TwoRates:
         l1, u1 = wilson(self.treatment_events, self.treatment_n, critical)
         l2, u2 = wilson(self.control_events, self.control_n, critical)
         return math.hypot(p1 - l1, k * (u2 - p2)), math.hypot(u1 - p1, k * (p2 - l2))
+
+
+def touching(gap: Callable[[float], float]) -> float:
+    """The critical value at which an interval just reaches what `gap` says is missing; it grows with it."""
+    farthest = 38.0  # beyond it a normal tail is below the smallest float
+    if gap(farthest) > 0:
+        return farthest
+    if gap(0.0) <= 0:
+        return 0.0
+    return float(optimize.brentq(gap, 0.0, farthest, xtol=1e-12))
+
+
+def recovered_lift(
+    treatment: tuple[float, float, float], control: tuple[float, float, float], confidence: float
+) -> Interval | Undefined:
+    """p1/p2 - 1 from (value, lower, upper) of both, p2 above 0 (Donner & Zou 2012, MOVER-R)."""
+    (p1, l1, u1), (p2, l2, u2) = treatment, control
+    if l2 <= 0 or u2 >= 2 * p2:
+        return Undefined(Status.NOISY_CONTROL)
+    a_low, a_high = u2 * (2 * p2 - u2), l2 * (2 * p2 - l2)
+    low = (p1 * p2 - math.sqrt((p1 * p2) ** 2 - a_low * l1 * (2 * p1 - l1))) / a_low
+    high = (p1 * p2 + math.sqrt((p1 * p2) ** 2 - a_high * u1 * (2 * p1 - u1))) / a_high
+    return Interval(p1 / p2 - 1, low - 1, high - 1, confidence)
 
 
 def two_proportions(treatment: Estimate, control: Estimate, alpha: float = 0.05) -> Interval | Undefined:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from scipy import special
 
-from equipoise_stats.comparison import Comparison, Inference, Pair, few_events, lift_or_reason, mde_at
+from equipoise_stats.comparison import Comparison, Inference, Pair, lift_or_reason, mde_at, own_bounds
 from equipoise_stats.estimates import Status, Undefined
 from equipoise_stats.intervals import (
     Interval,
@@ -19,6 +19,7 @@ from equipoise_stats.intervals import (
     welch_degrees_of_freedom,
 )
 from equipoise_stats.plan import MetricKind
+from equipoise_stats.ranks import TwoQuantiles
 from equipoise_stats.results import Method
 from equipoise_stats.schedule import Scheduled
 from equipoise_stats.sequences import mixing
@@ -31,7 +32,7 @@ def at_level(
 
     critical: how many standard errors they reach, when that is known already; else as the method asks.
     """
-    rates = few_events(pair, inference.method)
+    rates = own_bounds(pair, inference.method)
     reach = critical_at(pair, level, inference, few=rates is not None) if critical is None else critical
     effect, lift = _of_rates(rates, reach) if rates is not None else _of_estimates(pair, reach)
     half = (effect.upper - effect.lower) / 2
@@ -60,7 +61,7 @@ def critical_at(pair: Pair, level: float, inference: Inference, *, few: bool = F
     return float(t_critical(level, df))
 
 
-def _of_rates(rates: TwoRates, critical: float) -> tuple[Interval, Interval | Undefined]:
+def _of_rates(rates: TwoRates | TwoQuantiles, critical: float) -> tuple[Interval, Interval | Undefined]:
     level = 2 * float(special.ndtr(-critical))
     return rates.difference(level), rates.lift(level)
 

@@ -12,6 +12,7 @@ from equipoise_stats.composite import Component
 from equipoise_stats.looks import Ledger
 from equipoise_stats.moments import Moments
 from equipoise_stats.quality_evidence import QualityEvidence, quality_problems
+from equipoise_stats.ranks import RankedArm
 from equipoise_stats.spending import LookPlan
 from equipoise_stats.srm import AllocationEpoch
 
@@ -23,6 +24,7 @@ class MetricKind(StrEnum):
     PROPORTION = "proportion"
     RATIO = "ratio"
     COMPOSITE = "composite"
+    QUANTILE = "quantile"
 
 
 class MetricRole(StrEnum):
@@ -87,7 +89,8 @@ class MetricPlan:
     covariates: moments columns measured before exposure, for which estimates are adjusted.
     components: of a composite, each a metric's columns with its weight, negative where less is
     better; its effect is the weighted sum of lifts. bound: of a guardrail, what the treatment's own
-    value must stay clear of, in the metric's unit.
+    value must stay clear of, in the metric's unit. quantile: which one, of that kind; it is judged once,
+    at the planned end, from `Evidence.quantiles`.
     """
 
     key: str
@@ -100,6 +103,7 @@ class MetricPlan:
     covariates: tuple[str, ...] = ()
     components: tuple[Component, ...] = ()
     bound: float | None = None
+    quantile: float | None = None
 
     @property
     def denominator(self) -> str:
@@ -108,7 +112,9 @@ class MetricPlan:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The moments columns that this metric reads."""
+        """The moments columns that this metric reads; a quantile has none."""
+        if self.kind is MetricKind.QUANTILE:
+            return ()
         if self.kind is MetricKind.COMPOSITE:
             read = (column for one in self.components for column in one.quantity.columns)
             return tuple(dict.fromkeys(read))
@@ -167,7 +173,7 @@ class Evidence:
     while the weights stood still, arms in plan order; when they never changed, none.
     strata: `moments` in parts, by allocation epoch or by an attribute known before exposure; arms
     are then compared within each. quality: signs of the data's quality; what is not given is not
-    checked.
+    checked. quantiles: variant → metric → its ranked values, of the kinds that need them.
     """
 
     counts: Mapping[str, int]
@@ -179,6 +185,7 @@ class Evidence:
     epochs: tuple[AllocationEpoch, ...] = ()
     strata: tuple[Mapping[str, Moments], ...] = ()
     quality: QualityEvidence = field(default_factory=QualityEvidence)
+    quantiles: Mapping[str, Mapping[str, RankedArm]] = field(default_factory=dict)
 
 
 class DesignError(ValueError):
@@ -257,6 +264,18 @@ def _metric_problems(design: Design) -> Iterator[str]:
         if metric.bound is not None and not math.isfinite(metric.bound):
             yield f"metric {metric.key!r}: bound must be a number, not {metric.bound}"
         yield from _component_problems(metric)
+        yield from _quantile_problems(metric)
+
+
+def _quantile_problems(metric: MetricPlan) -> Iterator[str]:
+    if metric.kind is not MetricKind.QUANTILE:
+        if metric.quantile is not None:
+            yield f"metric {metric.key!r}: only a quantile has a quantile"
+        return
+    if metric.quantile is None or not 0 < metric.quantile < 1:
+        yield f"metric {metric.key!r}: quantile lies between 0 and 1, not {metric.quantile}"
+    if metric.covariates:
+        yield f"metric {metric.key!r}: a quantile takes no covariates"
 
 
 def _component_problems(metric: MetricPlan) -> Iterator[str]:
@@ -292,6 +311,7 @@ def evidence_problems(design: Design, evidence: Evidence) -> Iterator[str]:
         ("moments", evidence.moments),
         ("crossed", evidence.crossed),
         ("largest_units", evidence.largest_units),
+        ("quantiles", evidence.quantiles),
         ("before", evidence.quality.before),
         ("join_lost", evidence.quality.join_lost),
         ("bots", evidence.quality.bots),

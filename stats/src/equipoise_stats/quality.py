@@ -105,7 +105,8 @@ def _more_than_exposed(evidence: Evidence) -> Iterator[QualityCheck]:
 
 
 def _largest_units(design: Design, evidence: Evidence) -> Iterator[QualityCheck]:
-    weighed = tuple(m for m in design.metrics if m.kind is not MetricKind.PROPORTION)
+    few = {MetricKind.PROPORTION, MetricKind.QUANTILE}
+    weighed = tuple(m for m in design.metrics if m.kind not in few)
     for variant, largest in evidence.largest_units.items():
         moments = evidence.moments.get(variant)
         for metric in weighed:
