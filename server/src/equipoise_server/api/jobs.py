@@ -20,6 +20,7 @@ from equipoise_server.jobs import reads as jobs
 from equipoise_server.jobs.values import Job, JobState
 
 router = Router(tags=["jobs"])
+MOST_DIGITS = 18
 
 
 class WorkerShape(Schema):
@@ -46,22 +47,22 @@ def list_jobs(
 
 
 @router.get("/projects/{project}/jobs/{job}", response=JobShape)
-def get_job(request: HttpRequest, project: str, job: int) -> Job:
+def get_job(request: HttpRequest, project: str, job: str) -> Job:
     """One job; what was done is kept for a week."""
-    return jobs.job(job, project_of(request, project).id, now=timezone.now())
+    return jobs.job(_number(job), project_of(request, project).id, now=timezone.now())
 
 
 @router.post("/projects/{project}/jobs/{job}/cancel", response=JobShape)
-def cancel_job(request: HttpRequest, project: str, job: int, body: JobReason) -> Job:
+def cancel_job(request: HttpRequest, project: str, job: str, body: JobReason) -> Job:
     """Stop a job at its next step, or take it off the table. What it made before stays."""
-    command = actions.CancelJob(job, project_of(request, project).id, body.reason)
+    command = actions.CancelJob(_number(job), project_of(request, project).id, body.reason)
     return actions.cancel(actor_of(request), command, now=timezone.now())
 
 
 @router.post("/projects/{project}/jobs/{job}/retry", response=JobShape)
-def retry_job(request: HttpRequest, project: str, job: int, body: JobReason) -> Job:
+def retry_job(request: HttpRequest, project: str, job: str, body: JobReason) -> Job:
     """Try a failed job again now; the job that will be done is the answer."""
-    command = actions.RetryJob(job, project_of(request, project).id, body.reason)
+    command = actions.RetryJob(_number(job), project_of(request, project).id, body.reason)
     return actions.retry(actor_of(request), command, now=timezone.now())
 
 
@@ -79,3 +80,8 @@ def get_worker(request: HttpRequest, project: str) -> jobs.Workers:
     """Whether a worker lives. Without one no event is stored, no report renewed and no ramp raised."""
     project_of(request, project)
     return jobs.workers(timezone.now())
+
+
+def _number(job: str) -> int:
+    """The job that an address names; 0, which no job has, for what is no number."""
+    return int(job) if job.isascii() and job.isdecimal() and len(job) <= MOST_DIGITS else 0

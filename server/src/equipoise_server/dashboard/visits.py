@@ -17,6 +17,7 @@ from django.utils import timezone
 from equipoise_server.access import reads as access
 from equipoise_server.access.values import Actor, Environment, Permission, Project
 from equipoise_server.dashboard.themes import Theme, theme_of
+from equipoise_server.dashboard.worker_watch import WorkerTrouble, worker_trouble
 from equipoise_server.foundation.refusals import NotFound, Problem, Refusal
 
 _Keys = ParamSpec("_Keys")
@@ -80,6 +81,8 @@ class Frame:
     theme: Theme
     path: str
     now: datetime
+    worker: WorkerTrouble | None = None
+    """Why nothing that falls due is done, where pages show what it makes."""
 
     def may(self, permission: str) -> bool:
         """Whether the person holds a permission, by its name."""
@@ -163,6 +166,7 @@ def frame_of(visit: Visit, title: str, *, section: str, crumbs: Iterable[tuple[s
         theme=theme_of(visit.request),
         path=visit.request.path,
         now=visit.now,
+        worker=worker_trouble(section, visit.now),
     )
 
 

@@ -15,13 +15,15 @@ from equipoise_server.access import reads as access
 from equipoise_server.access.actions import record_key_uses
 from equipoise_server.edge.members import blobs_of, completed
 from equipoise_server.edge.signing import SnapshotSigner
-from equipoise_server.edge.state import EdgeState, Servable, View, servable
+from equipoise_server.edge.state import EdgeState, Servable, View, WorkersSeen, servable
 from equipoise_server.flags import reads as flags
 from equipoise_server.foundation import revisions
+from equipoise_server.foundation.worker_beats import workers
 from equipoise_server.snapshots import reads as snapshots
 
 POLL_SECONDS = 0.25
 NOTE_USES_SECONDS = 30.0
+ASK_FOR_WORKERS_SECONDS = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +62,14 @@ def _loaded(environment_id: UUID, held: Mapping[UUID, Servable], signer: Snapsho
     return servable(kept, flags.decimal_flags(environment_id), blobs=blobs, signer=signer)
 
 
+def ask_for_workers(state: EdgeState) -> None:
+    """Note when a worker was last heard."""
+    now = datetime.now(UTC)
+    seen_at = workers(now).last_seen_at
+    silent = None if seen_at is None else (now - seen_at).total_seconds()
+    state.workers = WorkersSeen(silent, state.clock())
+
+
 def note_uses(state: EdgeState) -> None:
     """Write down which keys were used since the last time."""
     used = state.take_used_keys()
@@ -77,11 +87,13 @@ class Poller:
         poll_seconds: float = POLL_SECONDS,
         refresh: Callable[[EdgeState], None] = refresh,
         note_uses: Callable[[EdgeState], None] = note_uses,
+        ask_for_workers: Callable[[EdgeState], None] = ask_for_workers,
     ) -> None:
         self._state = state
         self._poll_seconds = poll_seconds
         self._refresh, self._note_uses = refresh, note_uses
         self._noted_at = state.clock()
+        self._ask_for_workers, self._workers_due_at = ask_for_workers, state.clock()
         self._is_in_trouble = False
         self._is_stopping = False
         self._wake = threading.Event()
@@ -107,6 +119,9 @@ class Poller:
         """One round: refresh, and now and then write down which keys were used."""
         try:
             self._refresh(self._state)
+            if self._state.clock() >= self._workers_due_at:
+                self._workers_due_at = self._state.clock() + ASK_FOR_WORKERS_SECONDS
+                self._ask_for_workers(self._state)
             if self._state.clock() - self._noted_at >= NOTE_USES_SECONDS:
                 self._noted_at = self._state.clock()
                 self._note_uses(self._state)

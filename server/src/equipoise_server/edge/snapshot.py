@@ -74,7 +74,10 @@ class RelayDoor:
 
 
 class HealthDoor:
-    """Says whether this process can serve, and how old its configuration is."""
+    """Says whether this process can serve, how old its configuration is, and whether a worker lives.
+
+    Flags need no worker: its absence is told, and changes no status.
+    """
 
     def __init__(self, state: EdgeState) -> None:
         self._state = state
@@ -86,6 +89,8 @@ class HealthDoor:
         told: dict[str, object] = {"status": _status(age), "age_seconds": rounded}
         if self._state.signing_key_id:
             told["signing_key_id"] = self._state.signing_key_id
+        if self._state.workers is not None:
+            told["worker"] = self._state.workers.told(self._state.clock())
         await answer_json(send, 200 if told["status"] == "ok" else 503, told)
 
 

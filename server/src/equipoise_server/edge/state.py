@@ -20,6 +20,7 @@ from equipoise_server.edge.frames import Kill, kills_of
 from equipoise_server.edge.signing import SnapshotSigner
 from equipoise_server.foundation.preview_tokens import PreviewScope
 from equipoise_server.foundation.revisions import Revision
+from equipoise_server.foundation.worker_beats import DOWN_AFTER
 from equipoise_server.snapshots.values import KeptSnapshot
 
 
@@ -126,6 +127,23 @@ Overlay = Callable[[View], View]
 """Gets what the database said, and gives what is served."""
 
 
+@dataclass(frozen=True, slots=True)
+class WorkersSeen:
+    """What the database said of the workers when it was asked; ages go on by the monotonic clock."""
+
+    silent_seconds: float | None
+    """Since the last heart beat; None when no worker ever lived."""
+    asked_at: float
+
+    def told(self, now: float) -> dict[str, object]:
+        """As the health door says it."""
+        if self.silent_seconds is None:
+            return {"status": "down", "last_seen_seconds": None}
+        silent = max(self.silent_seconds, 0.0) + now - self.asked_at
+        status = "ok" if silent < DOWN_AFTER.total_seconds() else "down"
+        return {"status": status, "last_seen_seconds": round(silent, 1)}
+
+
 @dataclass(slots=True)
 class EdgeState:
     """The current view, who wants to hear of the next, and which keys were used since that was noted."""
@@ -138,6 +156,8 @@ class EdgeState:
     used_keys: set[UUID] = field(default_factory=set)
     listeners: list[Listener] = field(default_factory=list)
     signer: SnapshotSigner | None = None
+    workers: WorkersSeen | None = None
+    """None where nobody asks: in a relay, or before the first answer."""
     signing_key_id: str = ""
     """Whose signatures are served; "" when there are none."""
     overlay: Overlay | None = None

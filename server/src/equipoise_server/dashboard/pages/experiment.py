@@ -16,6 +16,7 @@ from equipoise_server.dashboard.pages import course
 from equipoise_server.dashboard.pages.activity import ActivityLine
 from equipoise_server.dashboard.pages.course import RampPanel, SchedulePanel
 from equipoise_server.dashboard.pages.figures import ArmNames
+from equipoise_server.dashboard.pages.freshness import FreshnessPanel
 from equipoise_server.dashboard.pages.health import HealthTab
 from equipoise_server.dashboard.pages.metrics import margin_words
 from equipoise_server.dashboard.pages.results import ResultsTab
@@ -164,6 +165,8 @@ class ExperimentPage:
     health: HealthTab | None = None
     design: DesignTab | None = None
     activity: tuple[ActivityLine, ...] = ()
+    freshness: FreshnessPanel | None = None
+    """Of the newest run; None before the start and on other tabs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from equipoise_server.dashboard.pages.experiment import (
     Tab,
 )
 from equipoise_server.dashboard.pages.experiments import Show, experiments_page
+from equipoise_server.dashboard.pages.freshness import FreshnessPanel, freshness_panel
 from equipoise_server.dashboard.pages.health import health_tab
 from equipoise_server.dashboard.pages.results import results_tab
 from equipoise_server.dashboard.views.home import environment_names
@@ -82,7 +83,7 @@ def _opened(visit: Visit, tab: Tab, shown: Shown) -> ExperimentPage:
     match tab:
         case Tab.RESULTS:
             results = results_tab(shown.report, shown.arms, has_started=iteration is not None)
-            return ExperimentPage(head, tab, results=results)
+            return ExperimentPage(head, tab, results=results, freshness=_freshness(visit, shown))
         case Tab.HEALTH:
             return ExperimentPage(head, tab, health=health_tab(shown.report, shown.arms))
         case Tab.DESIGN:
@@ -95,6 +96,14 @@ def _opened(visit: Visit, tab: Tab, shown: Shown) -> ExperimentPage:
             entries = audit.of_subject("experiment", shown.experiment.id)
             lines = activity_lines(entries, environment_names(visit))
             return ExperimentPage(head, tab, activity=lines)
+
+
+def _freshness(visit: Visit, shown: Shown) -> FreshnessPanel | None:
+    if shown.iteration is None or shown.iteration != shown.experiment.iteration:
+        return None
+    computed_at = None if shown.report is None else shown.report.computed_at
+    found = analysis.freshness_of(shown.iteration.id, computed_at=computed_at, now=visit.now)
+    return freshness_panel(shown.report, found, may_refresh=visit.may(Permission.JOB_MANAGE))
 
 
 def _ramp(visit: Visit, shown: Shown) -> RampPanel | None:
