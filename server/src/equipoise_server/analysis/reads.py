@@ -8,14 +8,17 @@ from uuid import UUID
 from equipoise_server.analysis import models
 from equipoise_server.analysis.audience import AudienceSize, audience_size
 from equipoise_server.analysis.codec import from_json
+from equipoise_server.analysis.doubts import doubts_of, withheld_in
 from equipoise_server.analysis.freshness import Freshness, freshness_of
 from equipoise_server.analysis.past import KnownMetric, known_metrics
 from equipoise_server.analysis.planning import power_plan
+from equipoise_server.analysis.sources.previewing import FactPreview, preview_definition
 from equipoise_server.analysis.traffic_filters import traffic_filter, traffic_filters
 from equipoise_server.analysis.values import Report
 
 __all__ = [
     "AudienceSize",
+    "FactPreview",
     "Freshness",
     "KnownMetric",
     "audience_size",
@@ -25,6 +28,7 @@ __all__ = [
     "known_metrics",
     "outdated_reports",
     "power_plan",
+    "preview_definition",
     "report_of",
     "reports_of",
     "traffic_filter",
@@ -38,10 +42,15 @@ def report_of(iteration_id: UUID) -> Report | None:
 
 
 def reports_of(iteration_ids: tuple[UUID, ...]) -> dict[UUID, Report]:
-    """The last reports of several iterations, in one query."""
+    """The last reports of several iterations; without results while their state is in doubt."""
     rows = models.StoredReport.objects.filter(iteration_id__in=iteration_ids)
     found = {row.iteration_id: from_json(row.report, Report) for row in rows}
-    return {iteration_id: report for iteration_id, report in found.items() if report is not None}
+    doubts = doubts_of(iteration_ids)
+    return {
+        iteration_id: withheld_in(report, doubts.get(iteration_id))
+        for iteration_id, report in found.items()
+        if report is not None
+    }
 
 
 def evidence_of(iteration_id: UUID) -> object | None:
