@@ -42,6 +42,7 @@ class SegmentTable:
     """Values with fewer than 20 units in an arm: not shown."""
     differs_p_value: float | None
     """Whether the values differ at all; None when fewer than two can be compared."""
+    hidden_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class NoveltyLine:
     name: str
     arm: str
     days: int
-    units: int
+    units: int | None
     trend: str
     """`stable`, `novelty`, `primacy`, `growing` or `unknown`."""
     slope: float | None
@@ -62,6 +63,8 @@ class NoveltyLine:
     after: float | None
     after_interval: Interval | None
     """The effect per day once the novelty is over."""
+    reason: str = ""
+    """Why nothing is shown; "" when something is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,8 @@ class InteractionLine:
     """Adjusted over all pairs."""
     is_dependent: bool
     """The two splits are related, which no analysis can repair."""
+    reason: str = ""
+    """Why nothing is shown; "" when something is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +90,9 @@ class TriggeredLine:
     metric: str
     name: str
     arm: str
-    control_units: int
-    treatment_units: int
-    share: float
+    control_units: int | None
+    treatment_units: int | None
+    share: float | None
     lift: float | None
     lift_interval: Interval | None
     everybody: float | None
@@ -95,6 +100,8 @@ class TriggeredLine:
     """The same lift over all exposed units."""
     is_valid: bool
     """Whether the trigger fires alike in both arms; if not, read all units."""
+    reason: str = ""
+    """Why nothing is shown; "" when something is."""
 
 
 @dataclass(frozen=True, slots=True)

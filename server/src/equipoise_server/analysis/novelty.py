@@ -13,6 +13,7 @@ from equipoise_server.analysis.columns import Column, Reduction
 from equipoise_server.analysis.moments import ArmMoments
 from equipoise_server.analysis.plan import MeasuredMetric, Plan, Span, columns_of
 from equipoise_server.analysis.reading import Reading, pairs_of, shown
+from equipoise_server.analysis.small_cells import TOO_FEW, is_small
 from equipoise_server.analysis.values import NoveltyLine
 from equipoise_server.metrics.values import Align
 
@@ -73,6 +74,12 @@ def _line(
     if not set(pair) <= set(arms):
         return None
     t, c = (by_day(arms[arm].moments) for arm in pair)
+    if is_small(t.n, c.n):
+        return NoveltyLine(
+            metric=one.metric.key, name=one.metric.name, arm=treatment, days=days, units=None,
+            trend="unknown",
+            slope=None, slope_interval=None, p_value=None, after=None, after_interval=None, reason=TOO_FEW,
+        )  # fmt: skip
     first, *later = c.means.tolist()
     if sum(later) / len(later) < FEWEST_RETURN * first:
         return None

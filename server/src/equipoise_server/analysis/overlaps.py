@@ -6,6 +6,7 @@ import equipoise_stats as stats
 from equipoise_server.analysis.marks import Mark, MarkKind
 from equipoise_server.analysis.moments import ArmMoments
 from equipoise_server.analysis.reading import Reading, estimate_of
+from equipoise_server.analysis.small_cells import TOO_FEW, is_small
 from equipoise_server.analysis.values import InteractionLine
 from equipoise_server.experiments import reads as experiments
 from equipoise_server.experiments.values import Iteration
@@ -18,18 +19,26 @@ def interaction_lines(reading: Reading) -> tuple[InteractionLine, ...]:
     """A line per experiment that ran at the same time on the same kind of unit and shares units."""
     cells = {one.experiment_key: (one, _cells(reading, one)) for one in _neighbours(reading)}
     whole = {key: found for key, (one, found) in cells.items() if _is_complete(reading, one, found)}
+    small = {key for key, found in whole.items() if is_small(*(arm.moments.n for arm in found.values()))}
     scanned = stats.scan_interactions(
         {
             key: {pair: estimate_of({"": arm}, "", reading.deciding[0]) for pair, arm in found.items()}
             for key, found in whole.items()
+            if key not in small
         }
     )
     names = {one.key: one.name for one in experiments.experiments_of(reading.job.iteration.project_id)}
-    return tuple(
-        InteractionLine(
-            key, names.get(key, key), str(pair.state), pair.adjusted_p_value, _is_dependent(whole[key])
-        )
-        for key, pair in scanned.items()
+    return (
+        *(
+            InteractionLine(
+                key, names.get(key, key), str(pair.state), pair.adjusted_p_value, _is_dependent(whole[key])
+            )
+            for key, pair in scanned.items()
+        ),
+        *(
+            InteractionLine(key, names.get(key, key), "too_small", None, is_dependent=False, reason=TOO_FEW)
+            for key in sorted(small)
+        ),
     )
 
 

@@ -11,9 +11,9 @@ from equipoise_server.analysis.marks import Mark, MarkKind
 from equipoise_server.analysis.moments import ArmMoments
 from equipoise_server.analysis.plan import MeasuredMetric
 from equipoise_server.analysis.reading import USUAL_REACH, Reading, estimate_of, pairs_of, shown
+from equipoise_server.analysis.small_cells import TOO_FEW, is_small
 from equipoise_server.analysis.values import SegmentLine, SegmentTable
 
-FEWEST_UNITS = 20
 MOST_VALUES = 30
 
 
@@ -65,7 +65,7 @@ def _cells_of(
     units, segments, hidden = {}, [], 0
     for value, arms in by_value.items():
         t, c = (estimate_of(arms, arm, one) for arm in (treatment, control))
-        if min(t.n, c.n) < FEWEST_UNITS:
+        if is_small(t.n, c.n):
             hidden += 1
             continue
         units[value] = (c.n, t.n)
@@ -106,6 +106,7 @@ def _table(cells: _Cells, others: list[float]) -> SegmentTable:
         ),
         hidden=cells.hidden,
         differs_p_value=judged.p_value if isinstance(judged, stats.Heterogeneity) else None,
+        hidden_reason=TOO_FEW if cells.hidden else "",
     )
 
 

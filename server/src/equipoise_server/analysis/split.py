@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta
 
 import equipoise_stats as stats
 from equipoise_server.analysis.moments import DayCount, StageCount, day_end
+from equipoise_server.analysis.small_cells import is_small, shown_counts
 from equipoise_server.analysis.values import Localisation, Srm, SrmPoint, SrmState, Stage, Suspect
 from equipoise_server.experiments.values import Design, Iteration
 from equipoise_stats.srm import LOCK_BELOW
@@ -134,7 +135,7 @@ def localised(
     found = tuple(_stages(design, stages))
     broken = [one.name for one in found if one.p_value is not None and one.p_value < LOCK_BELOW]
     return Localisation(
-        tuple(_suspect(one) for one in slices[:MOST_SUSPECTS]),
+        tuple(_suspect(one) for one in slices if not is_small(max(one.counts)))[:MOST_SUSPECTS],
         None if onset is None else days[onset.period - 1][0],
         found,
         broken[0] if broken else "",
@@ -143,7 +144,9 @@ def localised(
 
 def _suspect(one: stats.Slice) -> Suspect:
     ((attribute, value),) = one.attributes.items()
-    return Suspect(attribute, value, one.counts, one.adjusted_p_value, one.p_value_without, one.is_suspect)
+    return Suspect(
+        attribute, value, shown_counts(one.counts), one.adjusted_p_value, one.p_value_without, one.is_suspect
+    )
 
 
 def _stages(design: Design, stages: Sequence[StageCount]) -> Iterator[Stage]:

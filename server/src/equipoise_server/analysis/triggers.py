@@ -10,6 +10,7 @@ from equipoise_server.analysis.marks import Mark, MarkKind
 from equipoise_server.analysis.moments import ArmMoments
 from equipoise_server.analysis.plan import MeasuredMetric
 from equipoise_server.analysis.reading import Reading, estimate_of, shown
+from equipoise_server.analysis.small_cells import TOO_FEW, is_small
 from equipoise_server.analysis.values import TriggeredLine
 
 
@@ -36,6 +37,12 @@ def _triggered_line(
     inside, outside = parts
     pair = treatment, reading.job.iteration.design.control
     t, c = (estimate_of(inside, arm, one) for arm in pair)
+    if is_small(t.n, c.n):
+        return TriggeredLine(
+            metric=one.metric.key, name=one.metric.name, arm=treatment, control_units=None,
+            treatment_units=None, share=None, lift=None, lift_interval=None, everybody=None,
+            everybody_interval=None, is_valid=True, reason=TOO_FEW,
+        )  # fmt: skip
     everybody = estimate_of(reading.gathered.arms, pair[1], one)
     counts = [
         stats.TriggerCounts(max(1, units[0] + units[1]), units[0])

@@ -118,8 +118,8 @@ class Suspect:
 
     attribute: str
     value: str
-    counts: tuple[int, ...]
-    """Units per arm, in the design's order."""
+    counts: tuple[int | None, ...]
+    """Units per arm, in the design's order; None: fewer than 20."""
     p_value: float
     """Adjusted over the values of the attribute."""
     p_value_without: float | None

@@ -33,6 +33,7 @@ class SegmentTableShape(Schema):
     arm: str
     lines: list[SegmentLineShape]
     hidden: int
+    hidden_reason: str
     differs_p_value: float | None
 
 
@@ -43,13 +44,14 @@ class NoveltyLineShape(Schema):
     name: str
     arm: str
     days: int
-    units: int
+    units: int | None
     trend: str
     slope: float | None
     slope_interval: BoundsShape | None
     p_value: float | None
     after: float | None
     after_interval: BoundsShape | None
+    reason: str
 
 
 class InteractionLineShape(Schema):
@@ -60,6 +62,7 @@ class InteractionLineShape(Schema):
     state: str
     p_value: float | None
     is_dependent: bool
+    reason: str
 
 
 class TriggeredLineShape(Schema):
@@ -68,14 +71,15 @@ class TriggeredLineShape(Schema):
     metric: str
     name: str
     arm: str
-    control_units: int
-    treatment_units: int
-    share: float
+    control_units: int | None
+    treatment_units: int | None
+    share: float | None
     lift: float | None
     lift_interval: BoundsShape | None
     everybody: float | None
     everybody_interval: BoundsShape | None
     is_valid: bool
+    reason: str
 
 
 class BayesLineShape(Schema):

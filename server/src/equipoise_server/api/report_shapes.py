@@ -10,7 +10,6 @@ from ninja import Schema
 from equipoise_server.analysis.values import Conclusion, GuardrailState, Method, NoteLevel, SrmState
 from equipoise_server.api.further import FurtherShape
 from equipoise_server.api.health_shapes import FunnelShape, TrafficShape
-from equipoise_server.api.health_shapes import FunnelShape, TrafficShape
 from equipoise_server.experiments.values import MetricRole, VerdictState
 from equipoise_server.metrics.values import Direction
 
@@ -40,11 +39,11 @@ class SrmPointShape(Schema):
 
 
 class SuspectShape(Schema):
-    """Units that share an attribute; `counts` per arm in the design's order, p adjusted over the values."""
+    """Units that share an attribute; `counts` per arm in the design's order, null for fewer than 20 units."""
 
     attribute: str
     value: str
-    counts: list[int]
+    counts: list[int | None]
     p_value: float
     p_value_without: float | None
     is_suspect: bool
@@ -207,7 +206,5 @@ class ReportShape(Schema):
     notes: list[NoteShape]
     results: ResultsShape | None
     withheld: WithheldShape | None
-    funnel: FunnelShape | None
-    traffic: TrafficShape | None
     funnel: FunnelShape | None
     traffic: TrafficShape | None

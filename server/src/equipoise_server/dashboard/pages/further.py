@@ -115,9 +115,9 @@ def _novelty(lines: tuple[NoveltyLine, ...], arms: ArmNames) -> Reading:
                     _TRENDS[line.trend],
                     words.p_value(line.p_value),
                     str(line.days),
-                    words.whole(line.units),
+                    _whole(line.units),
                 ),
-                "Judge it by the later days" if line.trend in {"novelty", "primacy"} else "",
+                line.reason or ("Judge it by the later days" if line.trend in {"novelty", "primacy"} else ""),
             )
             for line in lines
         ),
@@ -136,13 +136,13 @@ def _triggered(lines: tuple[TriggeredLine, ...], arms: ArmNames) -> Reading:
                 (
                     line.name,
                     arms.name(line.arm),
-                    words.whole(line.control_units + line.treatment_units),
+                    _whole(_both(line)),
                     words.percent(line.share),
                     _lift(line.lift),
                     _range(line.lift_interval),
                     _lift(line.everybody),
                 ),
-                "" if line.is_valid else "The trigger differs between arms: read all units instead",
+                line.reason or ("" if line.is_valid else "The trigger differs between arms: read all units"),
             )
             for line in lines
         ),
@@ -158,7 +158,7 @@ def _interactions(lines: tuple[InteractionLine, ...]) -> Reading:
         rows=tuple(
             Row(
                 (line.name, _STATES[line.state], words.p_value(line.p_value)),
-                "The two splits are not independent: report it" if line.is_dependent else "",
+                line.reason or ("The two splits are not independent: report it" if line.is_dependent else ""),
             )
             for line in lines
         ),
@@ -199,6 +199,16 @@ def _bayes(lines: tuple[BayesLine, ...], arms: ArmNames) -> Reading:
         ),
         footnote="Losses are expected lifts: how much would be given away by the wrong choice, on average.",
     )
+
+
+def _both(line: TriggeredLine) -> int | None:
+    if line.control_units is None or line.treatment_units is None:
+        return None
+    return line.control_units + line.treatment_units
+
+
+def _whole(units: int | None) -> str:
+    return words.UNKNOWN if units is None else words.whole(units)
 
 
 def _lift(value: float | None) -> str:

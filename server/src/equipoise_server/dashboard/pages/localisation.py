@@ -56,7 +56,7 @@ def _where_from(found: Localisation, arms: tuple[str, ...]) -> WhereFrom:
         suspects=tuple(
             SuspectLine(
                 f"{one.attribute}: {one.value}",
-                tuple(map(words.whole, one.counts)),
+                tuple("under 20" if count is None else words.whole(count) for count in one.counts),
                 words.p_value(one.p_value),
                 words.p_value(one.p_value_without),
                 one.is_suspect,

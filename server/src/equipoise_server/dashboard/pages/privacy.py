@@ -12,12 +12,12 @@ from equipoise_server.dashboard.forms import Form, filled
 from equipoise_server.events.privacy_values import MOST_UNITS, Erasure, ErasureStep, Retention
 
 _STEPS = {
-    ErasureStep.BURY: "Stopping what still comes in",
-    ErasureStep.CONFIGURATION: "Taking them out of flags and lists",
+    ErasureStep.BURY: "Stopping new events",
+    ErasureStep.CONFIGURATION: "Cleaning flags and lists",
     ErasureStep.STORE: "Writing event files again",
     ErasureStep.INBOXES: "Cleaning the inboxes",
-    ErasureStep.DERIVED: "Taking them out of the sums",
-    ErasureStep.LEFTOVERS: "Waiting for replaced files to go",
+    ErasureStep.DERIVED: "Cleaning the sums",
+    ErasureStep.LEFTOVERS: "Waiting for readers",
     ErasureStep.FREE_PAGES: "Overwriting free pages",
     ErasureStep.DONE: "Writing the proof",
 }

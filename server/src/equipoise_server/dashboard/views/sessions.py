@@ -61,7 +61,9 @@ def new_project(request: HttpRequest) -> HttpResponse:
     form = posted(request)
     unit_types = tuple(part.strip() for part in form.text("unit_types").split(",") if part.strip())
     key = form.text("key").strip() or key_from_name(form.text("name"))
-    command = CreateProject(key, form.text("name"), unit_types, unit_types[0] if unit_types else "")
+    usual = unit_types[0] if unit_types else ""
+    hides = bool(form.all("is_pseudonymised"))
+    command = CreateProject(key, form.text("name"), unit_types, usual, is_pseudonymised=hides)
     try:
         project = actions.create_project(actor_of(request), command, now=timezone.now())
     except Refusal as refusal:
