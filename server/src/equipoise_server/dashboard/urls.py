@@ -18,6 +18,7 @@ from equipoise_server.dashboard.views import (
     metrics,
     planning_aids,
     previews,
+    privacy,
     ramps,
     segments,
     sessions,
@@ -91,6 +92,9 @@ _settings: list[URLPattern | URLResolver] = [
     path("/jobs", jobs.page),
     path("/jobs/<job>/cancel", jobs.cancel),
     path("/jobs/<job>/retry", jobs.retry),
+    path("/privacy", privacy.page),
+    path("/privacy/erase", privacy.erase),
+    path("/privacy/retention", privacy.retain),
     path("/traffic", traffic.rules),
     path("/traffic/remove", traffic.remove),
 ]
