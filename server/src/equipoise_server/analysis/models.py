@@ -48,6 +48,14 @@ class SplitWatch(models.Model):
     confirmed_at = models.DateTimeField(null=True)
 
 
+class StateDoubt(models.Model):
+    """An iteration whose state was found to differ from the raw events; its results are withheld."""
+
+    iteration_id = models.UUIDField(primary_key=True)
+    found_at = models.DateTimeField()
+    told = models.TextField()
+
+
 class LookEvidence(models.Model):
     """The moments and the plan that the last look was judged by; gone while results are withheld."""
 

@@ -17,6 +17,7 @@ import equipoise_stats as stats
 from equipoise_server.analysis import counting, models, quality, rows, signs
 from equipoise_server.analysis.assignment import funnel_at
 from equipoise_server.analysis.clustered import last_look
+from equipoise_server.analysis.doubts import doubts_of, settle
 from equipoise_server.analysis.evidence import Job, live_evidence
 from equipoise_server.analysis.failures import broken, naming, told_plainly
 from equipoise_server.analysis.judging import planned_units, stats_design
@@ -27,6 +28,7 @@ from equipoise_server.analysis.past import installation_of
 from equipoise_server.analysis.plan import MeasuredMetric, Plan, Span, plan_of
 from equipoise_server.analysis.reporting import Live, report_of
 from equipoise_server.analysis.rollups.keeping import current_state
+from equipoise_server.analysis.rollups.nightly import recheck
 from equipoise_server.analysis.rollups.warehouse import RolledWarehouse, instant_of
 from equipoise_server.analysis.sources.rows import located, reads_sources, source_files
 from equipoise_server.analysis.split import Watch, localised, watched
@@ -57,6 +59,7 @@ def build_report(iteration_id: UUID, *, now: datetime) -> Report:
     step("reading new events", 0, STEPS)
     measured = measured_metrics(iteration)
     plan = plan_of(iteration, measured)
+    _settle_doubts(iteration, plan, now=now)
     until = now if iteration.stopped_at is None else min(now, iteration.stopped_at)
     since = iteration.started_at - max(plan.longest_past, EARLIER)
     traffic = traffic_filter_at(iteration.project_id, iteration.started_at)
@@ -76,6 +79,16 @@ def build_report(iteration_id: UUID, *, now: datetime) -> Report:
         warehouse, as_of = opened.enter_context(lent)
         past = installation_of(iteration)
         return _report(Job(iteration, measured, plan, warehouse, as_of, past=past, traffic=traffic))
+
+
+def _settle_doubts(iteration: Iteration, plan: Plan, *, now: datetime) -> None:
+    """A run whose state differed is believed again once it equals the raw events; else StateDiffers."""
+    if not doubts_of((iteration.id,)):
+        return
+    plans = running_plans(iteration.environment_id)
+    if iteration.stopped_at is None and plan in plans:  # raw events answer for all others
+        recheck(iteration.environment_id, plans, plan, now=now)
+    settle(iteration.id)
 
 
 @contextmanager

@@ -62,10 +62,10 @@ def audit_states(_payload: Mapping[str, str], now: datetime) -> None:
     lane=Lane.NIGHTLY,
     can_cancel=True,
 )
-def audit_state(payload: Mapping[str, str], _now: datetime) -> None:
+def audit_state(payload: Mapping[str, str], now: datetime) -> None:
     """Hold what grew with the day's news against the raw events of one environment."""
     running.step("comparing rollups with raw events")
-    audit_rollups(UUID(payload["environment_id"]))
+    audit_rollups(UUID(payload["environment_id"]), now=now)
 
 
 @handles("due_work.forget", title="Forget work that was done long ago", lane=Lane.NIGHTLY)

@@ -40,6 +40,7 @@ class Badge:
 DRAFT = Badge("Draft", BadgeTone.QUIET, "flat")
 TOO_EARLY = Badge("Too early", BadgeTone.ACTIVE, "clock")
 WITHHELD = Badge("Withheld: sample mismatch", BadgeTone.BAD, "lock")
+DOUBTED = Badge("Withheld: counted again", BadgeTone.WARN, "lock")
 BREACHED = Badge("Guardrail breached", BadgeTone.BAD, "alert")
 WINNING = Badge("Ready to decide: winning", BadgeTone.GOOD, "up")
 LOSING = Badge("Ready to decide: losing", BadgeTone.BAD, "down")
@@ -51,6 +52,7 @@ ARCHIVED = Badge("Archived", BadgeTone.QUIET, "flat")
 
 _ALWAYS = {
     VerdictState.WITHHELD_SRM: WITHHELD,
+    VerdictState.WITHHELD_STATE: DOUBTED,
     VerdictState.GUARDRAIL_BREACHED: BREACHED,
     VerdictState.WINNING: WINNING,
     VerdictState.LOSING: LOSING,

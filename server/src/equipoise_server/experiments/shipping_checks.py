@@ -17,6 +17,10 @@ BLOCKING_STATES: dict[VerdictState, str] = {
     VerdictState.WITHHELD_SRM: (
         "The results are withheld because the split of the units is broken. Find the cause, then restart."
     ),
+    VerdictState.WITHHELD_STATE: (
+        "The results are withheld because the sums they are made from differ from the raw events. They are made"
+        " again by themselves; wait for the next report."
+    ),
     VerdictState.GUARDRAIL_BREACHED: "A guardrail was breached: the treatment does harm.",
     VerdictState.GUARDRAIL_UNCLEAR: (
         "A guardrail has not been shown to hold. Restart it with more units or a longer run."

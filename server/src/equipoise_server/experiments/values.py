@@ -64,6 +64,7 @@ class VerdictState(StrEnum):
     TOO_EARLY = "too_early"
     RUNNING = "running"
     WITHHELD_SRM = "withheld_srm"
+    WITHHELD_STATE = "withheld_state"
     GUARDRAIL_BREACHED = "guardrail_breached"
     GUARDRAIL_UNCLEAR = "guardrail_unclear"
     WINNING = "winning"

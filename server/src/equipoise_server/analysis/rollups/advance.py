@@ -121,9 +121,10 @@ def _missing(state: State, shapes: Sequence[EventShape], *, is_new_type: bool) -
             rolling.make_tables(state, shape)
         else:
             rolling.drop_unused(state, shape, held[shape.event])
-    state.run("DELETE FROM shapes")
-    for shape in shapes:
-        state.run("INSERT INTO shapes VALUES (?, ?)", [shape.event, sorted(shape.names)])
+    if held != {shape.event: shape.names for shape in shapes}:
+        state.run("DELETE FROM shapes")
+        for shape in shapes:
+            state.run("INSERT INTO shapes VALUES (?, ?)", [shape.event, sorted(shape.names)])
     return tuple(missing)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from hashlib import blake2b
 
 from equipoise_server.analysis.columns import Column, Reduction
@@ -14,6 +14,7 @@ from equipoise_server.analysis.plan import Plan
 from equipoise_server.metrics.values import Align, Fact
 
 _MOST_SAID = 100_000
+_FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in (Column, Fact)}
 _said: dict[tuple[object, ...], str] = {}
 _SEGMENTED = {*ADDITIVE, Reduction.UNIQUE}
 
@@ -102,7 +103,12 @@ def cuts_of(plan: Plan) -> tuple[int, ...]:
 
 def run_of(plan: Plan) -> str:
     """What one iteration's exposures are filed under."""
-    return f"{plan.experiment}#{plan.iteration}"
+    return run_named(plan.experiment, plan.iteration)
+
+
+def run_named(experiment: str, iteration: int) -> str:
+    """What an experiment's iteration is filed under."""
+    return f"{experiment}#{iteration}"
 
 
 def plan_hash(plan: Plan) -> str:
@@ -113,11 +119,7 @@ def plan_hash(plan: Plan) -> str:
 
 def said(column: Column) -> str:
     """The column in words that are equal when it is. Kept: finding them costs more than most refreshes."""
-    key = (
-        column.name, _key(column.fact), column.window, column.cap, column.reduction, column.needs_value,
-        column.delay, column.align, column.threshold, tuple(map(_key, column.steps)),
-        None if column.answer is None else _key(column.answer), column.within, column.before,
-    )  # fmt: skip
+    key = _key(column)
     if key not in _said:
         if len(_said) >= _MOST_SAID:
             _said.clear()
@@ -125,7 +127,18 @@ def said(column: Column) -> str:
     return _said[key]
 
 
-def _key(fact: Fact) -> tuple[object, ...]:
-    """True, 1 and 1.0 are equal, and three different filters."""
-    where = tuple((key, type(value), value) for key, value in (fact.where or {}).items())
-    return fact.event, fact.aggregate, fact.property, where, tuple((fact.weights or {}).items())
+def _key(value: Column | Fact) -> tuple[object, ...]:
+    """All fields, as something with a hash."""
+    return tuple([_hashable(getattr(value, name)) for name in _FIELDS[type(value)]])
+
+
+def _hashable(value: object) -> object:
+    match value:
+        case Fact():
+            return _key(value)
+        case tuple():
+            return tuple([_hashable(one) for one in value])
+        case Mapping():  # true, 1 and 1.0 are equal, and three different filters
+            return tuple([(key, type(one), one) for key, one in value.items()])
+        case _:
+            return value

@@ -41,11 +41,13 @@ LEAST_GAIN = 0.005
 
 
 class ResultsState(StrEnum):
-    """Which of the five faces the tab shows."""
+    """Which of the six faces the tab shows."""
 
     NOT_STARTED = "not_started"
     COMPUTING = "computing"
     LOCKED = "locked"
+    DOUBTED = "doubted"
+    """The sums differ from the raw events and are made again."""
     WAITING = "waiting"
     """No result for a harmless reason: no data yet."""
     SHOWN = "shown"
@@ -133,6 +135,10 @@ class ResultsTab:
         return next((block.lines for block in self.blocks if block.role is MetricRole.OEC), ())
 
 
+_WITHHELD = {
+    VerdictState.WITHHELD_SRM: ResultsState.LOCKED,
+    VerdictState.WITHHELD_STATE: ResultsState.DOUBTED,
+}
 _CONCLUSIONS = {
     Conclusion.BETTER: ("Better", Tone.GOOD),
     Conclusion.WORSE: ("Worse", Tone.BAD),
@@ -154,10 +160,8 @@ def results_tab(report: Report | None, arms: ArmNames, *, has_started: bool) -> 
         state = ResultsState.COMPUTING if has_started else ResultsState.NOT_STARTED
         return ResultsTab(state, "", None)
     if report.results is None:
-        is_locked = report.verdict is VerdictState.WITHHELD_SRM
-        state = ResultsState.LOCKED if is_locked else ResultsState.WAITING
         return ResultsTab(
-            state,
+            _WITHHELD.get(report.verdict, ResultsState.WAITING),
             report.sentence,
             report.computed_at,
             report.withheld,
