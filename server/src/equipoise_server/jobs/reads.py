@@ -23,13 +23,15 @@ MOST_LISTED = 200
 def jobs_of(
     project_id: UUID, *, now: datetime, state: JobState | None = None, most: int = MOST_LISTED
 ) -> tuple[Job, ...]:
-    """The jobs of a project and those of the installation: open ones first, then what ended last."""
+    """The jobs of a project and those of the installation: open ones first, then what ended last.
+
+    What was given up and is tried again, or went well since, is not told any more.
+    """
     mine = DueWork.objects.filter(Q(project_id=project_id) | Q(project_id=None))
     newest_first = mine.exclude(finished_at=None).order_by("-finished_at", "-id")
     open_ones = list(mine.filter(finished_at=None).order_by("-leased_until", "due_at", "id")[:most])
-    failed = list(newest_first.filter(_stands_failed())[:most])
-    known = {row.pk for row in failed}
-    ended = [row for row in newest_first[:most] if row.pk not in known]
+    failed = newest_first.filter(_stands_failed())[:most]
+    ended = newest_first.exclude(outcome=due_work.FAILED)[:most]
     found = _jobs([*open_ones, *failed, *ended], now=now)
     return tuple(one for one in found if state is None or one.state is state)[:most]
 
