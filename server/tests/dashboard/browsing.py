@@ -34,6 +34,7 @@ def addresses() -> Iterator[str]:
         "experiments": "checkout-button",
         "flags": "checkout-button",
         "metrics": "purchase",
+        "sources": "orders",
         "holdouts": "global",
     }
     keys |= {"groups": "checkout", "segments": "staff"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from math import isfinite
 from time import perf_counter
 
 from sqlglot import exp
@@ -155,4 +156,6 @@ def _whole(value: object) -> int:
 
 
 def _number(value: object) -> float | None:
-    return None if value is None else float(str(value))
+    """Infinities and NaN are no measurements."""
+    found = None if value is None else float(str(value))
+    return found if found is not None and isfinite(found) else None

@@ -22,6 +22,8 @@ from equipoise_server.metrics.values import (
 )
 
 _DAY = timedelta(days=1)
+SOURCE_MARK = "source:"
+"""How a line of text names a source instead of an event: `source:orders | status = paid`."""
 _SUMS = {MetricKind.SUM, MetricKind.MEAN, MetricKind.QUANTILE, MetricKind.EXCEEDANCE}
 
 
@@ -64,10 +66,12 @@ def metric_form(metric: Metric) -> Form:
             "direction": metric.direction,
             "kind": definition.kind,
             "event": fact.event,
+            "source": fact.source,
             "property": fact.property,
             "aggregate": fact.aggregate,
             "where": attribute_lines(fact.where),
             "denominator_event": denominator.event if denominator else "",
+            "denominator_source": denominator.source if denominator else "",
             "denominator_property": denominator.property if denominator else "",
             "denominator_aggregate": denominator.aggregate if denominator else Aggregate.COUNT,
             "window_days": f"{definition.window / _DAY:g}",
@@ -99,12 +103,16 @@ def _special_fields(definition: Definition) -> dict[str, str]:
 def _step_line(fact: Fact) -> str:
     """An event, and its filter behind a bar: `paid | kind = card; total = 3`."""
     wanted = attribute_lines(fact.where).replace("\n", "; ")
-    return f"{fact.event} | {wanted}" if wanted else fact.event
+    name = f"{SOURCE_MARK}{fact.source}" if fact.source else fact.event
+    return f"{name} | {wanted}" if wanted else name
 
 
 def _step(line: str) -> Fact:
     event, _, wanted = line.partition("|")
-    return Fact(event.strip(), where=read_attributes(wanted.replace(";", "\n")) or None)
+    where, name = read_attributes(wanted.replace(";", "\n")) or None, event.strip()
+    if name.startswith(SOURCE_MARK):
+        return Fact("", where=where, source=name.removeprefix(SOURCE_MARK).strip())
+    return Fact(name, where=where)
 
 
 def read_metric(reader: Reader, held: Margin | None = None) -> MetricTexts:
@@ -155,7 +163,8 @@ def _fact(form: Form, kind: MetricKind) -> Fact:
     if weights and kind in {MetricKind.SUM, MetricKind.RATIO}:
         aggregate = Aggregate.WEIGHT
     event, name = form.text("event").strip(), form.text("property").strip()
-    return Fact(event, aggregate, name, where or None, weights or None)
+    source = form.text("source").strip()
+    return Fact("" if source else event, aggregate, name, where or None, weights or None, source)
 
 
 def _weights(form: Form) -> dict[str, float]:
@@ -173,11 +182,12 @@ def _days(days: float) -> timedelta:
 
 
 def _denominator(form: Form) -> Fact | None:
-    event = form.text("denominator_event").strip()
-    if not event:
+    event, source = form.text("denominator_event").strip(), form.text("denominator_source").strip()
+    if not event and not source:
         return None
     aggregate = choice(Aggregate, form.text("denominator_aggregate"), Aggregate.COUNT)
-    return Fact(event, aggregate, form.text("denominator_property").strip())
+    name = form.text("denominator_property").strip()
+    return Fact("" if source else event, aggregate, name, source=source)
 
 
 def _margin(reader: Reader, held: Margin | None) -> Margin | None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from equipoise_server.analysis.reads import FactPreview
 from equipoise_server.dashboard import words
 from equipoise_server.dashboard.forms import Form
 from equipoise_server.dashboard.pages.activity import ActivityLine
 from equipoise_server.experiments.values import Experiment, MetricRole
+from equipoise_server.foundation.refusals import Problem
 from equipoise_server.metrics.values import (
     Aggregate,
     Definition,
@@ -18,6 +20,7 @@ from equipoise_server.metrics.values import (
     Metric,
     MetricKind,
 )
+from equipoise_server.sources.values import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class MetricsPage:
     search: str
     rows: tuple[MetricRow, ...]
     is_empty: bool
+    requires_certified_oec: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ class MetricPage:
     versions: tuple[MetricRow, ...]
     history: tuple[ActivityLine, ...]
     may_edit: bool
+    why_not_certify: str = ""
+    """Why this person cannot vouch for it; "" when they can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +72,28 @@ class MetricFormPage:
 
     form: Form
     metric: Metric | None
+    sources: tuple[tuple[str, str], ...] = ()
+    """(reference, name) of what may be read instead of events."""
 
 
-def metrics_page(metrics: Sequence[Metric], *, search: str) -> MetricsPage:
+@dataclass(frozen=True, slots=True)
+class MetricPreviewPage:
+    """A look at everything that a metric reads, or why that cannot be."""
+
+    metric: Metric
+    meaning: str
+    facts: tuple[FactPreview, ...]
+    faults: tuple[Problem, ...]
+
+
+def metrics_page(
+    metrics: Sequence[Metric], *, search: str, requires_certified_oec: bool = False
+) -> MetricsPage:
     """The catalogue as searched."""
     sought = search.strip().lower()
     shown = [m for m in metrics if not sought or sought in f"{m.key} {m.name} {m.owner}".lower()]
-    return MetricsPage(search, tuple(metric_row(metric) for metric in shown), is_empty=not metrics)
+    rows = tuple(metric_row(metric) for metric in shown)
+    return MetricsPage(search, rows, not metrics, requires_certified_oec)
 
 
 def metric_row(metric: Metric) -> MetricRow:
@@ -149,7 +170,22 @@ def _special_meaning(definition: Definition) -> str:
 def _event(fact: Fact) -> str:
     where = fact.where or {}
     filters = ", ".join(f"{name} {value}" for name, value in where.items())
-    return f"“{fact.event}”" + (f" where {filters}" if filters else "")
+    return f"“{fact.source or fact.event}”" + (f" where {filters}" if filters else "")
+
+
+def source_options(sources: Sequence[Source], metric: Metric | None) -> tuple[tuple[str, str], ...]:
+    """What a metric may read instead of events: newest versions, and the ones it reads now."""
+    held = () if metric is None else metric.definition.sources
+    newest = [(one.ref, f"{one.name} ({one.ref})") for one in sources]
+    kept = [(ref, ref) for ref in held if ref not in dict(newest)]
+    return (*kept, *newest)
+
+
+def why_not_certify(metric: Metric, *, author_id: str, may_certify: bool) -> str:
+    """Why a person cannot vouch for a metric; "" when they can."""
+    if not may_certify:
+        return "Engineers and admins certify metrics."
+    return "You wrote this version; somebody else has to certify it." if metric.author_id == author_id else ""
 
 
 def _value(fact: Fact) -> str:

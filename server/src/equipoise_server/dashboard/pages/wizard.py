@@ -113,8 +113,10 @@ class WizardPage:
 
     @property
     def metric_options(self) -> list[Option]:
-        """The catalogue."""
-        return [(metric.key, metric.name) for metric in self.metrics]
+        """The catalogue: certified metrics first, the others marked."""
+        certified = [(one.key, one.name) for one in self.metrics if one.certification]
+        drafts = [(one.key, f"{one.name} (not certified)") for one in self.metrics if not one.certification]
+        return [*certified, *drafts]
 
     def variant_options(self, flag: Flag) -> list[Option]:
         """The variants of a flag with their values."""

@@ -30,6 +30,7 @@ from equipoise_server.metrics import actions
 from equipoise_server.metrics import reads as metrics
 from equipoise_server.metrics.actions import CreateMetric, ReviseMetric
 from equipoise_server.metrics.values import Metric
+from equipoise_server.sources import reads as sources
 
 
 @require_safe
@@ -37,7 +38,12 @@ from equipoise_server.metrics.values import Metric
 def listing(visit: Visit) -> HttpResponse:
     """The catalogue as searched."""
     search = visit.request.GET.get("search", "")
-    page = pages.metrics_page(metrics.metrics_of(visit.project.id), search=search)
+    rules = metrics.rules_of(visit.project.id)
+    page = pages.metrics_page(
+        metrics.metrics_of(visit.project.id),
+        search=search,
+        requires_certified_oec=rules.requires_certified_oec,
+    )
     return show(visit, "metrics/list.html", page, frame=frame_of(visit, "Metrics", section="metrics"))
 
 
@@ -55,6 +61,11 @@ def one(visit: Visit, key: str) -> HttpResponse:
         versions=tuple(pages.metric_row(version) for version in metrics.versions_of(metric.id)),
         history=activity_lines(audit.of_subject("metric", metric.id, limit=20), environment_names(visit)),
         may_edit=visit.may(Permission.METRIC_EDIT),
+        why_not_certify=pages.why_not_certify(
+            metric,
+            author_id=visit.actor.author.id,
+            may_certify=visit.may(Permission.METRIC_CERTIFY),
+        ),
     )
     frame = frame_of(visit, metric.name, section="metrics", crumbs=(("Metrics", visit.href("metrics")),))
     return show(visit, "metrics/page.html", page, frame=frame)
@@ -113,4 +124,6 @@ def _form_page(visit: Visit, form: Form, metric: Metric | None, *, status: int =
         crumbs.append((metric.name, visit.href("metrics", metric.key)))
     title = "Revise" if metric else "New metric"
     frame = frame_of(visit, title, section="metrics", crumbs=crumbs)
-    return show(visit, "metrics/form.html", MetricFormPage(form, metric), frame=frame, status=status)
+    options = pages.source_options(sources.sources_of(visit.project.id), metric)
+    page = MetricFormPage(form, metric, options)
+    return show(visit, "metrics/form.html", page, frame=frame, status=status)
