@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from equipoise_server.dashboard import themes
 from equipoise_server.dashboard.views import (
+    certified_metrics,
     experiments,
     flag_editing,
     flags,
@@ -23,6 +24,7 @@ from equipoise_server.dashboard.views import (
     segments,
     sessions,
     settings,
+    sources,
     traffic,
     wizard,
 )
@@ -78,6 +80,18 @@ _metrics: list[URLPattern | URLResolver] = [
     path("/new", metrics.new),
     path("/<key>", metrics.one),
     path("/<key>/edit", metrics.edit),
+    path("/<key>/preview", certified_metrics.preview),
+    path("/<key>/certify", certified_metrics.certify),
+    path("/<key>/withdraw", certified_metrics.withdraw),
+    path("/rules/certified", certified_metrics.rules),
+]
+_sources: list[URLPattern | URLResolver] = [
+    path("", sources.listing),
+    path("/new", sources.new),
+    path("/connections", sources.connect),
+    path("/<key>", sources.one),
+    path("/<key>/edit", sources.edit),
+    path("/<key>/archive", sources.archive),
 ]
 _settings: list[URLPattern | URLResolver] = [
     path("", settings.page),
@@ -115,6 +129,7 @@ _place: list[URLPattern | URLResolver] = [
     path("/previews", previews.make),
     path("/previews/revoke", previews.revoke),
     path("/metrics", include(_metrics)),
+    path("/sources", include(_sources)),
     path("/import", imports.past),
     path("/layers", layers.layers),
     path("/holdouts", include(_holdouts)),
