@@ -10,6 +10,7 @@ from threading import Event
 
 import equipoise_sdk
 from equipoise_shop.traffic import NotDelivered, Past, backfill, live
+from equipoise_shop.visitors import ATTRIBUTES
 
 BACKFILL = {"Equipoise-Backfill": "1"}
 DEFAULT_SEED = 2024
@@ -55,7 +56,7 @@ def _instant(text: str) -> datetime:
 def _backfill(given: argparse.Namespace) -> int:
     until = given.until or datetime.now(UTC)
     past = Past(given.days, given.visitors_per_day, until, given.seed)
-    client = equipoise_sdk.connect(given.server, given.key, headers=BACKFILL)
+    client = equipoise_sdk.connect(given.server, given.key, headers=BACKFILL, exposure_attributes=ATTRIBUTES)
     try:
         backfill(client, past, report=_say)
     except NotDelivered as undelivered:
@@ -70,7 +71,7 @@ def _live(given: argparse.Namespace) -> int:
     stop = Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    client = equipoise_sdk.connect(given.server, given.key)
+    client = equipoise_sdk.connect(given.server, given.key, exposure_attributes=ATTRIBUTES)
     try:
         live(client, visitors_per_second=given.rate, seed=given.seed, clock=_now, stop=stop)
     finally:

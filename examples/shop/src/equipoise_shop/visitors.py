@@ -26,6 +26,10 @@ LOAD_MEAN_MS, LOAD_DEVIATION_MS = 400.0, 85.0
 FASTEST_LOAD_MS = 120.0
 
 
+ATTRIBUTES = ("country", "platform", "returning")
+"""What is known of a visitor before any page is shown; exposures carry it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Visitor:
     """One visitor. Draws are uniform on [0, 1): the same visitor meets the same luck in every variant."""

@@ -70,7 +70,7 @@ class Visit:
         if self._visitor.crash_draw < effect.lost:
             return False
         self._effect = self._effect.and_then(effect)
-        self._client.expose(decision, at=self._now)
+        self._client.expose(decision, attributes=self._context["attributes"], at=self._now)
         return True
 
     def _load_page(self, page: str, load_ms: float) -> None:

@@ -84,6 +84,7 @@ EXPERIMENTS = (
             baseline=0.10,
             daily_units=VISITORS_PER_DAY,
             planned_days=21,
+            breakdowns=("country", "platform"),
         ),
     ),
     PlannedExperiment(
@@ -99,6 +100,7 @@ EXPERIMENTS = (
             baseline=0.10,
             daily_units=4_100,
             planned_days=21,
+            breakdowns=("country", "platform"),
         ),
     ),
     PlannedExperiment(
