@@ -14,6 +14,7 @@ from equipoise_server.metrics.values import Aggregate, Align, Definition, Fact, 
 
 BEFORE = ":before"
 DENOMINATOR = ":denominator"
+EVENTS_WITH_A_VALUE = ":events"
 
 
 class Reduction(StrEnum):
@@ -111,8 +112,13 @@ def quantile_of(key: str, definition: Definition) -> Quantile | None:
 
 
 def columns_of(key: str, definition: Definition) -> Iterator[Column]:
-    """A metric's columns: its value, what it is divided by, and their covariates. A quantile has none."""
-    if definition.kind is MetricKind.QUANTILE:
+    """A metric's columns: its value, what it is divided by, and their covariates.
+
+    What a quantile ranks is no number per unit; of it there is how many events carry one.
+    """
+    quantile = quantile_of(key, definition)
+    if quantile is not None:
+        yield quantile.events(f"{key}{EVENTS_WITH_A_VALUE}")
         return
     value = _value_column(key, definition)
     below = _divisor_column(key, definition)

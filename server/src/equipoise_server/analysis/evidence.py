@@ -9,14 +9,15 @@ from datetime import datetime
 
 import equipoise_stats as stats
 from equipoise_server.analysis import counting, looks, signs
-from equipoise_server.analysis.judging import STATS_KINDS
+from equipoise_server.analysis.judging import STATS_KINDS, deciding_by_moments
 from equipoise_server.analysis.looks import DueLook, LookFound
 from equipoise_server.analysis.marks import Mark, MarkKind
 from equipoise_server.analysis.moments import ArmMoments, Warehouse
 from equipoise_server.analysis.plan import MeasuredMetric, Plan, Span
+from equipoise_server.analysis.ranking import ranked_arms
 from equipoise_server.analysis.traffic_values import TrafficFilter
 from equipoise_server.analysis.values import Method
-from equipoise_server.experiments.values import Iteration, MetricRole
+from equipoise_server.experiments.values import Iteration
 
 MOST_STRATA = 50
 
@@ -94,6 +95,7 @@ def evidence_at(
             sequences=_sequences(look, ledger),
             null_p_values=job.past.null_p_values,
         ),
+        quantiles=ranked_arms(job.warehouse, job.plan, span),
     )
     return Gathered(evidence, found.arms, found.span)
 
@@ -144,7 +146,7 @@ def _daily(
 ) -> dict[tuple[str, str], list[tuple[float, float]]]:
     """The deciding metrics' effects by day of first exposure, for days that stand out."""
     by_day = job.warehouse.moments_by(job.plan, span, pivots, Mark(MarkKind.DAY))
-    deciding = [one for one in job.measured if one.planned.role is MetricRole.OEC]
+    deciding = deciding_by_moments(job.measured)
     found: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for arms in by_day.values():
         for one in deciding:

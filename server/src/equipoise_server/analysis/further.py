@@ -18,6 +18,8 @@ from equipoise_server.analysis.values import Further
 def further_of(job: Job, pivots: Mapping[str, float], gathered: Gathered, results: stats.Results) -> Further:
     """Everything that the data allow; nothing of it decides."""
     reading = Reading(job, pivots, gathered, reach_of(results))
+    if not reading.deciding:
+        return Further()
     return Further(
         segments=segment_tables(reading),
         novelty=tuple(novelty_lines(reading)),

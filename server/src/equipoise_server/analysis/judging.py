@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import equipoise_stats as stats
@@ -24,8 +25,18 @@ STATS_KINDS: dict[MetricKind, stats.MetricKind] = {
     MetricKind.FUNNEL: stats.MetricKind.PROPORTION,
     MetricKind.EXCEEDANCE: stats.MetricKind.RATIO,
     MetricKind.ABSENCE: stats.MetricKind.RATIO,
+    MetricKind.QUANTILE: stats.MetricKind.QUANTILE,
 }
-"""A quantile has no moments: it is no part of a design."""
+
+
+def has_moments(one: MeasuredMetric) -> bool:
+    """Whether a metric's numbers add up over units; those of a quantile are ranked."""
+    return one.metric.definition.kind is not MetricKind.QUANTILE
+
+
+def deciding_by_moments(measured: Sequence[MeasuredMetric]) -> tuple[MeasuredMetric, ...]:
+    """The OEC, or its parts, where further readings can look into it: a quantile has no parts."""
+    return tuple(one for one in measured if one.planned.role is MetricRole.OEC and has_moments(one))
 
 
 def stats_design(
@@ -128,13 +139,14 @@ def _metric_plan(one: MeasuredMetric, plan: Plan) -> stats.MetricPlan:
         direction=stats.Direction(one.metric.direction),
         margin=_margin(margin) if is_guardrail else None,
         alarm_margin=_margin(one.planned.alarm_margin) if is_guardrail else None,
-        covariates=covariates_of(plan, one.metric.key),
+        covariates=covariates_of(plan, one.metric.key) if has_moments(one) else (),
         bound=one.planned.bound if is_guardrail else None,
+        quantile=one.metric.definition.quantile,
     )
 
 
 def _with_role(plan: stats.MetricPlan, role: stats.MetricRole) -> stats.MetricPlan:
-    return stats.MetricPlan(plan.key, plan.kind, role, plan.direction, covariates=plan.covariates)
+    return replace(plan, role=role, margin=None, alarm_margin=None, bound=None)
 
 
 def _kind(one: MeasuredMetric) -> stats.MetricKind:

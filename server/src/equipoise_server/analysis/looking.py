@@ -13,12 +13,11 @@ from equipoise_server.analysis.assignment import funnel_at
 from equipoise_server.analysis.codec import from_json, to_json
 from equipoise_server.analysis.evidence import Gathered, Job, evidence_at, treatments_of
 from equipoise_server.analysis.further import further_of
-from equipoise_server.analysis.judging import stats_design
+from equipoise_server.analysis.judging import deciding_by_moments, stats_design
 from equipoise_server.analysis.looks import DueLook, LookFound
 from equipoise_server.analysis.past import past_of
 from equipoise_server.analysis.plan import ATTRIBUTE, MISSING, Span, covariates_of
 from equipoise_server.analysis.values import Further, Method
-from equipoise_server.experiments.values import MetricRole
 from equipoise_server.foundation import running
 
 _NOTHING_NEW = {stats.Status.LOOK_SKIPPED, stats.Status.LOOKS_ENDED}
@@ -91,7 +90,9 @@ def _look(
 def _null_p_value(job: Job, gathered: Gathered) -> float | None:
     """Of the first deciding metric and the first treatment: one of an experiment, for they move together."""
     before, design = gathered.evidence.quality.before, job.iteration.design
-    deciding = [one for one in job.measured if one.planned.role is MetricRole.OEC]
+    deciding = deciding_by_moments(job.measured)
+    if not deciding:
+        return None
     return signs.null_p_value(before, (treatments_of(job.iteration)[0], design.control), deciding[0])
 
 

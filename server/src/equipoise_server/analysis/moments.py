@@ -14,6 +14,9 @@ from sqlglot import exp
 
 import equipoise_stats as stats
 from equipoise_server.analysis import marks, query, unit_signs
+from equipoise_server.analysis.columns import Quantile
+from equipoise_server.analysis.dialects.engines import DuckDb, written
+from equipoise_server.analysis.dialects.spreads import histogram_query
 from equipoise_server.analysis.dialects.units import units_query
 from equipoise_server.analysis.marks import Mark, Units
 from equipoise_server.analysis.metering import fetched, metered
@@ -132,6 +135,22 @@ class Warehouse:
             plan, span, exposures=exposures, tracks=self._files.tracks, pivots=pivots
         )
         return {row[0]: _arm(plan, pivots, row) for row in self._run(statement)}
+
+    def raw_moments(self, plan: Plan, span: Span, columns: Sequence[Column]) -> dict[str, ArmMoments]:
+        """Moments of other columns than the plan's, from raw events."""
+        asked = replace(plan, columns=tuple(columns), attributes=())
+        return Warehouse.moments(self, asked, span, {})
+
+    def histogram(self, plan: Plan, span: Span, quantile: Quantile) -> dict[str, dict[int, int]]:
+        """By arm, how many values each bin holds, in order of bins; from raw events."""
+        if not self._files.exposures:
+            return {}
+        exposures = self._exposures(plan, span)
+        source = query.raw_source(plan, span, exposures=exposures, tracks=self._files.tracks)
+        found: dict[str, dict[int, int]] = {}
+        for arm, bin_, values in sorted(self._read(written(histogram_query(quantile, source), DuckDb()))):
+            found.setdefault(arm, {})[bin_] = values
+        return found
 
     def moments_by(
         self, plan: Plan, span: Span, pivots: Mapping[str, float], mark: Mark

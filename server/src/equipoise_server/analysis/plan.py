@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from equipoise_server.analysis.columns import BEFORE, Column, columns_of
+from equipoise_server.analysis.columns import BEFORE, Column, Quantile, columns_of, quantile_of
 from equipoise_server.experiments.values import Iteration, PlannedMetric
 from equipoise_server.metrics.values import Metric
 
@@ -37,6 +37,8 @@ class Plan:
     columns: tuple[Column, ...]
     attributes: tuple[str, ...] = ()
     """Numeric attributes on exposures that are covariates; each a column and a mark where it is missing."""
+    quantiles: tuple[Quantile, ...] = ()
+    """What is ranked rather than added up; each also has a column that counts its events."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -70,6 +72,7 @@ class Span:
 
 def plan_of(iteration: Iteration, measured: Sequence[MeasuredMetric]) -> Plan:
     """The plan of one iteration."""
+    ranked = (quantile_of(one.metric.key, one.metric.definition) for one in measured)
     return Plan(
         experiment=iteration.experiment_key,
         iteration=iteration.number,
@@ -80,6 +83,7 @@ def plan_of(iteration: Iteration, measured: Sequence[MeasuredMetric]) -> Plan:
             column for one in measured for column in columns_of(one.metric.key, one.metric.definition)
         ),
         attributes=iteration.design.covariates,
+        quantiles=tuple(one for one in ranked if one is not None),
     )
 
 

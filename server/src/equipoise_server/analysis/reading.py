@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import equipoise_stats as stats
 from equipoise_server.analysis.evidence import Gathered, Job, treatments_of
-from equipoise_server.analysis.judging import STATS_KINDS
+from equipoise_server.analysis.judging import STATS_KINDS, deciding_by_moments
 from equipoise_server.analysis.moments import ArmMoments
 from equipoise_server.analysis.plan import MeasuredMetric
 from equipoise_server.analysis.values import Interval
-from equipoise_server.experiments.values import MetricRole
 
 USUAL_REACH = 1.959964
 
@@ -33,8 +32,8 @@ class Reading:
 
     @property
     def deciding(self) -> tuple[MeasuredMetric, ...]:
-        """The OEC, or its parts."""
-        return tuple(one for one in self.job.measured if one.planned.role is MetricRole.OEC)
+        """The OEC, or its parts; none when it is a quantile."""
+        return deciding_by_moments(self.job.measured)
 
 
 def reach_of(results: stats.Results) -> float:

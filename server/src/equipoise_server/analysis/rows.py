@@ -43,7 +43,7 @@ _GUARDRAILS: Mapping[stats.GuardrailVerdict, GuardrailState] = {
     stats.GuardrailVerdict.FAIL: GuardrailState.FAIL,
     stats.GuardrailVerdict.INCONCLUSIVE: GuardrailState.UNCLEAR,
 }
-_EARLY = frozenset({stats.Status.TOO_EARLY, stats.Status.NO_UNITS})
+_EARLY = frozenset({stats.Status.TOO_EARLY, stats.Status.NOT_AT_THE_END, stats.Status.NO_UNITS})
 COMPOSITE_NAME = "the weighted OEC"
 _USUAL = 0.95
 

@@ -105,11 +105,6 @@ def metrics_faults(facts: DesignFacts) -> Iterator[Problem]:
             )
         elif held.archived_at is not None:
             yield Problem(f"metrics.{index}.key", f"The metric “{planned.key}” is archived; choose another.")
-        elif held.definition.kind is MetricKind.QUANTILE:
-            told = (
-                f"“{planned.key}” is a quantile, which no test can judge yet; use an exceedance rate instead."
-            )
-            yield Problem(f"metrics.{index}.key", told)
     for key in sorted(key for key, count in counts.items() if count > 1):
         yield Problem("metrics", f"“{key}” is planned {counts[key]} times; give each metric one role.")
 

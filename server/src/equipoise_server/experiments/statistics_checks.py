@@ -9,7 +9,7 @@ from math import isfinite
 from equipoise_server.experiments.design_checks import SHORTEST_RUN_DAYS, DesignFacts
 from equipoise_server.experiments.values import MetricRole, PlannedMetric
 from equipoise_server.foundation.refusals import Problem
-from equipoise_server.metrics.values import MarginKind
+from equipoise_server.metrics.values import MarginKind, MetricKind
 
 MOST_LOOKS = 100
 STEEPEST = 20
@@ -31,6 +31,26 @@ def oec_faults(facts: DesignFacts) -> Iterator[Problem]:
                 f"metrics.{place}.weight",
                 f"Several metrics decide, so “{one.key}” needs a weight above 0; 70 and 30 are shares.",
             )
+
+
+def quantile_faults(facts: DesignFacts) -> Iterator[Problem]:
+    """A quantile is judged once, at a planned end, over units that were randomised one by one."""
+    design = facts.design
+    several = sum(one.role is MetricRole.OEC for one in design.metrics) > 1
+    for place, one in enumerate(design.metrics):
+        held = facts.metrics.get(one.key)
+        if held is None or held.definition.kind is not MetricKind.QUANTILE:
+            continue
+        told = f"“{one.key}” is a quantile, which is"
+        if one.role is not MetricRole.DIAGNOSTIC and design.planned_days is None:
+            yield Problem("planned_days", f"{told} judged once, at the end: plan one, or use an exceedance.")
+        if one.role is MetricRole.OEC and several:
+            yield Problem(
+                f"metrics.{place}.role", f"{told} no part of a whole: let it decide alone or guard."
+            )
+        if design.cluster_type or design.switchback is not None:
+            grouped = "ranked over single units: with clusters or switched regions use an exceedance rate."
+            yield Problem(f"metrics.{place}.key", f"{told} {grouped}")
 
 
 def looks_faults(facts: DesignFacts) -> Iterator[Problem]:
