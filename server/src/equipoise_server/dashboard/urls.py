@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from equipoise_server.dashboard import themes
 from equipoise_server.dashboard.views import (
     certified_metrics,
+    data_quality,
     experiments,
     flag_editing,
     flags,
@@ -120,6 +121,12 @@ _holdouts: list[URLPattern | URLResolver] = [
     path("/<key>/close", holdouts.close),
     path("/<key>/release", holdouts.release),
 ]
+_data_quality: list[URLPattern | URLResolver] = [
+    path("", data_quality.page),
+    path("/faults/<fault>", data_quality.fault),
+    path("/events/<event>", data_quality.event),
+    path("/replays", data_quality.replay),
+]
 _place: list[URLPattern | URLResolver] = [
     path("", home.home),
     path("/experiments", include(_experiments)),
@@ -133,6 +140,7 @@ _place: list[URLPattern | URLResolver] = [
     path("/import", imports.past),
     path("/layers", layers.layers),
     path("/holdouts", include(_holdouts)),
+    path("/data-quality", include(_data_quality)),
     path("/activity", home.activity),
     path("/settings", include(_settings)),
 ]

@@ -101,3 +101,11 @@ class HeldSpan:
     until: datetime
     holder: str
     told: str
+
+
+@dataclass(frozen=True, slots=True)
+class DayBar:
+    """A day's counts, which add up."""
+
+    day: date
+    counts: tuple[int, ...]

@@ -91,6 +91,7 @@ _VERBS = {
     "experiment.pause_ramp": "paused the ramp of",
     "experiment.resume_ramp": "resumed the ramp of",
     "layer.create": "made the layer",
+    "quarantine.replay": "replayed quarantined events of",
     "holdout.create": "opened the holdout",
     "holdout.season": "opened a new season of the holdout",
     "holdout.close": "closed the holdout",
