@@ -12,6 +12,7 @@ from equipoise_server.analysis.doubts import doubts_of, withheld_in
 from equipoise_server.analysis.freshness import Freshness, freshness_of
 from equipoise_server.analysis.past import KnownMetric, known_metrics
 from equipoise_server.analysis.planning import power_plan
+from equipoise_server.analysis.sources.pace import resting
 from equipoise_server.analysis.sources.previewing import FactPreview, preview_definition
 from equipoise_server.analysis.traffic_filters import traffic_filter, traffic_filters
 from equipoise_server.analysis.values import Report
@@ -31,6 +32,7 @@ __all__ = [
     "preview_definition",
     "report_of",
     "reports_of",
+    "resting",
     "traffic_filter",
     "traffic_filters",
 ]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from equipoise_server.analysis.actions import audit_rollups, refresh
-from equipoise_server.analysis.reads import has_final_report, outdated_reports
+from equipoise_server.analysis.reads import has_final_report, outdated_reports, resting
 from equipoise_server.analysis.renewing import REFRESH, make_due, state_of
 from equipoise_server.audit.reads import chain_fault
 from equipoise_server.automation.actions import react
@@ -32,8 +32,10 @@ def refresh_one(payload: Mapping[str, str], now: datetime) -> None:
 @handles("analysis.refresh_all", title="Make reports due", lane=Lane.INTAKE)
 def refresh_all(_payload: Mapping[str, str], now: datetime) -> None:
     """Make every report that may change due; each is refreshed by itself, so one fault stops no other."""
-    for iteration in experiments.analysable_iterations():
-        if not has_final_report(iteration.id, stopped_at=iteration.stopped_at):
+    iterations = tuple(experiments.analysable_iterations())
+    rests = resting(iterations, now=now)
+    for iteration in iterations:
+        if iteration.id not in rests and not has_final_report(iteration.id, stopped_at=iteration.stopped_at):
             make_due(iteration, now=now)
 
 

@@ -217,5 +217,5 @@ def _add_version(
         metric=row, number=number, definition=definition_to_json(command.definition),
         direction=str(command.direction),
         semantic_hash=semantic_hash(command.definition, command.direction), created_at=now,
-        author_id=author_id,
+        author_id=author_id, reads_sources=bool(command.definition.sources),
     )  # fmt: skip

@@ -39,6 +39,7 @@ class MetricVersion(models.Model):
     semantic_hash = models.CharField(max_length=64)
     created_at = models.DateTimeField()
     author_id = models.CharField(max_length=64, blank=True, default="")
+    reads_sources = models.BooleanField(default=False)
     certified_by = models.CharField(max_length=200, blank=True, default="")
     certified_at = models.DateTimeField(null=True)
     certification_note = models.TextField(blank=True, default="")

@@ -15,7 +15,15 @@ from equipoise_server.metrics.definition_json import (
 )
 from equipoise_server.metrics.values import CatalogueRules, Certification, Direction, Metric, Tier
 
-__all__ = ["definition_to_json", "metric", "metric_by_key", "metrics_of", "rules_of", "versions_of"]
+__all__ = [
+    "definition_to_json",
+    "metric",
+    "metric_by_key",
+    "metrics_of",
+    "reading_sources",
+    "rules_of",
+    "versions_of",
+]
 
 
 def metric(metric_id: UUID) -> Metric:
@@ -47,6 +55,12 @@ def metrics_of(project_id: UUID, *, archived: bool = False) -> tuple[Metric, ...
 def versions_of(metric_id: UUID) -> tuple[Metric, ...]:
     """Every version of one metric, newest first."""
     return tuple(_metric(row) for row in _versions().filter(metric_id=metric_id).order_by("-number"))
+
+
+def reading_sources() -> frozenset[tuple[UUID, str, int]]:
+    """(project, key, version) of all metrics that read tables or queries, in one query."""
+    rows = models.MetricVersion.objects.filter(reads_sources=True)
+    return frozenset(rows.values_list("metric__project_id", "metric__key", "number"))
 
 
 def rules_of(project_id: UUID) -> CatalogueRules:
