@@ -60,6 +60,7 @@ def test_viewers_see_jobs_without_buttons(shop: Shop, refresh: DueWork) -> None:
     assert "Refresh of a report" in shown.text
     assert shown.posts() == set()
     assert "Refresh now" not in read(browser, RESULTS).text
+    assert "Refresh now" in read(signed_in(shop.owner), RESULTS).text
 
 
 def test_the_page_shows_why_a_job_failed_and_tries_it_again(shop: Shop, refresh: DueWork) -> None:

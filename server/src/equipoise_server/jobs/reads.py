@@ -31,9 +31,11 @@ def jobs_of(
     newest_first = mine.exclude(finished_at=None).order_by("-finished_at", "-id")
     open_ones = list(mine.filter(finished_at=None).order_by("-leased_until", "due_at", "id")[:most])
     failed = newest_first.filter(_stands_failed())[:most]
-    ended = newest_first.exclude(outcome=due_work.FAILED)[:most]
+    well = newest_first.exclude(outcome=due_work.FAILED)
+    # Apart: what the installation does every few seconds would crowd out everything else.
+    ended = [*well.filter(project_id=project_id)[:most], *well.filter(project_id=None)[:most]]
     found = _jobs([*open_ones, *failed, *ended], now=now)
-    return tuple(one for one in found if state is None or one.state is state)[:most]
+    return tuple(one for one in found if state is None or one.state is state)
 
 
 def job(job_id: int, project_id: UUID, *, now: datetime) -> Job:

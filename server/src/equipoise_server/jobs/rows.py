@@ -22,6 +22,7 @@ def job_of(row: DueWork, *, now: datetime, usual: timedelta | None = None) -> Jo
     return Job(
         id=row.pk,
         kind=row.kind,
+        key=row.key,
         title=kind.title,
         label=row.label,
         project_id=row.project_id,

@@ -47,6 +47,8 @@ class Job:
 
     id: int
     kind: str
+    key: str
+    """What repeats has one kind and one key."""
     title: str
     label: str
     """What it is about, such as an experiment's key."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from equipoise_server.analysis.renewing import REFRESH
@@ -15,6 +15,8 @@ from equipoise_server.foundation.worker_beats import Workers
 from equipoise_server.jobs.values import Job, JobState, Progress
 
 MOST_SHOWN = 50
+LEAST_SECONDS = 0.1
+"""Shorter is not worth a number."""
 _KILO = 1000
 
 _STATES: dict[JobState, tuple[str, BadgeTone]] = {
@@ -52,6 +54,8 @@ class JobLine:
     percent: int | None
     can_cancel: bool
     can_retry: bool
+    history: str = ""
+    """How long the last few runs took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,9 @@ class JobsPage:
     running: tuple[JobLine, ...]
     waiting: tuple[JobLine, ...]
     ended: tuple[JobLine, ...]
+    """The newest run of each that repeats, of the project."""
+    housekeeping: tuple[JobLine, ...]
+    """The same of the installation."""
 
 
 def jobs_page(found: Sequence[Job], workers: Workers, *, may_manage: Callable[[Job], bool]) -> JobsPage:
@@ -70,15 +77,32 @@ def jobs_page(found: Sequence[Job], workers: Workers, *, may_manage: Callable[[J
     by_state: dict[JobState, list[JobLine]] = {state: [] for state in JobState}
     for job in found:
         by_state[job.state].append(job_line(job, may_manage=may_manage(job)))
-    ended = [*by_state[JobState.DONE], *by_state[JobState.CANCELLED]]
-    ended.sort(key=lambda line: line.finished_at or line.due_at, reverse=True)
+    ended = _newest_each([job for job in found if job.state in {JobState.DONE, JobState.CANCELLED}])
     return JobsPage(
         workers=workers,
         failed=tuple(by_state[JobState.FAILED] + by_state[JobState.RETRYING]),
         running=tuple(by_state[JobState.RUNNING]),
         waiting=tuple(by_state[JobState.QUEUED] + by_state[JobState.SCHEDULED])[:MOST_SHOWN],
-        ended=tuple(ended[:MOST_SHOWN]),
+        ended=tuple(line for line in ended if line.is_of_project)[:MOST_SHOWN],
+        housekeeping=tuple(line for line in ended if not line.is_of_project),
     )
+
+
+def _newest_each(ended: Sequence[Job]) -> tuple[JobLine, ...]:
+    """The newest run of each that repeats, with how long the last few took."""
+    runs: dict[tuple[str, str], list[Job]] = {}
+    for job in sorted(ended, key=lambda job: job.finished_at or job.due_at, reverse=True):
+        runs.setdefault((job.kind, job.key), []).append(job)
+    return tuple(
+        replace(job_line(each[0], may_manage=False), history=_history(each)) for each in runs.values()
+    )
+
+
+def _history(runs: Sequence[Job]) -> str:
+    took = sorted(job.took for job in runs if job.took is not None)
+    if len(took) < 2:  # noqa: PLR2004  # one is no history
+        return ""
+    return f"the last {len(took)}: {took_words(took[0])} to {took_words(took[-1])}"
 
 
 def job_line(job: Job, *, may_manage: bool) -> JobLine:
@@ -125,7 +149,7 @@ def percent_of(progress: Progress | None) -> int | None:
 
 def cost_words(cost: Cost | None) -> str:
     """“12,300 rows (1.2 MB) read, 0.31 processor seconds”."""
-    if cost is None:
+    if cost is None or (not cost.rows_read and cost.cpu_seconds < LEAST_SECONDS):
         return ""
     read = f"{_rows(cost.rows_read)} ({size(cost.bytes_read)}) read, " if cost.rows_read else ""
     return f"{read}{cost.cpu_seconds:.2f}{words.NBSP}processor seconds"
@@ -134,6 +158,8 @@ def cost_words(cost: Cost | None) -> str:
 def took_words(took: timedelta) -> str:
     """A duration as precise as it is short: 0.3 s, 12 s, 3 min 20 s, 2 hours."""
     seconds = took.total_seconds()
+    if seconds < LEAST_SECONDS:
+        return f"under {LEAST_SECONDS}{words.NBSP}s"
     if seconds < 10:  # noqa: PLR2004  # one decimal says something only here
         return f"{seconds:.1f}{words.NBSP}s"
     if seconds < 60:  # noqa: PLR2004  # a minute
