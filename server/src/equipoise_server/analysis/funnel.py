@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import equipoise_stats as stats
 from equipoise_server.analysis.health_values import Funnel, FunnelStep
@@ -36,40 +36,43 @@ class Known:
 
 
 def funnel_of(design: Design, stages: Sequence[StageCount], known: Known) -> Funnel:
-    """All steps that can be told."""
+    """All steps that can be told; with assignments, all of them of the same units."""
     if known.arm_of is None or not known.units:
-        return Funnel(tuple(_exposed_steps(design, stages)), reason=known.reason or "no unit is known")
-    assigned: Counter[str] = Counter()
-    reached: Counter[str] = Counter()
-    exposed = elsewhere = 0
+        return Funnel(_from_exposure(design, stages), reason=known.reason or "no unit is known")
+    assigned, exposed, triggered, reached = (Counter[str]() for _ in range(4))
+    elsewhere = 0
     for unit in known.units:
         arm = known.arm_of(unit.unit)
-        exposed += unit.arm is not None
-        elsewhere += unit.arm is not None and unit.arm != arm
         if arm is not None:
             assigned[arm] += 1
             reached[arm] += unit.arm is not None
-    if exposed and elsewhere / exposed > MOST_ELSEWHERE:
+        if unit.arm is not None:
+            exposed[unit.arm] += 1
+            triggered[unit.arm] += unit.is_triggered
+            elsewhere += unit.arm != arm
+    if elsewhere > MOST_ELSEWHERE * exposed.total():
         told = "most exposed units are not in the arm that the snapshot gives them: somebody else assigns"
-        return Funnel(tuple(_exposed_steps(design, stages)), reason=told)
-    first = _step(design, "assigned", assigned)
+        return Funnel(_from_exposure(design, stages), reason=told)
     lost = _lost_alike(design, assigned, reached)
-    rest = list(_exposed_steps(design, stages))
-    if rest:
-        rest[0] = FunnelStep(rest[0].name, rest[0].counts, rest[0].p_value, lost)
-    share = 1 / known.one_in
-    return Funnel((first, *rest), len(known.units), share, elsewhere)
+    steps = (_step(design, "assigned", assigned), *_steps(design, exposed, triggered, lost))
+    return Funnel(steps, len(known.units), 1 / known.one_in, elsewhere)
 
 
-def _exposed_steps(design: Design, stages: Sequence[StageCount]) -> Iterator[FunnelStep]:
-    held = {stage.arm: stage for stage in stages}
-    exposed = Counter({arm: stage.exposed for arm, stage in held.items()})
-    triggered = Counter({arm: stage.triggered for arm, stage in held.items()})
+def _from_exposure(design: Design, stages: Sequence[StageCount]) -> tuple[FunnelStep, ...]:
+    """What exposures alone tell."""
+    exposed = Counter({stage.arm: stage.exposed for stage in stages})
+    triggered = Counter({stage.arm: stage.triggered for stage in stages})
+    return tuple(_steps(design, exposed, triggered, None))
+
+
+def _steps(
+    design: Design, exposed: Counter[str], triggered: Counter[str], lost: float | None
+) -> Iterator[FunnelStep]:
     if exposed.total():
-        yield _step(design, "exposed", exposed)
+        yield replace(_step(design, "exposed", exposed), lost_p_value=lost)
     if triggered.total():
-        found = _step(design, "triggered", triggered)
-        yield FunnelStep(found.name, found.counts, found.p_value, _lost_alike(design, exposed, triggered))
+        lost = _lost_alike(design, exposed, triggered)
+        yield replace(_step(design, "triggered", triggered), lost_p_value=lost)
 
 
 def _step(design: Design, name: str, units: Counter[str]) -> FunnelStep:

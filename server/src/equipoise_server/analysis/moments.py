@@ -28,7 +28,7 @@ from equipoise_server.experiments.values import Schedule
 PIVOT_WHEN_MEAN_EXCEEDS_DEVIATIONS = 100.0
 MOST_VALUES = 50
 """An attribute with more different values than these names units rather than kinds of them."""
-MOST_KNOWN = 100_000
+MOST_KNOWN = 200_000
 """So many known units are looked at one by one; of more, a share."""
 
 

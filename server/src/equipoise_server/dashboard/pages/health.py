@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from equipoise_server.analysis.values import NoteLevel, QualityNote, Report, SrmState
@@ -88,7 +88,13 @@ def health_tab(report: Report | None, arms: ArmNames) -> HealthTab:
         exposed=total,
         exposures=exposures_figure(report.exposures_over_time, arms),
         notes=report.notes,
-        where_from=where_from(report),
+        where_from=_cause(report),
         funnel=funnel_card(report),
         traffic=traffic_card(report),
     )
+
+
+def _cause(report: Report) -> WhereFrom | None:
+    """Where a broken split comes from; how far units came has a card of its own, if it is known."""
+    found = where_from(report)
+    return found if found is None or report.funnel is None else replace(found, stages=())

@@ -73,9 +73,7 @@ def funnel_card(report: Report) -> FunnelCard | None:
     before: tuple[int, ...] | None = None
     lines = []
     for step in found.steps:
-        # Of a sample, only shares can be held against all units.
-        comparable = None if before is None or (found.share < 1 and step.name == "exposed") else before
-        lines.append(_step_line(step, comparable))
+        lines.append(_step_line(step, before))
         before = step.counts
     return FunnelCard(
         arms=tuple(arm.name for arm in report.arms),
@@ -90,8 +88,8 @@ def _told(found: Funnel) -> str:
     if found.reason:
         return f"Who was assigned is not known: {found.reason}."
     if found.share < 1:
-        return f"Assignments are those of one unit in {round(1 / found.share)} that sent any event."
-    return "Assignments are those of all units that sent any event while it ran."
+        return f"Of one unit in {round(1 / found.share)} that sent any event while it ran."
+    return "Of all units that sent any event while it ran."
 
 
 def _step_line(step: FunnelStep, before: tuple[int, ...] | None) -> StepLine:
