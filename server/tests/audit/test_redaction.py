@@ -6,10 +6,9 @@ import pytest
 from people import NOW, OPERATOR
 from scenes import Shop, a_shop
 
-from equipoise_server.audit.actions import change
+from equipoise_server.audit.actions import RedactUnits, change, redact_units
 from equipoise_server.audit.models import AuditRecord
 from equipoise_server.audit.reads import chain_fault
-from equipoise_server.audit.redaction import RedactUnits, redact_units
 from equipoise_server.audit.values import Subject
 
 pytestmark = pytest.mark.django_db

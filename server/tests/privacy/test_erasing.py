@@ -14,16 +14,14 @@ from scenes import Shop, a_shop, environment_of
 from wire import a_body, a_track, an_exposure
 
 from equipoise_server.access import project_keys
-from equipoise_server.access.project_keys import KeyMissing
-from equipoise_server.access.values import Role
+from equipoise_server.access.values import KeyMissing, Role
 from equipoise_server.audit.models import AuditRecord
 from equipoise_server.audit.reads import chain_fault
 from equipoise_server.events import actions, reads
 from equipoise_server.events.erasing import work_off
 from equipoise_server.events.inbox import Inbox
 from equipoise_server.events.models import Erasure, EventCounter, StoreFile
-from equipoise_server.events.privacy_values import MOST_UNITS, ErasureStep
-from equipoise_server.events.values import EventKind
+from equipoise_server.events.values import MOST_ERASED_UNITS, ErasureStep, EventKind
 from equipoise_server.foundation.refusals import Forbidden, Invalid
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -170,7 +168,7 @@ def test_everything_wrong_with_a_request_is_told_at_once() -> None:
         "units.1",
         "units.3",
     ]
-    many = actions.EraseUnits(shop.project.id, "user", tuple(map(str, range(MOST_UNITS + 1))))
+    many = actions.EraseUnits(shop.project.id, "user", tuple(map(str, range(MOST_ERASED_UNITS + 1))))
     with pytest.raises(Invalid, match="at most 10,000 units"):
         actions.ask_erasure(shop.owner, many, now=NOW)
     with pytest.raises(Invalid, match="at least one"):

@@ -23,8 +23,7 @@ from equipoise_server.audit.reads import chain_fault
 from equipoise_server.events import actions, reads
 from equipoise_server.events.erasing import work_off
 from equipoise_server.events.models import Erasure, ErasureUnit, Tombstone
-from equipoise_server.events.privacy_values import ErasureStep
-from equipoise_server.events.values import EventKind
+from equipoise_server.events.values import ErasureStep, EventKind
 from equipoise_server.experiments import reads as experiments
 from equipoise_server.experiments.actions import Stop, stop
 from equipoise_server.experiments.values import Iteration

@@ -16,9 +16,8 @@ from people import NOW, an_admin
 from wire import a_body, a_track, an_exposure
 
 from equipoise_server.access.actions import CreateProject, IssueSdkKey, create_project, issue_sdk_key
-from equipoise_server.access.project_keys import ProjectKey, project_key
-from equipoise_server.access.reads import actor_of_user, working_sdk_keys
-from equipoise_server.access.values import Actor, KeyKind, Project
+from equipoise_server.access.reads import actor_of_user, project_key, working_sdk_keys
+from equipoise_server.access.values import Actor, KeyKind, Project, ProjectKey
 from equipoise_server.events import actions, reads
 from equipoise_server.events.erasing import work_off
 from equipoise_server.events.models import Erasure

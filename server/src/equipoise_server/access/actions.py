@@ -50,6 +50,7 @@ __all__ = [
     "issue_api_token",
     "issue_sdk_key",
     "issue_token",
+    "make_project_key",
     "record_key_uses",
     "revoke_sdk_key",
     "revoke_token",

@@ -10,7 +10,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.db.models import Q
 from django.utils.crypto import constant_time_compare
 
-from equipoise_server.access import models, secrets
+from equipoise_server.access import models, project_keys, secrets
 from equipoise_server.access.permissions import AUTOMATION_PERMISSIONS, ROLE_PERMISSIONS
 from equipoise_server.access.values import (
     Actor,
@@ -20,6 +20,7 @@ from equipoise_server.access.values import (
     Member,
     Permission,
     Project,
+    ProjectKey,
     Role,
     SdkKey,
     WorkingKey,
@@ -121,6 +122,11 @@ def environment(environment_id: UUID) -> Environment:
     if row is None:
         raise NotFound(Problem("environment", "There is no such environment."))
     return _environment(row)
+
+
+def project_key(project_id: UUID) -> ProjectKey:
+    """The project's secret key. Raises KeyMissing."""
+    return project_keys.project_key(project_id)
 
 
 def pseudonymised_by(environment_id: UUID) -> UUID | None:

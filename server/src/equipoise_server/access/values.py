@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -183,3 +186,35 @@ class Member:
     email: str
     name: str
     role: Role
+
+
+_PSEUDONYM = re.compile(r"~[0-9a-f]{40}")
+
+
+class KeyMissing(Exception):
+    """The file of a project's key is gone; says where it belongs."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectKey:
+    """The key, and what it is used for. Each use has a prefix of its own."""
+
+    secret: bytes
+
+    def pseudonym(self, unit_type: str, unit: str) -> str:
+        """What is kept in place of a unit id: `~` and 160 bits. A pseudonym stays as it is."""
+        if _PSEUDONYM.fullmatch(unit):
+            return unit
+        return f"~{self._digest('unit', unit_type, unit)[:40]}"
+
+    def tombstone(self, environment_id: UUID, unit_type: str, unit: str) -> str:
+        """By which an erased unit is recognised when it comes again."""
+        return self._digest("tombstone", environment_id.hex, unit_type, unit)
+
+    def fingerprint(self, *parts: str) -> str:
+        """Of a request, by which it can be recognised and not be guessed."""
+        return self._digest("request", *parts)
+
+    def _digest(self, *parts: str) -> str:
+        text = "\0".join(parts).encode()
+        return hmac.digest(self.secret, text, hashlib.sha256).hex()

@@ -11,8 +11,7 @@ from equipoise_server.analysis.plan import plan_of
 from equipoise_server.analysis.reads import has_final_report
 from equipoise_server.analysis.rollups import actions as rollups
 from equipoise_server.analysis.rollups.keeping import discard, rewrite, state_path
-from equipoise_server.events.forgetting import Gone, When, forgets
-from equipoise_server.events.retention import Need, fill_retention_port
+from equipoise_server.events.actions import Gone, Need, When, fill_retention_port, forgets
 from equipoise_server.experiments.reads import analysable_iterations
 from equipoise_server.experiments.values import Iteration
 

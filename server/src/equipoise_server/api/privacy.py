@@ -25,7 +25,7 @@ from equipoise_server.api.reading import (
 )
 from equipoise_server.events import actions
 from equipoise_server.events import reads as events
-from equipoise_server.events.privacy_values import MOST_UNITS, Erasure, Retention
+from equipoise_server.events.values import MOST_ERASED_UNITS, Erasure, Retention
 from equipoise_server.flags import actions as flags
 from equipoise_server.foundation.refusals import Invalid, NotFound, Problem
 
@@ -38,7 +38,7 @@ class NewErasure(Strict):
 
     unit_type: str
     units: list[str] = Field(
-        description=f"At most {MOST_UNITS:,}. They are in no answer and no audit record."
+        description=f"At most {MOST_ERASED_UNITS:,}. They are in no answer and no audit record."
     )
     reason: str = Field("", description="Kept for good: name nobody in it.")
 

@@ -17,12 +17,13 @@ from equipoise_server.events import inbox as inboxes
 from equipoise_server.events import places
 from equipoise_server.events.asking import EraseUnits, ask_erasure, first_units
 from equipoise_server.events.compaction import watermarks
+from equipoise_server.events.forgetting import Gone, When, forgets
 from equipoise_server.events.inbox import Batch, Inbox
 from equipoise_server.events.leavings import delete_retired
 from equipoise_server.events.pseudonyms import TakesBatches, hiding
 from equipoise_server.events.quarantine_life import forget_quarantine, quarantine_lives
 from equipoise_server.events.replaying import ReplayEvents, clear_replayed, preview_replay, replay
-from equipoise_server.events.retention import SetRetention, set_retention
+from equipoise_server.events.retention import Need, SetRetention, fill_retention_port, set_retention
 from equipoise_server.events.rounds import compact
 from equipoise_server.events.scrubbing import LONGEST_SECONDS
 from equipoise_server.events.segment import translate
@@ -31,9 +32,10 @@ from equipoise_server.events.validation import MOST_EVENTS, Judged, judge
 from equipoise_server.events.values import NOBODY, Acceptance, Event, SegmentBody, Sender
 
 __all__ = [
-    "EraseUnits", "Inbox", "ReplayEvents", "SetRetention", "accept", "accept_messages", "ask_erasure",
-    "compact", "delete_retired", "first_units", "forget_stored", "hiding", "open_inbox", "preview_replay",
-    "record", "replay", "set_retention",
+    "EraseUnits", "Gone", "Inbox", "Need", "ReplayEvents", "SetRetention", "When", "accept",
+    "accept_messages", "ask_erasure", "compact", "delete_retired", "fill_retention_port", "first_units",
+    "forget_stored", "forgets", "hiding", "open_inbox", "preview_replay", "record", "replay",
+    "set_retention",
 ]  # fmt: skip
 
 

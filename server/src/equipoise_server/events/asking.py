@@ -8,13 +8,12 @@ from datetime import datetime
 from uuid import UUID
 
 from equipoise_server.access import reads as access
-from equipoise_server.access.project_keys import ProjectKey, make_project_key, project_key
-from equipoise_server.access.values import Actor, Permission, Project
+from equipoise_server.access.actions import make_project_key
+from equipoise_server.access.values import Actor, Permission, Project, ProjectKey
 from equipoise_server.audit.actions import change
 from equipoise_server.audit.values import Subject
 from equipoise_server.events import models
-from equipoise_server.events.privacy_values import MOST_UNITS, Erasure, ErasureStep
-from equipoise_server.events.values import LONGEST_UNIT_BYTES
+from equipoise_server.events.values import LONGEST_UNIT_BYTES, MOST_ERASED_UNITS, Erasure, ErasureStep
 from equipoise_server.foundation.due_work import schedule
 from equipoise_server.foundation.ids import new_id
 from equipoise_server.foundation.refusals import Invalid, Problem, refuse_all
@@ -75,7 +74,9 @@ def _key(project: Project) -> ProjectKey:
     environments = [environment.id for environment in project.environments]
     is_first = not models.Tombstone.objects.filter(environment_id__in=environments).exists()
     return (
-        make_project_key(project.id) if is_first and not project.is_pseudonymised else project_key(project.id)
+        make_project_key(project.id)
+        if is_first and not project.is_pseudonymised
+        else access.project_key(project.id)
     )
 
 
@@ -85,8 +86,8 @@ def _problems(command: EraseUnits, project: Project) -> Iterator[Problem]:
         yield Problem("unit_type", told)
     if not command.units:
         yield Problem("units", "Name at least one unit id.")
-    if len(set(command.units)) > MOST_UNITS:
-        told = f"One erasure takes at most {MOST_UNITS:,} units. Send them in parts."
+    if len(set(command.units)) > MOST_ERASED_UNITS:
+        told = f"One erasure takes at most {MOST_ERASED_UNITS:,} units. Send them in parts."
         yield Problem("units", told)
     bad = [place for place, unit in enumerate(command.units) if not is_unit_id(unit)]
     for place in bad[:MOST_TOLD]:
@@ -110,6 +111,6 @@ def first_units(units: Iterable[str]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for unit in units:
         found[unit] = None
-        if len(found) > MOST_UNITS:
+        if len(found) > MOST_ERASED_UNITS:
             break
     return tuple(found)

@@ -15,20 +15,19 @@ from django.db import OperationalError, transaction
 from django.db.models import F, Sum
 
 from equipoise_server.access import reads as access
-from equipoise_server.access.project_keys import ProjectKey, project_key
-from equipoise_server.audit.actions import change
-from equipoise_server.audit.redaction import RedactUnits, redact_units
+from equipoise_server.access.values import ProjectKey
+from equipoise_server.audit.actions import RedactUnits, change, redact_units
 from equipoise_server.audit.values import Author, Subject
 from equipoise_server.events import models, places, store
 from equipoise_server.events.erasing_files import FilesWithout, name_gone
 from equipoise_server.events.forgetting import Gone, When, forget
 from equipoise_server.events.graves import cluster_token
 from equipoise_server.events.leavings import delete_retired, unnamed_files
-from equipoise_server.events.privacy_values import ErasureStep
 from equipoise_server.events.pseudonyms import kept_ids
 from equipoise_server.events.rounds import compact
 from equipoise_server.events.scrubbing import names
 from equipoise_server.events.unit_scrubs import scrub_unclaimed, want_scrubs
+from equipoise_server.events.values import ErasureStep
 from equipoise_server.foundation.free_pages import PagesInUse, empty_free_pages
 from equipoise_server.foundation.remembered import forget_units as forget_answers
 
@@ -82,7 +81,7 @@ class _Job:
     @property
     def key(self) -> ProjectKey:
         """The project's."""
-        return project_key(self.row.project_id)
+        return access.project_key(self.row.project_id)
 
     @property
     def author(self) -> Author:

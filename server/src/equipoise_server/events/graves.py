@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from equipoise_server.access import reads as access
-from equipoise_server.access.project_keys import ProjectKey, project_key
+from equipoise_server.access.values import ProjectKey
 from equipoise_server.events.arrivals import Row
 from equipoise_server.events.models import Tombstone
 
@@ -45,7 +45,7 @@ def graves_of(environment_ids: Iterable[UUID]) -> Mapping[UUID, Graves]:
         digests.setdefault(environment_id, set()).add(digest)
     return {
         environment_id: Graves(
-            environment_id, project_key(access.environment(environment_id).project_id), frozenset(held)
+            environment_id, access.project_key(access.environment(environment_id).project_id), frozenset(held)
         )
         for environment_id, held in digests.items()
     }

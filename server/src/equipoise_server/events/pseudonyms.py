@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from equipoise_server.access import reads as access
-from equipoise_server.access.project_keys import KeyMissing, ProjectKey, project_key
+from equipoise_server.access.values import KeyMissing, ProjectKey
 from equipoise_server.events.inbox import Batch
 from equipoise_server.events.validation import EVENT_FORM, Refused, canonical_unit, decode_good
 from equipoise_server.events.values import Event, Exposure, StorageFailed, Track
@@ -37,7 +37,7 @@ class Pseudonymising:
     def submit(self, batch: Batch) -> Future[None]:
         """Queue the batch with pseudonyms in place of unit ids. Raises StorageFailed without the key."""
         try:
-            key = project_key(self.project_id)
+            key = access.project_key(self.project_id)
         except KeyMissing as fault:
             raise StorageFailed(str(fault), is_full=False) from fault
         hidden = [hide(event, key) for event in decode_good(batch.good)]
@@ -54,7 +54,7 @@ def kept_ids(project_id: UUID, unit_type: str, units: AbstractSet[str]) -> froze
     """What events keep of these units: their ids, or their pseudonyms."""
     if not access.project(project_id).is_pseudonymised:
         return frozenset(units)
-    key = project_key(project_id)
+    key = access.project_key(project_id)
     return frozenset(key.pseudonym(unit_type, unit) for unit in units)
 
 

@@ -18,7 +18,7 @@ from equipoise_server.access.values import Actor, Permission
 from equipoise_server.audit.actions import change
 from equipoise_server.audit.values import Author, Subject
 from equipoise_server.events import models
-from equipoise_server.events.privacy_values import Retention
+from equipoise_server.events.values import Retention
 from equipoise_server.foundation.refusals import Conflict, Invalid, Problem, refuse_all
 
 LONGEST_DAYS = 3_650

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -58,6 +59,8 @@ LARGEST_BODY = 1_000_000
 """Bytes that a batch may have, after inflating too."""
 
 LONGEST_UNIT_BYTES = 256
+MOST_ERASED_UNITS = 10_000
+"""By one erasure."""
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -254,3 +257,50 @@ class StorageFailed(Exception):
 
 class InboxClosed(Exception):
     """The process is going down; nothing more is taken."""
+
+
+class ErasureStep(StrEnum):
+    """How far an erasure is, in this order. Each step can be done again."""
+
+    BURY = "bury"
+    CONFIGURATION = "configuration"
+    STORE = "store"
+    INBOXES = "inboxes"
+    DERIVED = "derived"
+    LEFTOVERS = "leftovers"
+    FREE_PAGES = "free_pages"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """One erasure; it names no unit. `removed` says by place how much was taken out."""
+
+    id: UUID
+    project_id: UUID
+    unit_type: str
+    asked: int
+    fingerprint: str
+    """A keyed hash of the request: the same units of the same type have the same one."""
+    asked_by: str
+    asked_at: datetime
+    step: ErasureStep
+    removed: Mapping[str, int]
+    waits_for: str
+    """Why the step is not done yet; "" while it goes on."""
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long an environment keeps raw events (None: for ever) and refused ones, in days."""
+
+    environment_id: UUID
+    event_days: int | None = None
+    quarantine_days: int = 30
+    version: int = 0
+    """0 before anything was set."""
+    dropped_through: date | None = None
+    """The last day whose events are gone."""
+    waits_for: str = ""
+    """Which experiments still need days that are past their time; "" when none does."""

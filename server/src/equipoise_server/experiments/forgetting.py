@@ -8,7 +8,7 @@ from datetime import datetime
 from equipoise_server.access import reads as access
 from equipoise_server.audit.actions import change
 from equipoise_server.audit.values import Subject
-from equipoise_server.events.forgetting import Gone, When, forgets
+from equipoise_server.events.actions import Gone, When, forgets
 from equipoise_server.experiments import models
 from equipoise_server.foundation.named_units import without_units
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from equipoise_server.access import reads as access
 from equipoise_server.audit.actions import Change, change
 from equipoise_server.audit.values import Subject
-from equipoise_server.events.forgetting import Gone, When, forgets
+from equipoise_server.events.actions import Gone, When, forgets
 from equipoise_server.flags import models
 from equipoise_server.flags.listing import keep_members
 from equipoise_server.flags.member_hashes import changed

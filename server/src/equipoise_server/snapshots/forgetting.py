@@ -13,7 +13,7 @@ from datetime import datetime
 from django.db import transaction
 
 from equipoise_engine import canonical_json, content_hash
-from equipoise_server.events.forgetting import Gone, When, forgets
+from equipoise_server.events.actions import Gone, When, forgets
 from equipoise_server.foundation.named_units import without_units
 from equipoise_server.snapshots import keeping, models
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from equipoise_server.access.values import Project
 from equipoise_server.dashboard import words
 from equipoise_server.dashboard.forms import Form, filled
-from equipoise_server.events.privacy_values import MOST_UNITS, Erasure, ErasureStep, Retention
+from equipoise_server.events.values import MOST_ERASED_UNITS, Erasure, ErasureStep, Retention
 
 _STEPS = {
     ErasureStep.BURY: "Stopping new events",
@@ -85,7 +85,7 @@ def unit_type_options(project: Project) -> tuple[tuple[str, str], ...]:
 
 def most_units() -> str:
     """As people read it."""
-    return words.whole(MOST_UNITS)
+    return words.whole(MOST_ERASED_UNITS)
 
 
 def _line(one: Erasure) -> ErasureLine:
