@@ -84,7 +84,8 @@ class EventsDoor:
     async def _take(self, key: SdkKey, body: bytes, sender: Sender, *, is_trusted: bool) -> Acceptance:
         if not self._has_room():
             raise no_room()
-        accept = partial(actions.accept, self._inbox, key.environment_id, body, sender=sender)
+        inbox = actions.hiding(self._inbox, key.pseudonymised_by)
+        accept = partial(actions.accept, inbox, key.environment_id, body, sender=sender)
         return await taken(partial(accept, received_at=self._clock(), is_trusted=is_trusted))
 
 

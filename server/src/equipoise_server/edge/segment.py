@@ -69,7 +69,8 @@ class SegmentDoor:
             if not self._has_room():
                 raise no_room()
             sent = SegmentBody(self._call, body, vocabulary)
-            accept = partial(actions.accept_messages, self._inbox, key.environment_id, sent)
+            inbox = actions.hiding(self._inbox, key.pseudonymised_by)
+            accept = partial(actions.accept_messages, inbox, key.environment_id, sent)
             accept = partial(accept, sender=sender_of(scope, key))
             acceptance = await taken(partial(accept, received_at=self._clock()))
         except Refused as refused:
