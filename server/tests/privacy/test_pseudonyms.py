@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import duckdb
+import httpx
 import pytest
 from byte_search import found_anywhere
 from hypothesis import given
 from hypothesis import strategies as st
 from people import NOW, an_admin
+from starlette.routing import Route
 from wire import a_body, a_track, an_exposure
 
 from equipoise_server.access.actions import CreateProject, IssueSdkKey, create_project, issue_sdk_key
 from equipoise_server.access.reads import actor_of_user, project_key, working_sdk_keys
 from equipoise_server.access.values import Actor, KeyKind, Project, ProjectKey
+from equipoise_server.edge import segment
+from equipoise_server.edge.app import build
+from equipoise_server.edge.events import EventsDoor
+from equipoise_server.edge.polling import refresh
+from equipoise_server.edge.state import EdgeState
 from equipoise_server.events import actions, reads
 from equipoise_server.events.erasing import work_off
 from equipoise_server.events.models import Erasure
@@ -107,6 +115,38 @@ def test_every_key_of_the_project_says_that_it_hides_ids(own_disk: Path) -> None
     issued = issue_sdk_key(owner, IssueSdkKey(project.environments[1].id, KeyKind.SERVER, "web"), now=NOW)
     assert issued.key.pseudonymised_by == project.id
     assert working_sdk_keys()[issued.key.prefix].key.pseudonymised_by == project.id
+
+
+def through_the_door(project: Project, owner: Actor, path: str, body: dict[str, object]) -> httpx.Response:
+    """POST with a key of the project's, as an application does."""
+    issued = issue_sdk_key(owner, IssueSdkKey(project.environments[1].id, KeyKind.SERVER, "web"), now=NOW)
+    state, opened = EdgeState(), actions.open_inbox()
+    refresh(state)
+    door = Route("/v1/events", EventsDoor(state, opened, clock=lambda: NOW), methods=["POST"])
+    app = build(state, [door, *segment.routes(state, opened, clock=lambda: NOW)])
+
+    async def send() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://edge") as client:
+            return await client.post(path, json=body, headers={"authorization": f"Bearer {issued.secret}"})
+
+    try:
+        return asyncio.run(send())
+    finally:
+        opened.close()
+
+
+def test_ids_that_come_through_the_doors_are_hidden(own_disk: Path) -> None:
+    owner, project = a_clinic()
+    good, bad = ({**a_track("known-user-1"), "at": NOW.isoformat()} for _ in range(2))
+    body = {"sent_at": NOW.isoformat(), "events": [good, {**bad, "value": "much"}]}
+    assert through_the_door(project, owner, "/v1/events", body).json()["accepted"] == 1
+    message = {"event": "Bought", "userId": "known-user-2", "messageId": str(uuid4())}
+    told = through_the_door(project, owner, "/v1/segment/v1/track", message).json()
+    assert (told["accepted"], told["quarantined"]) == (1, [])
+    assert found_anywhere(IDS, own_disk) == []
+    actions.compact(now=NOW)
+    assert found_anywhere(IDS, own_disk) == []
+    assert len(units(project, EventKind.TRACK)) == 2
 
 
 def test_without_the_key_nothing_is_taken(own_disk: Path) -> None:

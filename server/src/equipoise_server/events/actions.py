@@ -32,7 +32,7 @@ from equipoise_server.events.validation import MOST_EVENTS, Judged, judge
 from equipoise_server.events.values import NOBODY, Acceptance, Event, SegmentBody, Sender
 
 __all__ = [
-    "EraseUnits", "Gone", "Inbox", "Need", "ReplayEvents", "SetRetention", "When", "accept",
+    "EraseUnits", "Gone", "Inbox", "Need", "ReplayEvents", "SetRetention", "TakesBatches", "When", "accept",
     "accept_messages", "ask_erasure", "compact", "delete_retired", "fill_retention_port", "first_units",
     "forget_stored", "forgets", "hiding", "open_inbox", "preview_replay", "record", "replay",
     "set_retention",
@@ -47,6 +47,10 @@ class Arrival:
     received_at: datetime
     sender: Sender = NOBODY
     is_trusted: bool = False
+
+
+LOADED = Sender("", "import")
+"""Whoever loads past events into this server from inside."""
 
 
 def open_inbox() -> Inbox:
@@ -107,7 +111,7 @@ def record(environment_id: UUID, events: Iterable[Event], *, now: datetime) -> N
         remaining = iter(events)
         while group := list(islice(remaining, MOST_EVENTS)):
             good = msgspec.json.encode(group)
-            inbox.submit(Batch(environment_id, now, now, True, good, len(group), ())).result()
+            inbox.submit(Batch(environment_id, now, now, True, good, len(group), (), LOADED)).result()
     finally:
         opened.close()
 
