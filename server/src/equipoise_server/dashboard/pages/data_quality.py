@@ -34,6 +34,8 @@ _LOSSES = {
     DropReason.CLOSED: "the program ended first",
     DropReason.OTHER: "another reason",
 }
+_SMALLEST_SHOWN = 0.001
+"""The share that one decimal shows; nearly all is not all."""
 REPAIRS = (
     ("", "Nothing: judge them as they are"),
     (RepairKind.SET_UNIT_TYPE, "Set the missing unit type"),
@@ -184,7 +186,10 @@ def _share(part: int, whole: int) -> str:
     if not whole or not part:
         return ""
     share = part / whole
-    return "under 0.1\u00a0%" if share < 0.001 else words.percent(share)  # noqa: PLR2004  # what one decimal shows
+    if share < _SMALLEST_SHOWN:
+        return f"under {words.percent(_SMALLEST_SHOWN)}"
+    is_nearly_all = 1 - _SMALLEST_SHOWN < share < 1
+    return f"over {words.percent(1 - _SMALLEST_SHOWN)}" if is_nearly_all else words.percent(share)
 
 
 def _sum_of_parts(numbers: EventNumbers) -> str:

@@ -58,7 +58,8 @@ def fault(visit: Visit, fault: str) -> HttpResponse:
     form = asked(visit.request)
     shown = FaultPage(
         fault_line(found), indented(found.example),
-        events.quarantined_events(visit.environment.id, fault=fault), _replay_part(visit, form, fault=fault),
+        events.quarantined_events(visit.environment.id, fault=fault, most=20),
+        _replay_part(visit, form, fault=fault),
     )  # fmt: skip
     frame = frame_of(visit, "One reason", section=SECTION, crumbs=_crumbs(visit))
     return show(visit, "data_quality/fault.html", shown, frame=frame)
