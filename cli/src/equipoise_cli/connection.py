@@ -99,11 +99,14 @@ class Connection:
         """Put something in place of what is there."""
         return self._answer(self._http.build_request("PUT", path, json=body))
 
-    def upload(self, path: str, file: tuple[str, IO[bytes]], fields: Mapping[str, str]) -> JsonObject:
-        """Send a file with form fields; waits as long as an import may take."""
+    def upload(
+        self, path: str, file: tuple[str, IO[bytes]] | None, fields: Mapping[str, str]
+    ) -> JsonObject:
+        """Send form fields, and a file if there is one; waits as long as an import may take."""
+        files = None if file is None else {"file": file}
         return self._answer(
             self._http.build_request(
-                "POST", path, files={"file": file}, data=dict(fields), timeout=IMPORT_TIMEOUT_SECONDS
+                "POST", path, files=files, data=dict(fields), timeout=IMPORT_TIMEOUT_SECONDS
             )
         )
 

@@ -16,20 +16,29 @@ EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("import")
-@click.argument("file", type=EXISTING_FILE)
+@click.argument("file", type=EXISTING_FILE, required=False)
+@click.option("--source", default="", help="A source whose rows are the exposures, instead of a file.")
 @click.option("--mapping", type=EXISTING_FILE, required=True, help="What the columns mean, as TOML or JSON.")
 @project_option
 @environment_option
 @json_option
-def import_file(*, file: Path, mapping: Path, project: str, environment: str, as_json: bool) -> None:
-    """Import FILE (CSV, CSV.gz or Parquet) as a finished experiment, and show its report.
+def import_file(
+    *, file: Path | None, source: str, mapping: Path, project: str, environment: str, as_json: bool
+) -> None:
+    """Import FILE (CSV, CSV.gz or Parquet), or a source, as a finished experiment, and show its report.
 
     Importing the same file again adds nothing.
     """
+    if (file is None) is (source == ""):
+        raise click.UsageError("Give either a FILE or --source.")
     fields = {"environment": environment, "mapping": _text_of(mapping)}
+    path = f"/projects/{project}/imports"
     with Connection(access()) as connection:
-        with file.open("rb") as data:
-            made = connection.upload(f"/projects/{project}/imports", (file.name, data), fields)
+        if file is None:
+            made = connection.upload(path, None, {**fields, "source": source})
+        else:
+            with file.open("rb") as data:
+                made = connection.upload(path, (file.name, data), fields)
         report = connection.get(f"/projects/{project}/experiments/{made.get('experiment')}/report")
     if as_json:
         print_json(report)

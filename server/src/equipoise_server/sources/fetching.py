@@ -13,8 +13,17 @@ from sqlglot import exp
 
 from equipoise_server.sources.previewing import connection_of
 from equipoise_server.sources.sessions import opened
-from equipoise_server.sources.statements import column_names, rows_between
-from equipoise_server.sources.values import Between, ColumnType, Cost, Fetched, Source, unusable
+from equipoise_server.sources.source_rules import held_problems
+from equipoise_server.sources.statements import column_names, relation, rows_between
+from equipoise_server.sources.values import (
+    Between,
+    ColumnType,
+    Cost,
+    Fetched,
+    Source,
+    SourceUnusable,
+    unusable,
+)
 
 UNITS_AT_ONCE = 50_000
 _TYPES = {ColumnType.NUMBER: "DOUBLE", ColumnType.TEXT: "VARCHAR", ColumnType.BOOLEAN: "BOOLEAN"}
@@ -79,6 +88,11 @@ def _exported(wanted: Wanted, directory: Path) -> Iterator[tuple[Path, int]]:
     connection = connection_of(source)
     left = settings.SOURCE_BYTES
     with opened(connection, source=source.ref) as session:
+        changed = [*held_problems(source.shape, session.held(relation(source.shape, connection.kind)))]
+        if changed:
+            raise SourceUnusable(
+                *(unusable(source.ref, one.field, one.message).problems[0] for one in changed)
+            )
         for place, units in enumerate(_batches(wanted.units)):
             query = rows_between(source.shape, connection.kind, wanted.unit_type, wanted.between, units)
             part = directory / f"{source.version_id}-{place}.csv"

@@ -19,6 +19,13 @@ _FITTING = {
     ColumnType.BOOLEAN: {Held.BOOLEAN},
 }
 _IDS = {Held.TEXT, Held.NUMBER}
+_WORDS = {
+    Held.NUMBER: "numbers",
+    Held.TEXT: "texts",
+    Held.BOOLEAN: "true and false",
+    Held.TIME: "instants",
+    Held.OTHER: "something that cannot be used here",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +71,7 @@ def held_problems(shape: Shape, held: Mapping[str, Held]) -> Iterator[Problem]:
         yield from _fit(f"units.{unit_type}", column, held, _IDS, "texts or whole numbers")
     yield from _fit("time", shape.time, held, {Held.TIME}, "instants or dates")
     for name, kind in shape.columns.items():
-        yield from _fit(f"columns.{name}", name, held, _FITTING[kind], _words(kind))
+        yield from _fit(f"columns.{name}", name, held, _FITTING[kind], _WORDS[Held(kind)])
 
 
 def _fit(
@@ -75,14 +82,8 @@ def _fit(
         has = ", ".join(list(held)[:MOST_COLUMNS])
         yield Problem(field, f"There is no column “{column}”; there are: {has or 'none'}.")
     elif found not in wanted:
-        holds = {Held.TIME: "instants", Held.OTHER: "something that cannot be used here"}.get(
-            found, _words(found)
-        )
-        yield Problem(field, f"The column “{column}” holds {holds}, not {words}; choose another, or cast it.")
-
-
-def _words(kind: ColumnType | Held) -> str:
-    return {"number": "numbers", "text": "texts", "boolean": "true and false"}[str(kind)]
+        told = f"The column “{column}” holds {_WORDS[found]}, not {words}; choose another, or cast it."
+        yield Problem(field, told)
 
 
 def _statement_problems(shape: Shape, connection: Connection) -> Iterator[Problem]:
