@@ -6,6 +6,8 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -22,7 +24,8 @@ from equipoise_server.commands.worker import PERIODS, Worker
 from equipoise_server.experiments import reads as experiments
 from equipoise_server.experiments.models import Experiment
 from equipoise_server.experiments.values import Status, StopCause
-from equipoise_server.foundation import due_work
+from equipoise_server.foundation import due_work, running, worker_beats
+from equipoise_server.foundation.due_kinds import Lane
 from equipoise_server.foundation.models import DueWork
 
 HOUR = timedelta(hours=1)
@@ -62,7 +65,7 @@ def test_each_period_puts_its_slot_on_the_table_when_it_is_due() -> None:
     clock.now += timedelta(seconds=2)
     assert work_off(worker) == ["events.compact"]
     clock.now += timedelta(minutes=1)
-    assert work_off(worker) == ["events.compact", "analysis.refresh_all"]
+    assert work_off(worker) == [kind for kind, period in PERIODS.items() if period <= timedelta(minutes=1)]
 
 
 @pytest.mark.django_db
@@ -118,6 +121,80 @@ def test_finished_work_is_forgotten_after_a_week() -> None:
     work_off(Worker("one", Clock(NOW)))
     work_off(Worker("one", Clock(NOW + timedelta(days=8))))
     assert DueWork.objects.count() == len(PERIODS)
+
+
+def a_loop(worker: Worker) -> threading.Thread:
+    """The worker at work, as its process runs it."""
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    return thread
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("own_disk")
+def test_a_kill_is_followed_while_a_long_refresh_goes_on() -> None:
+    has_begun, may_end, is_killed = threading.Event(), threading.Event(), threading.Event()
+
+    @due_work.handles("test.long")
+    def long(_payload: Mapping[str, str], _now: datetime) -> None:
+        has_begun.set()
+        assert may_end.wait(60)
+
+    @due_work.handles("test.prompt", lane=Lane.PROMPT)
+    def prompt(_payload: Mapping[str, str], _now: datetime) -> None:
+        is_killed.set()
+
+    worker = Worker("one", Clock(NOW), periods={}, listen_seconds=3600.0)
+    due_work.schedule("test.long", "k", due_at=NOW)
+    thread = a_loop(worker)
+    try:
+        assert has_begun.wait(60)
+        due_work.schedule("test.prompt", "k", due_at=NOW)
+        assert is_killed.wait(60)
+        assert not may_end.is_set()
+    finally:
+        may_end.set()
+        worker.stop.set()
+        thread.join(60)
+    assert DueWork.objects.get(kind="test.long").outcome == "done"
+    assert worker_beats.workers(NOW).is_down, "who has ended as it should is not waited for"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("own_disk")
+def test_who_cancels_is_heard_in_the_middle_of_the_work() -> None:
+    has_begun, cut = threading.Event(), threading.Event()
+
+    @due_work.handles("test.cancelled", can_cancel=True)
+    def long(_payload: Mapping[str, str], _now: datetime) -> None:
+        with running.interruptible(cut.set):
+            running.step("counting", 1, 2)
+            has_begun.set()
+            assert cut.wait(60)
+            running.step("keeping", 2, 2)
+
+    worker = Worker("one", Clock(NOW), periods={}, listen_seconds=0.01)
+    due_work.schedule("test.cancelled", "k", due_at=NOW)
+    thread = a_loop(worker)
+    try:
+        assert has_begun.wait(60)
+        DueWork.objects.update(cancel_asked_at=NOW)
+        assert cut.wait(60)
+    finally:
+        worker.stop.set()
+        thread.join(60)
+    row = DueWork.objects.get()
+    assert (row.outcome, row.last_error) == ("cancelled", "")
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("own_disk")
+def test_a_clock_that_jumps_back_does_not_stop_what_is_periodic() -> None:
+    clock = Clock(NOW + timedelta(days=400))
+    worker = Worker("one", clock)
+    work_off(worker)
+    clock.now = NOW
+    assert "events.compact" in work_off(worker)
 
 
 def _server(data: Path, command: str) -> subprocess.Popen[bytes]:
