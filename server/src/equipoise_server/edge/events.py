@@ -19,7 +19,7 @@ from equipoise_server.edge.answers import Refused, answer_json, answer_refused
 from equipoise_server.edge.keys import authenticate, header
 from equipoise_server.edge.state import EdgeState
 from equipoise_server.events import actions
-from equipoise_server.events.actions import Inbox
+from equipoise_server.events.actions import Inbox, TakesBatches
 from equipoise_server.events.values import (
     LARGEST_BODY,
     Acceptance,
@@ -44,7 +44,7 @@ class EventsDoor:
     def __init__(
         self,
         state: EdgeState,
-        inbox: Inbox,
+        inbox: TakesBatches,
         *,
         clock: Callable[[], datetime],
         allows_backfill: bool = False,

@@ -20,13 +20,13 @@ from equipoise_server.edge.events import no_room, read_body, sender_of, taken, v
 from equipoise_server.edge.keys import authenticate_presented, basic_user, bearer, current_view, header
 from equipoise_server.edge.state import EdgeState
 from equipoise_server.events import actions
-from equipoise_server.events.actions import Inbox
+from equipoise_server.events.actions import TakesBatches
 from equipoise_server.events.values import SEGMENT_CALLS, SegmentBody, Vocabulary
 
 
 def routes(
     state: EdgeState,
-    inbox: Inbox,
+    inbox: TakesBatches,
     *,
     clock: Callable[[], datetime],
     has_room: Callable[[], bool] = lambda: True,
@@ -42,13 +42,25 @@ def routes(
     ]
 
 
+class _Signed(msgspec.Struct):
+    write_key: str = msgspec.field(default="", name="writeKey")
+
+
+def write_key(body: bytes) -> str:
+    """The SDK key that a body presents as its `writeKey`; "" when it has none."""
+    try:
+        return msgspec.json.decode(body, type=_Signed).write_key
+    except (ValueError, RecursionError):
+        return ""
+
+
 class SegmentDoor:
     """Takes messages of one call for the environment of the key, client keys included."""
 
     def __init__(
         self,
         state: EdgeState,
-        inbox: Inbox,
+        inbox: TakesBatches,
         call: str,
         *,
         clock: Callable[[], datetime],
@@ -63,15 +75,20 @@ class SegmentDoor:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         try:
-            key = authenticate_presented(basic_user(scope) or bearer(scope), self._state)
+            presented, encoding = basic_user(scope) or bearer(scope), header(scope, b"content-encoding")
+            if presented:  # who has a key in a header is known before anything is read
+                key = authenticate_presented(presented, self._state)
+                body = await read_body(receive, encoding)
+            else:
+                body = await read_body(receive, encoding)
+                key = authenticate_presented(write_key(body), self._state)
             vocabulary = self._vocabulary(key)
-            body = await read_body(receive, header(scope, b"content-encoding"))
             if not self._has_room():
                 raise no_room()
             sent = SegmentBody(self._call, body, vocabulary)
+            sender = sender_of(scope, key)
             inbox = actions.hiding(self._inbox, key.pseudonymised_by)
-            accept = partial(actions.accept_messages, inbox, key.environment_id, sent)
-            accept = partial(accept, sender=sender_of(scope, key))
+            accept = partial(actions.accept_messages, inbox, key.environment_id, sent, sender=sender)
             acceptance = await taken(partial(accept, received_at=self._clock()))
         except Refused as refused:
             await answer_refused(send, refused)
