@@ -191,6 +191,7 @@ CHANGES = [
     ("put", BUTTON, {"name": "x", "design": {}, "expected_version": 1}),
     ("post", f"{BUTTON}/launch", {"environment": "production", "expected_version": 1}),
     ("post", f"{BUTTON}/widen", {"parts_per_million": 1, "expected_version": 1}),
+    ("post", f"{BUTTON}/metrics", {"metric": "purchase", "expected_version": 1}),
     ("post", f"{BUTTON}/stop", {}),
     ("post", f"{BUTTON}/restart", {"expected_version": 1}),
     ("post", f"{BUTTON}/decide", {"kind": "ship", "reason": "x"}),

@@ -15,6 +15,7 @@ from scenes import Shop, a_design, a_draft_experiment, a_running_experiment, a_s
 from traffic import Visit, visited
 
 from equipoise_server.analysis.actions import refresh
+from equipoise_server.analysis.doubts import doubt
 from equipoise_server.experiments.actions import Restart, restart
 from equipoise_server.experiments.values import Experiment
 from equipoise_stats import Interval, Results, analyse, from_document
@@ -109,6 +110,54 @@ def test_a_withheld_report_has_no_metric_number_in_any_format(shop: Shop) -> Non
     history = asking(shop).get(f"{BUTTON}/history").json["items"]
     assert [one["verdict"] for one in history] == ["withheld_srm"]  # type: ignore[attr-defined]  # JSON
     assert numbers_of_metrics(history) == []
+
+
+def test_a_report_whose_state_is_in_doubt_has_no_metric_number_in_any_format(shop: Shop) -> None:
+    experiment = a_sequence(shop)
+    measured(experiment, control=600, treatment=600)
+    assert experiment.iteration is not None
+    doubt(experiment.iteration.id, "in sums moved by news: purchase", now=later(2.5))
+    report = asking(shop).get(f"{BUTTON}/report").json
+    assert report["verdict"] == "withheld_state"
+    assert "do not say" not in str(report["withheld"])
+    assert "differs from the raw events" in str(report["withheld"])
+    assert numbers_of_metrics(report) == []
+    assert asking(shop).get(f"{BUTTON}/report.csv").status == 409
+
+
+def test_a_metric_that_a_running_experiment_is_given_late_has_its_whole_history(shop: Shop) -> None:
+    experiment = a_sequence(shop)
+    measured(experiment, control=600, treatment=600)
+    spent = {"kind": "sum", "fact": {"event": "page", "aggregate": "sum"}}
+    made = asking(shop).post(
+        "/projects/shop/metrics",
+        {"key": "loading", "name": "Loading", "definition": spent, "direction": "decrease"},
+    )
+    assert made.status == 201, made.json
+    added = asking(shop).post(
+        f"{BUTTON}/metrics", {"metric": "loading", "expected_version": experiment.version}
+    )
+    assert added.status == 200, added.json
+    assert experiment.iteration is not None
+    refresh(experiment.iteration.id, later(3))
+    results = asking(shop).get(f"{BUTTON}/report").json["results"]
+    row = next(one for one in results["rows"] if one["metric"] == "loading")  # type: ignore[index]  # JSON
+    assert (row["role"], row["metric_version"]) == ("diagnostic", 1)
+    assert row["control_value"] == pytest.approx(sum(80.0 + n % 7 for n in range(600)) / 600)
+    assert row["treatment_value"] == pytest.approx(sum(80.0 + n % 7 for n in range(600, 1200)) / 600)
+
+
+def test_a_metric_that_cannot_be_added_is_refused_with_the_way_out(shop: Shop) -> None:
+    experiment = a_sequence(shop)
+    path, version = f"{BUTTON}/metrics", experiment.version
+    again = asking(shop).post(path, {"metric": "purchase", "expected_version": version})
+    assert (again.status, again.fields) == (422, ["metric"])
+    unknown = asking(shop).post(path, {"metric": "nothing", "expected_version": version})
+    assert (unknown.status, unknown.fields) == (422, ["metric"])
+    assert asking(shop).post(path, {"metric": "purchase", "expected_version": version - 1}).status == 409
+    asking(shop).post(f"{BUTTON}/stop", {"reason": "enough"})
+    stopped = asking(shop).post(path, {"metric": "latency", "expected_version": version + 1})
+    assert stopped.status == 409
 
 
 def test_an_experiment_that_nobody_has_analysed_has_no_report_and_says_so(shop: Shop) -> None:

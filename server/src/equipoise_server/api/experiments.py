@@ -65,6 +65,14 @@ class WidenBody(Strict):
     expected_version: int | None = VERSION
 
 
+class AddMetricBody(Strict):
+    """A metric of the catalogue that a running experiment shall be measured by from now on."""
+
+    metric: str
+    reason: str = ""
+    expected_version: int | None = VERSION
+
+
 class RestartBody(Strict):
     """Why, and what shall differ; without design and environment they stay."""
 
@@ -166,6 +174,17 @@ def widen_experiment(
     version = expected_version(request, body.expected_version)
     command = actions.Widen(found.id, version, body.parts_per_million, body.reason)
     return _done(response, actions.widen(actor_of(request), command, now=timezone.now()))
+
+
+@router.post(EXPERIMENT + "/metrics", response=ExperimentShape)
+def add_metric_to_experiment(
+    request: HttpRequest, response: HttpResponse, project: str, experiment: str, body: AddMetricBody
+) -> Experiment:
+    """Measure a running experiment by one more metric, a diagnostic, over its whole history."""
+    _, found = _found(request, project, experiment)
+    version = expected_version(request, body.expected_version)
+    command = actions.AddMetric(found.id, version, body.metric, body.reason)
+    return _done(response, actions.add_metric(actor_of(request), command, now=timezone.now()))
 
 
 @router.post(EXPERIMENT + "/stop", response=ExperimentShape)

@@ -22,6 +22,7 @@ from equipoise_server.experiments.holdouts import (
     release_unit,
 )
 from equipoise_server.experiments.layering import CreateLayer, create_layer
+from equipoise_server.experiments.measuring import AddMetric, add_metric
 from equipoise_server.experiments.ramps import PauseRamp, ResumeRamp, pause_ramp, resume_ramp
 from equipoise_server.experiments.recording import ImportedExperiment, record_verdict, register_import
 from equipoise_server.experiments.running import (
@@ -36,6 +37,7 @@ from equipoise_server.experiments.running import (
 )
 
 __all__ = [
+    "AddMetric",
     "Archive",
     "CloseHoldout",
     "CreateExperiment",
@@ -52,6 +54,7 @@ __all__ = [
     "ResumeRamp",
     "Stop",
     "Widen",
+    "add_metric",
     "archive",
     "close_holdout",
     "create_experiment",

@@ -18,8 +18,8 @@ BLOCKING_STATES: dict[VerdictState, str] = {
         "The results are withheld because the split of the units is broken. Find the cause, then restart."
     ),
     VerdictState.WITHHELD_STATE: (
-        "The results are withheld because the sums they are made from differ from the raw events. They are made"
-        " again by themselves; wait for the next report."
+        "The results are withheld because the sums they are made from differ from the raw events. They are"
+        " made again by themselves; wait for the next report."
     ),
     VerdictState.GUARDRAIL_BREACHED: "A guardrail was breached: the treatment does harm.",
     VerdictState.GUARDRAIL_UNCLEAR: (

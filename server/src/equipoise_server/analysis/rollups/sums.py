@@ -191,33 +191,37 @@ class Kept:
     arms: Mapping[str, ArmSums]
 
 
-def kept_sums(state: State) -> dict[str, Kept]:
-    """All kept sums, by run."""
+def kept_sums(state: State, run: str | None = None) -> dict[str, Kept]:
+    """All kept sums, by run; or those of one."""
     found: dict[str, Kept] = {}
     arms: dict[str, dict[str, ArmSums]] = defaultdict(dict)
-    for run, hashed, arm, crossed, pivots, gram in state.run(
+    for one, hashed, arm, crossed, pivots, gram in state.run(
         "SELECT s.run, s.hash, s.arm, s.crossed, s.pivots, s.gram FROM sums AS s"
+        " WHERE s.run = $1 OR $1 IS NULL",
+        [run],
     ):
         shift = np.frombuffer(pivots)
-        found.setdefault(run, Kept(hashed, tuple(shift.tolist()), arms[run]))
+        found.setdefault(one, Kept(hashed, tuple(shift.tolist()), arms[one]))
         if arm:
             size = len(shift) + 1
-            arms[run][arm] = ArmSums(crossed, np.frombuffer(gram).reshape(size, size))
+            arms[one][arm] = ArmSums(crossed, np.frombuffer(gram).reshape(size, size))
     return found
 
 
 def keep(state: State, kept: Mapping[str, Kept]) -> None:
     """Put these runs' sums in the place of any before; a row without an arm says that there may be nobody."""
-    rows: list[object] = []
+    rows: list[tuple[object, ...]] = []
     for run, one in kept.items():
         pivots = np.asarray(one.pivots, dtype=np.float64).tobytes()
-        rows += [run, one.hash, "", 0, pivots, b""]
-        for arm, sums in one.arms.items():
-            rows += [run, one.hash, arm, sums.crossed, pivots, sums.gram.tobytes()]
+        rows.append((run, one.hash, "", 0, pivots, b""))
+        rows += [
+            (run, one.hash, arm, sums.crossed, pivots, sums.gram.tobytes()) for arm, sums in one.arms.items()
+        ]
     if rows:
-        values = ", ".join(["(?, ?, ?, ?, ?, ?)"] * (len(rows) // 6))
         state.run("DELETE FROM sums WHERE sums.run = ANY(?)", [list(kept)])
-        state.run(f"INSERT INTO sums VALUES {values}", rows)
+        columns = ("run VARCHAR", "hash VARCHAR", "arm VARCHAR", "crossed BIGINT", "pivots BLOB", "gram BLOB")
+        state.fill("kept", columns, rows)
+        state.run("INSERT INTO sums SELECT k.* FROM kept AS k")
 
 
 def moved(kept: Mapping[str, ArmSums], come: Mapping[str, ArmSums]) -> dict[str, ArmSums]:

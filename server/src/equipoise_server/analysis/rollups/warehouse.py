@@ -94,11 +94,11 @@ class RolledWarehouse(Warehouse):
     def _moments_now(self, plan: Plan, pivots: Mapping[str, float]) -> dict[str, ArmMoments]:
         """The sums that touched units moved; made again once, when they are to be shifted otherwise."""
         shift = shift_of(plan, pivots)
-        kept = sums.kept_sums(self._state).get(run_of(plan))
+        kept = sums.kept_sums(self._state, run_of(plan)).get(run_of(plan))
         if kept is None or kept.pivots != shift:
             with self._state.transaction():
                 make_sums(self._state, [(plan, shift)], now=self._as_of)
-            kept = sums.kept_sums(self._state)[run_of(plan)]
+            kept = sums.kept_sums(self._state, run_of(plan))[run_of(plan)]
         return {arm: _moments(plan, one, shift, None) for arm, one in sorted(kept.arms.items())}
 
 

@@ -82,6 +82,7 @@ _VERBS = {
     "experiment.edit": "edited the design of",
     "experiment.launch": "launched",
     "experiment.widen": "widened the audience of",
+    "experiment.add_metric": "added a metric to",
     "experiment.stop": "stopped",
     "experiment.restart": "restarted",
     "experiment.decide": "decided",
