@@ -7,13 +7,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
-from people import NOW
+from people import NOW, an_admin
 from scenes import Shop, a_design, a_metric, a_running_experiment, a_shop, environment_of, the_metrics
 from traffic import Visit, visited
 from warehouses import Order, a_connection, an_orders_shape, an_orders_source, written_orders
 
+from equipoise_server.access import reads as access
+from equipoise_server.access.actions import CreateProject, create_project
+from equipoise_server.access.reads import actor_of_user
 from equipoise_server.analysis import reads
 from equipoise_server.analysis.actions import ImportFromSource, import_exposures, mapping_from_text, refresh
 from equipoise_server.analysis.values import ComparisonRow, Report
@@ -216,3 +220,25 @@ def test_an_import_names_the_unit_type_that_its_source_lacks() -> None:
     with pytest.raises(Invalid) as refusal:
         import_exposures(shop.owner, command, now=NOW + 30 * DAY)
     assert [problem.field for problem in refusal.value.problems] == ["unit.type"]
+
+
+def test_a_project_that_hides_ids_finds_its_units_in_a_table_of_raw_ids() -> None:
+    owner = an_admin()
+    command = CreateProject("shop", "Shop", is_pseudonymised=True)
+    project = create_project(owner, command, now=NOW)
+    shop = Shop(actor_of_user(UUID(owner.author.id)), project)
+    written_orders([Order(f"u{n}", NOW + HOUR, 10.0 + n % 2 + n // 2 % 3) for n in range(300)])
+    a_connection(shop)
+    an_orders_source(shop)
+    a_metric(shop, "revenue", Definition(MetricKind.SUM, Fact("", Aggregate.SUM, "amount", source="orders")))
+    the_metrics(shop)
+    planned = (PlannedMetric("purchase", MetricRole.OEC), PlannedMetric("revenue", MetricRole.SECONDARY))
+    experiment = a_running_experiment(shop, design=a_design(metrics=planned, looks=None))
+    assert experiment.iteration is not None
+    key = access.project_key(project.id)
+    arms = ("control", "treatment")
+    visits = [Visit(key.pseudonym("user", f"u{n}"), arms[n % 2], NOW) for n in range(200)]
+    visited(experiment.iteration, visits, now=NOW + HOUR)
+    row = rows_of(refresh(experiment.iteration.id, NOW + 9 * DAY))["revenue"]
+    assert row.control_value == pytest.approx(10.99, abs=0.02)
+    assert row.effect == pytest.approx(1.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -37,6 +37,8 @@ class Wanted:
     unit_type: str
     between: Between
     units: Sequence[str] | None
+    hidden: Callable[[str], str] | None = None
+    """What events keep in place of an id, where ids are hidden; all rows come over then, to be sifted."""
 
 
 def fetch_facts(wanted: Wanted, name: str, directory: Path) -> Fetched:
@@ -93,7 +95,7 @@ def _exported(wanted: Wanted, directory: Path) -> Iterator[tuple[Path, int]]:
             raise SourceUnusable(
                 *(unusable(source.ref, one.field, one.message).problems[0] for one in changed)
             )
-        for place, units in enumerate(_batches(wanted.units)):
+        for place, units in enumerate(_batches(None if wanted.hidden else wanted.units)):
             query = rows_between(source.shape, connection.kind, wanted.unit_type, wanted.between, units)
             part = directory / f"{source.version_id}-{place}.csv"
             limited = query.limit(settings.SOURCE_ROWS + 1)
@@ -124,15 +126,36 @@ def _written(wanted: Wanted, parts: Sequence[tuple[Path, int]], shaped: str, tar
     )
     empty = ", ".join(f"CAST(NULL AS {kind}) AS {name}" for name, kind in held.items())
     rows = read if files else f"(SELECT {empty} WHERE false)"
+    raw = rows
+    if wanted.hidden:
+        joined = f"{rows} AS x JOIN kept AS k ON k.raw = x.unit"
+        rows = f"(SELECT k.kept AS unit, x.* EXCLUDE (unit) FROM {joined})"  # noqa: S608  # as below
     chosen = f"SELECT {shaped} FROM {rows} AS r WHERE r.unit <> '' ORDER BY r.unit, r.moment"  # noqa: S608  # quoted by SQLGlot
     database = duckdb.connect(":memory:", config={"threads": 2})
     try:
+        if wanted.hidden:
+            _keep_pseudonyms(database, wanted, raw)
         found = database.execute(
             f"COPY ({chosen}) TO {_text(str(target))} (FORMAT PARQUET, COMPRESSION ZSTD)"
         ).fetchall()
     finally:
         database.close()
     return int(found[0][0])
+
+
+def _keep_pseudonyms(database: duckdb.DuckDBPyConnection, wanted: Wanted, rows: str) -> None:
+    """A table of ids and what events keep in their place, of the units that are wanted."""
+    assert wanted.hidden is not None
+    known = None if wanted.units is None else frozenset(wanted.units)
+    found = database.execute(f"SELECT DISTINCT r.unit FROM {rows} AS r").fetchall()  # noqa: S608  # quoted by SQLGlot
+    raw = [unit for (unit,) in found if unit]
+    pairs = [(unit, wanted.hidden(unit)) for unit in raw]
+    fitting = [(unit, kept) for unit, kept in pairs if known is None or kept in known]
+    database.execute("CREATE TABLE kept (raw VARCHAR, kept VARCHAR)")
+    database.execute(
+        "INSERT INTO kept SELECT UNNEST($raw), UNNEST($kept)",
+        {"raw": [unit for unit, _ in fitting], "kept": [kept for _, kept in fitting]},
+    )
 
 
 def _finite(column: str, kind: ColumnType) -> str:

@@ -6,7 +6,7 @@ A failure names each metric that it stops; the last report stays.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import duckdb
 
+from equipoise_server.access import reads as access
 from equipoise_server.analysis.plan import MeasuredMetric, Plan
 from equipoise_server.foundation.refusals import Problem
 from equipoise_server.metrics.values import Definition, Fact
@@ -64,7 +65,7 @@ def source_files(
         for ref in refs:
             with _naming_metrics(measured, ref):
                 source = _source(measured, ref, plan.unit_type)
-                wanted = Wanted(source, plan.unit_type, between, units)
+                wanted = Wanted(source, plan.unit_type, between, units, _hiding(source, plan.unit_type))
                 found.append(fetch_facts(wanted, row_name(ref), Path(directory)).path)
         yield tuple(found)
 
@@ -79,6 +80,14 @@ def _source(measured: Sequence[MeasuredMetric], ref: str, unit_type: str) -> Sou
         told = f"it has no column with the ids of {unit_type} units; name one in the source."
         raise unusable(ref, f"units.{unit_type}", told)
     return source
+
+
+def _hiding(source: Source, unit_type: str) -> Callable[[str], str] | None:
+    """What events keep in place of an id; None where they keep ids."""
+    if not access.project(source.project_id).is_pseudonymised:
+        return None
+    key = access.project_key(source.project_id)
+    return lambda unit: key.pseudonym(unit_type, unit)
 
 
 def _exposed(plan: Plan, exposures: Sequence[Path]) -> list[str]:
