@@ -18,6 +18,7 @@ from equipoise_cli.metrics import metrics
 from equipoise_cli.privacy import privacy
 from equipoise_cli.projects import projects
 from equipoise_cli.segments import segment, segments
+from equipoise_cli.sources import sources
 from equipoise_cli.traffic import holdout, layer
 
 
@@ -41,6 +42,6 @@ def login(server: str, token: str) -> None:
 
 for command in (
     *(projects, flags, flag, groups, group, segments, segment, preview, explain),
-    *(experiment, layer, holdout, metrics, import_file, privacy, jobs),
+    *(experiment, layer, holdout, metrics, sources, import_file, privacy, jobs),
 ):
     main.add_command(command)
