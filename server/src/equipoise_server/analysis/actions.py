@@ -12,13 +12,14 @@ from django.db import transaction
 from equipoise_server.access.values import Actor
 from equipoise_server.analysis import models
 from equipoise_server.analysis.codec import to_json
+from equipoise_server.analysis.holdout_impact import measure_holdout, measure_holdouts
 from equipoise_server.analysis.import_mapping import mapping_from_text
 from equipoise_server.analysis.importing import ImportPast, load_past_experiment
 from equipoise_server.analysis.looking import forget_looks
 from equipoise_server.analysis.past_table import SUFFIXES
 from equipoise_server.analysis.refreshing import STEPS, build_report
-from equipoise_server.analysis.reporting import verdict_of
 from equipoise_server.analysis.renewing import AskRefresh, ask_refresh
+from equipoise_server.analysis.reporting import verdict_of
 from equipoise_server.analysis.rollups.actions import audit_rollups, forget_units
 from equipoise_server.analysis.rows import blocks
 from equipoise_server.analysis.sources.importing import ImportFromSource, as_file, scratch
@@ -43,6 +44,8 @@ __all__ = [
     "import_exposures",
     "import_past_experiment",
     "mapping_from_text",
+    "measure_holdout",
+    "measure_holdouts",
     "rebuild",
     "refresh",
     "set_traffic_filter",

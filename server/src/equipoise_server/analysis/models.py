@@ -78,3 +78,20 @@ class TrafficFilterVersion(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["project_id", "version"], name="traffic_filters_are_versioned"),
         ]
+
+
+class HoldoutReport(models.Model):
+    """What was found last about one season of a holdout in one environment."""
+
+    holdout_id = models.UUIDField()
+    environment_id = models.UUIDField()
+    season = models.PositiveIntegerField()
+    computed_at = models.DateTimeField()
+    report = models.JSONField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["holdout_id", "environment_id", "season"], name="one_holdout_report"
+            ),
+        ]

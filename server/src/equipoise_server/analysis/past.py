@@ -75,6 +75,19 @@ def past_lifts(project_id: UUID, *, except_for: UUID) -> tuple[tuple[str, tuple[
     return tuple(_lifts(_reports(ended)))
 
 
+def lifts_of_arm(experiment: Experiment, metric: str, arm: str) -> tuple[tuple[float, float], ...]:
+    """(lift, standard error) of one arm on one metric, by the experiment's last report; at most one."""
+    reports = _reports([experiment.iteration] if experiment.iteration is not None else [])
+    rows = (row for one in reports if one.results is not None for row in one.results.rows)
+    return tuple(
+        (row.lift, error)
+        for row in rows
+        if (row.metric, row.arm) == (metric, arm)
+        and row.lift is not None
+        and (error := _error(row)) is not None
+    )
+
+
 def known_metrics(project_id: UUID) -> dict[str, KnownMetric]:
     """By metric, its control in the newest report that has it."""
     found: dict[str, KnownMetric] = {}

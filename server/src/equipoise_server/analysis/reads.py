@@ -10,6 +10,7 @@ from equipoise_server.analysis.audience import AudienceSize, audience_size
 from equipoise_server.analysis.codec import from_json
 from equipoise_server.analysis.doubts import doubts_of, withheld_in
 from equipoise_server.analysis.freshness import Freshness, freshness_of
+from equipoise_server.analysis.holdout_impact import holdout_impact
 from equipoise_server.analysis.past import KnownMetric, known_metrics
 from equipoise_server.analysis.planning import power_plan
 from equipoise_server.analysis.sources.pace import resting
@@ -26,6 +27,7 @@ __all__ = [
     "evidence_of",
     "freshness_of",
     "has_final_report",
+    "holdout_impact",
     "known_metrics",
     "outdated_reports",
     "power_plan",

@@ -18,6 +18,7 @@ from equipoise_server.analysis.further_values import (
     TriggeredLine,
 )
 from equipoise_server.analysis.health_values import Funnel, FunnelStep, LeftOut, Traffic
+from equipoise_server.analysis.impact_values import HoldoutImpact, ImpactLine, Shipped
 from equipoise_server.analysis.power_values import (
     GuardrailPower,
     GuardrailQuestion,
@@ -32,11 +33,12 @@ from equipoise_server.metrics.values import Direction
 
 __all__ = [
     "ArmCount", "BayesLine", "ComparisonRow", "Conclusion", "ExposurePoint", "Funnel", "FunnelStep",
-    "Further", "Guardrail", "GuardrailPower", "GuardrailQuestion", "GuardrailState", "InteractionLine",
-    "Interval", "LeftOut", "LiftPoint", "Localisation", "LookTaken", "Method", "NoteLevel", "NoveltyLine",
-    "Operator", "PlanReached", "PowerAnswer", "PowerQuestion", "QualityNote", "Report", "Results",
-    "SegmentLine", "SegmentTable", "SoundedAlarm", "Srm", "SrmPoint", "SrmState", "Stage", "Suspect",
-    "Traffic", "TrafficFilter", "TrafficRule", "TrafficTest", "TriggeredLine", "WeekMde", "Withheld",
+    "Further", "Guardrail", "GuardrailPower", "GuardrailQuestion", "GuardrailState", "HoldoutImpact",
+    "ImpactLine", "InteractionLine", "Interval", "LeftOut", "LiftPoint", "Localisation", "LookTaken",
+    "Method", "NoteLevel", "NoveltyLine", "Operator", "PlanReached", "PowerAnswer", "PowerQuestion",
+    "QualityNote", "Report", "Results", "SegmentLine", "SegmentTable", "Shipped", "SoundedAlarm", "Srm",
+    "SrmPoint", "SrmState", "Stage", "Suspect", "Traffic", "TrafficFilter", "TrafficRule", "TrafficTest",
+    "TriggeredLine", "WeekMde", "Withheld",
 ]  # fmt: skip
 
 

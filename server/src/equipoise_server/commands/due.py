@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from equipoise_server.analysis.actions import audit_rollups, refresh
+from equipoise_server.analysis.actions import audit_rollups, measure_holdouts, refresh
 from equipoise_server.analysis.reads import has_final_report, outdated_reports, resting
 from equipoise_server.analysis.renewing import REFRESH, make_due, state_of
 from equipoise_server.audit.reads import chain_fault
@@ -68,6 +68,12 @@ def audit_state(payload: Mapping[str, str], now: datetime) -> None:
     """Hold what grew with the day's news against the raw events of one environment."""
     running.step("comparing rollups with raw events")
     audit_rollups(UUID(payload["environment_id"]), now=now)
+
+
+@handles("analysis.measure_holdouts", title="Measure what launches did together", lane=Lane.NIGHTLY)
+def measure_all_holdouts(_payload: Mapping[str, str], now: datetime) -> None:
+    """Hold all open units of every holdout against those that it held back."""
+    measure_holdouts(now)
 
 
 @handles("due_work.forget", title="Forget work that was done long ago", lane=Lane.NIGHTLY)

@@ -40,6 +40,7 @@ PERIODS: Mapping[str, timedelta] = {
     "events.delete_retired": timedelta(minutes=5),
     "events.erase": timedelta(seconds=5),
     "events.drop_old": timedelta(days=1),
+    "analysis.measure_holdouts": timedelta(days=1),
     "due_work.forget": timedelta(hours=1),
     "audit.verify": timedelta(days=1),
 }

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from equipoise_server.access.values import Environment, Project
 from equipoise_server.dashboard import words
 from equipoise_server.dashboard.forms import Form
+from equipoise_server.dashboard.pages.impact import ImpactCard
 from equipoise_server.experiments.values import Holdout
 
 SCOPES = (("project", "this project"), ("all", "every project, also later ones"))
@@ -114,6 +115,7 @@ class HoldoutPage:
     version: int
     may_manage: bool
     may_release: bool
+    impact: ImpactCard = field(default_factory=ImpactCard)
 
 
 def holdout_row(holdout: Holdout, now: datetime) -> HoldoutRow:

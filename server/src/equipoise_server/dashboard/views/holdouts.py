@@ -10,10 +10,12 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from equipoise_engine import Snapshot
 from equipoise_server.access import reads as access
 from equipoise_server.access.values import Permission
+from equipoise_server.analysis import reads as analysis
 from equipoise_server.dashboard.forms import Form, Reader, asked, filled, posted
 from equipoise_server.dashboard.pages import holdouts as pages
 from equipoise_server.dashboard.pages.attributes import read_attributes
 from equipoise_server.dashboard.pages.holdouts import HoldoutPage, LookedUpFlag, LookUp, NewHoldoutPage
+from equipoise_server.dashboard.pages.impact import impact_card
 from equipoise_server.dashboard.visits import Visit, done, frame_of, in_place, not_done, show
 from equipoise_server.experiments import actions
 from equipoise_server.experiments import reads as experiments
@@ -106,6 +108,7 @@ def one(visit: Visit, key: str) -> HttpResponse:
         version=holdout.version,
         may_manage=holdout.is_open and visit.may(Permission.PROJECT_EDIT),
         may_release=holdout.is_open and visit.may(Permission.FLAG_EDIT),
+        impact=impact_card(analysis.holdout_impact(holdout, visit.environment.id)),
     )
     crumbs = ((CRUMB, visit.href("holdouts")),)
     frame = frame_of(visit, holdout.name, section="holdouts", crumbs=crumbs)
