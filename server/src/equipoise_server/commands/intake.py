@@ -33,7 +33,9 @@ from equipoise_server.edge.events import EventsDoor, Upkeep
 from equipoise_server.edge.notifications import Notifications, can_notify
 from equipoise_server.edge.polling import Poller
 from equipoise_server.edge.state import EdgeState
-from equipoise_server.events.inbox import claim
+from equipoise_server.events.collecting import shared_address
+from equipoise_server.events.inbox import Inbox, claim
+from equipoise_server.events.jetstream import JetStreamInbox
 from equipoise_server.events.places import inbox_directory
 from equipoise_server.foundation import reserve
 
@@ -184,13 +186,7 @@ class _App:
 async def _open(stack: AsyncExitStack, lifeline: int) -> ASGIApp:
     """Start the threads behind the doors for events; the stack ends them in reverse."""
     state = EdgeState()
-    inbox = claim(inbox_directory(), new_name=lambda: uuid4().hex)
-    inbox.when_failed = _end  # the keeper starts another, which takes a file that is sound
-    inbox.start()
-    stack.push_async_callback(asyncio.to_thread, inbox.close)
-    upkeep = Upkeep(inbox, clock=timezone.now)
-    upkeep.start()
-    stack.push_async_callback(asyncio.to_thread, upkeep.stop)
+    inbox = _open_inbox(stack)
     poller = Poller(state)
     poller.start()
     stack.push_async_callback(asyncio.to_thread, poller.stop)
@@ -210,6 +206,24 @@ async def _open(stack: AsyncExitStack, lifeline: int) -> ASGIApp:
     return build(state, routes)
 
 
+def _open_inbox(stack: AsyncExitStack) -> Inbox | JetStreamInbox:
+    """Where batches go: the stream that is shared, or a file of this process with somebody who tidies it."""
+    address = shared_address()
+    if address is not None:
+        shared = JetStreamInbox(address)
+        shared.start()
+        stack.push_async_callback(asyncio.to_thread, shared.close)
+        return shared
+    inbox = claim(inbox_directory(), new_name=lambda: uuid4().hex)
+    inbox.when_failed = _end  # the keeper starts another, which takes a file that is sound
+    inbox.start()
+    stack.push_async_callback(asyncio.to_thread, inbox.close)
+    upkeep = Upkeep(inbox, clock=timezone.now)
+    upkeep.start()
+    stack.push_async_callback(asyncio.to_thread, upkeep.stop)
+    return inbox
+
+
 def _listen(lifeline: int, wake: Callable[[], None]) -> None:
     """Wake the poller when told to; end in good order when `serve` is gone."""
     while os.read(lifeline, 4096):
@@ -222,4 +236,4 @@ def _end() -> None:
 
 
 def _has_room() -> bool:
-    return reserve.free_bytes(settings.DATA_DIRECTORY) >= reserve.EASED_BYTES
+    return bool(settings.NATS_URL) or reserve.free_bytes(settings.DATA_DIRECTORY) >= reserve.EASED_BYTES

@@ -8,6 +8,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+SHARED = "nats-"
+"""Begins the names of files that hold what came through NATS: no process may take them for its own."""
+
 
 def lock_of(path: Path) -> int | None:
     """The lock of a file, which dies with this process; None while another has it."""
@@ -18,6 +21,18 @@ def lock_of(path: Path) -> int | None:
         os.close(handle)
         return None
     return handle
+
+
+def refuse_a_failing_disk(directory: Path) -> None:
+    """Raises OSError when nothing can be written and synced there: no file is begun in vain."""
+    trial = directory / "trial"
+    try:
+        with trial.open("wb") as file:
+            file.write(b"?")
+            file.flush()
+            os.fsync(file.fileno())
+    finally:
+        trial.unlink(missing_ok=True)
 
 
 def is_sound(path: Path) -> bool:

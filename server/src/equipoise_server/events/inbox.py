@@ -10,7 +10,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
-from equipoise_server.events.claims import is_sound, lock_of
+from equipoise_server.events.claims import SHARED, is_sound, lock_of, refuse_a_failing_disk
 from equipoise_server.events.validation import Refused
 from equipoise_server.events.values import NOBODY, InboxClosed, InboxFull, Sender, StorageFailed, Told
 
@@ -57,14 +57,14 @@ ADDED_COLUMNS = {
     },
 }  # fmt: skip
 """By table: what files of an earlier version lack. `raw` is the event as it came; units are in it."""
-_ADD_BATCH = (
-    "INSERT INTO batches (environment_id, received_at, sent_at, is_trusted, good, refused, events,"
-    " sender_key, program, batch, dropped, released) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
-_ADD_REFUSED = (
-    "INSERT INTO quarantine (environment_id, received_at, problems, event, sender_key, program, sent_at,"
-    " is_trusted, form, raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
+BATCH_COLUMNS = (
+    "environment_id", "received_at", "sent_at", "is_trusted", "good", "refused", "events", "sender_key",
+    "program", "batch", "dropped", "released",
+)  # fmt: skip
+REFUSED_COLUMNS = (
+    "environment_id", "received_at", "problems", "event", "sender_key", "program", "sent_at", "is_trusted",
+    "form", "raw",
+)  # fmt: skip
 _LASTING = frozenset([sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB])
 _FORGET = "DELETE FROM batches WHERE id IN (SELECT id FROM batches WHERE id <= ? ORDER BY id LIMIT ?)"
 _FORGET_QUARANTINE = "DELETE FROM quarantine WHERE received_at < ?"
@@ -147,8 +147,7 @@ class Inbox:
     def start(self) -> None:
         """Prepare the file and start the writer."""
         database = self._connect()
-        database.executescript(SCHEMA)
-        _add_columns(database)
+        make_tables(database)
         database.close()
         sync_directory(self.path.parent)
         self._thread.start()
@@ -286,11 +285,14 @@ def claim(directory: Path, *, new_name: Callable[[], str]) -> Inbox:
     """An inbox file that no living process holds, else a fresh one. The lock dies with the process."""
     directory.mkdir(parents=True, exist_ok=True)
     for path in files(directory):
+        if path.stem.startswith(SHARED):
+            continue
         lock = lock_of(path)
         if lock is not None and is_sound(path):
             return Inbox(path, lock)
         if lock is not None:
             os.close(lock)
+    refuse_a_failing_disk(directory)
     path = directory / f"{new_name()}.sqlite3"
     lock = lock_of(path)
     assert lock is not None, "a fresh name is free"
@@ -319,8 +321,8 @@ def sync_directory(directory: Path) -> None:
 
 def _commit(database: sqlite3.Connection, group: Sequence[tuple[Batch, Future[None]]]) -> None:
     database.execute("BEGIN IMMEDIATE")
-    database.executemany(_ADD_BATCH, (_batch_row(batch) for batch, _ in group))
-    database.executemany(_ADD_REFUSED, _refused_rows(batch for batch, _ in group))
+    database.executemany(insertion("batches", BATCH_COLUMNS), (batch_row(batch) for batch, _ in group))
+    database.executemany(insertion("quarantine", REFUSED_COLUMNS), refused_rows(batch for batch, _ in group))
     database.execute("COMMIT")
 
 
@@ -341,8 +343,15 @@ def _trim(database: sqlite3.Connection, most: int) -> None:
     database.execute(_TRIM, (most,))
 
 
-def _add_columns(database: sqlite3.Connection) -> None:
-    """Bring a file of an earlier version up to date."""
+def insertion(table: str, columns: Sequence[str]) -> str:
+    """The statement that adds a row of these columns."""
+    places = ", ".join("?" * len(columns))
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608  # names of our own
+
+
+def make_tables(database: sqlite3.Connection) -> None:
+    """Make a file's tables, or bring those of an earlier version up to date."""
+    database.executescript(SCHEMA)
     for table, columns in ADDED_COLUMNS.items():
         held = columns_of(database, table)
         for name, kind in columns.items():
@@ -367,7 +376,8 @@ def _answer(group: Sequence[tuple[Batch, Future[None]]], failure: StorageFailed 
             future.set_exception(failure)
 
 
-def _batch_row(batch: Batch) -> tuple[object, ...]:
+def batch_row(batch: Batch) -> tuple[object, ...]:
+    """The values of BATCH_COLUMNS."""
     told = batch.told
     return (
         batch.environment_id.hex, microseconds(batch.received_at), microseconds(batch.sent_at),
@@ -378,7 +388,8 @@ def _batch_row(batch: Batch) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _refused_rows(batches: Iterator[Batch]) -> Iterator[tuple[object, ...]]:
+def refused_rows(batches: Iterable[Batch]) -> Iterator[tuple[object, ...]]:
+    """The values of REFUSED_COLUMNS, event by event."""
     for batch in batches:
         received_at, sent_at = microseconds(batch.received_at), microseconds(batch.sent_at)
         for refused in batch.refused:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from equipoise_server.events import places
+from equipoise_server.events.collecting import collect
 from equipoise_server.events.compaction import LostRace, Places, compact_once
 from equipoise_server.events.values import Compacted
 
@@ -12,7 +13,8 @@ _MOST_RACES = 5
 
 
 def compact(*, now: datetime) -> Compacted:
-    """Move everything that waits in the inboxes into the store."""
+    """Move everything that waits in the inboxes, and in the stream that is shared, into the store."""
+    collect(now=now)
     where = Places(places.inbox_directory(), places.store_directory(), places.scratch_directory())
     batches = stored = duplicates = conflicting = lost = 0
     while True:

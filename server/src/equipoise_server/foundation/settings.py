@@ -31,6 +31,14 @@ SOURCE_MINUTES = float(os.environ.get("EQUIPOISE_SOURCE_MINUTES", "60"))
 _signing_key = os.environ.get("EQUIPOISE_SIGNING_KEY", "")
 SIGNING_KEY = Path(_signing_key) if _signing_key else None
 
+# The stream that several machines share as their inbox; "" keeps events in files here.
+NATS_URL = os.environ.get("EQUIPOISE_NATS_URL", "")
+NATS_STREAM = os.environ.get("EQUIPOISE_NATS_STREAM", "EQUIPOISE")
+NATS_REPLICAS = int(os.environ.get("EQUIPOISE_NATS_REPLICAS", "1"))
+NATS_CREDENTIALS = os.environ.get("EQUIPOISE_NATS_CREDENTIALS", "")
+# Whether the operator says that the server syncs before it answers (sync_interval: always).
+NATS_SYNCS = os.environ.get("EQUIPOISE_NATS_SYNC", "") == "always"
+
 
 def _secret_key() -> str:
     """The signing key: from the environment, or made once and kept beside the data."""
