@@ -17,6 +17,7 @@ from equipoise_cli.jobs import jobs
 from equipoise_cli.metrics import metrics
 from equipoise_cli.privacy import privacy
 from equipoise_cli.projects import projects
+from equipoise_cli.quality import quality
 from equipoise_cli.segments import segment, segments
 from equipoise_cli.sources import sources
 from equipoise_cli.traffic import holdout, layer
@@ -42,6 +43,6 @@ def login(server: str, token: str) -> None:
 
 for command in (
     *(projects, flags, flag, groups, group, segments, segment, preview, explain),
-    *(experiment, layer, holdout, metrics, sources, import_file, privacy, jobs),
+    *(experiment, layer, holdout, metrics, sources, import_file, privacy, jobs, quality),
 ):
     main.add_command(command)
