@@ -70,6 +70,12 @@ def test_a_running_job_is_asked_to_stop(shop: Shop, refresh: DueWork) -> None:
     assert due_work.is_cancel_asked(work)
 
 
+def test_a_job_whose_worker_died_waits_again(shop: Shop, refresh: DueWork) -> None:
+    leased()
+    DueWork.objects.update(leased_until=timezone.now() - due_work.LEASE)
+    assert caller(shop.owner).get(f"{JOBS}/{refresh.pk}").json["state"] == "queued"
+
+
 def test_a_job_that_was_given_up_is_tried_again_with_all_its_attempts(shop: Shop, refresh: DueWork) -> None:
     given_up(refresh)
     asked = caller(shop.owner)

@@ -107,7 +107,8 @@ def test_when_the_store_loses_a_file_the_last_good_report_stays_and_says_why(
     assert told.last_failure is not None
     (problem,) = told.last_failure.problems
     assert problem.field == "source"
-    assert ".parquet” " in problem.message or ".parquet”:" in problem.message
+    assert "lacks “" in problem.message
+    assert ".parquet”" in problem.message
     assert "backup" in problem.message
     assert str(own_disk) not in problem.message
     answer = asking(shop).get(REPORT).json

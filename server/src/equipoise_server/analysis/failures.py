@@ -12,9 +12,9 @@ from equipoise_server.analysis.plan import MeasuredMetric
 from equipoise_server.foundation import running
 from equipoise_server.foundation.refusals import NotFound, Problem, Refusal
 from equipoise_server.foundation.running import Failed, Stopped
+from equipoise_server.foundation.texts import in_short
 
 _FILE = re.compile(r'"([^"]*\.parquet)"')
-_MOST_WORDS = 300
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def broken(measured: Sequence[MeasuredMetric], compute: Callable[[MeasuredMetric
             compute(one)
         except (duckdb.Error, ValueError) as fault:
             told = (
-                f"“{one.metric.name}” v{one.metric.version} cannot be computed: {_first_line(fault)} "
+                f"“{one.metric.name}” v{one.metric.version} cannot be computed: {in_short(fault)}. "
                 "Mend its definition or its events; a running experiment takes a new version after a restart."
             )
             problems.append(Problem(f"metrics.{one.metric.key}", told))
@@ -74,31 +74,24 @@ def _of_query(fault: duckdb.Error, of_metrics: Callable[[], Sequence[Problem]]) 
     if isinstance(fault, duckdb.OutOfMemoryException):
         told = (
             "The query needs more memory than the machine has. Free memory, or give the worker a machine "
-            f"with more; the events are all there. ({_first_line(fault)})"
+            f"with more; the events are all there. ({in_short(fault)})"
         )
         return (Problem("memory", told),)
     found: Sequence[Problem] = ()
     with suppress(duckdb.Error, OSError):
         found = of_metrics()
-    return found or (Problem("query", f"The events could not be counted: {_first_line(fault)}"),)
+    return found or (Problem("query", f"The events could not be counted: {in_short(fault)}."),)
 
 
 def _of_file(fault: duckdb.Error) -> Problem:
     named = _FILE.search(str(fault))
     file = f"“{named[1].rpartition('/')[2]}”" if named else "a file"
-    told = (
-        f"The event store cannot read {file}: {_first_line(fault)} Bring it back from a backup of the data "
-        "directory, or check the disk; then try again."
-    )
+    gone = "No files found" in str(fault) or "No such file" in str(fault)
+    what = f"lacks {file}" if gone else f"cannot read {file}: {in_short(fault)}"
+    told = f"The event store {what}. Bring it back from a backup of the data directory, then try again."
     return Problem("source", told)
 
 
 def _of_disk(fault: OSError) -> Problem:
     told = f"The disk refused: {fault.strerror or fault}. Free space or mend the disk, then try again."
     return Problem("disk", told)
-
-
-def _first_line(fault: Exception) -> str:
-    line = str(fault).strip().partition("\n")[0][:_MOST_WORDS]
-    # Where the data lies on this machine is nobody's business but the log's.
-    return re.sub(r"(/[^\s\"/]+)+/", "…/", line).rstrip(".") + "."

@@ -27,6 +27,7 @@ from equipoise_server.foundation.due_kinds import Lane
 from equipoise_server.foundation.due_work import Work
 from equipoise_server.foundation.refusals import Problem, Refusal
 from equipoise_server.foundation.running import Running
+from equipoise_server.foundation.texts import in_short
 
 IDLE_SECONDS = 0.25
 LISTEN_SECONDS = 1.0
@@ -198,7 +199,10 @@ def _problems(fault: Exception) -> tuple[Problem, ...]:
     """What a person can do something about; of the unexpected, its kind and its words."""
     if isinstance(fault, Refusal | running.Failed):
         return tuple(fault.problems)
-    return (Problem("", f"Something unexpected went wrong here: {type(fault).__name__}: {fault}"),)
+    told = (
+        f"Something unexpected went wrong: {type(fault).__name__}: {in_short(fault)}. The log has the rest."
+    )
+    return (Problem("", told),)
 
 
 def run_worker() -> None:

@@ -1,7 +1,8 @@
-"""Which texts can be kept: by every database, and by the columns that short ones have."""
+"""Which texts can be kept: by every database, and by short columns; and faults in short."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from equipoise_server.foundation.refusals import Problem
@@ -27,3 +28,13 @@ def text_problems(longest: int | None = None, /, **texts: str) -> Iterator[Probl
             yield Problem(field, UNSTORABLE)
         if longest is not None and len(text) > longest:
             yield Problem(field, f"Use at most {longest} characters.")
+
+
+_FOLDERS = re.compile(r"(?<![\w.:/])(?:/[^\s\"'/]+)+/")
+_LONGEST = 300
+
+
+def in_short(fault: Exception) -> str:
+    """The first line of a fault's words; where things lie on this machine is for the log alone."""
+    line = str(fault).strip().partition("\n")[0]
+    return _FOLDERS.sub("…/", line)[:_LONGEST].rstrip(".")

@@ -47,7 +47,7 @@ def state_of(row: DueWork, *, now: datetime) -> JobState:
     """Where a row stands."""
     if row.finished_at is not None:
         return _OUTCOMES.get(row.outcome, JobState.DONE)
-    if row.leased_by:
+    if row.leased_by and row.leased_until is not None and row.leased_until >= now:
         return JobState.RUNNING
     if row.failed_at is not None:
         return JobState.RETRYING
