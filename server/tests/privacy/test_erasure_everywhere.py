@@ -189,6 +189,27 @@ def test_what_others_got_can_still_be_replayed(own_disk: Path) -> None:
     assert after.hash != before.hash
 
 
+def test_metrics_are_afterwards_as_if_they_had_never_been_there(own_disk: Path) -> None:
+    shop, iteration = a_shop_that_knows_them()
+    other = a_shop("other", "eva@example.com")
+    never = a_running_experiment(other, design=a_design(looks=None)).iteration
+    assert never is not None
+    visited(never, visits(400, "keep"), now=NOW + 2 * DAY)
+    _send_refused_and_waiting(other)
+    asked(shop)
+    now = worked_off() + DAY
+    with_them, without = (refresh(one.id, now).results for one in (iteration, never))
+    assert with_them is not None
+    assert without is not None
+    told = [
+        [(row.metric, row.arm, row.control_units, row.treatment_units, row.control_value, row.treatment_value)
+         for row in found.rows]
+        for found in (with_them, without)
+    ]  # fmt: skip
+    assert told[0] == told[1]
+    assert told[0][0][2:4] == (200, 200)
+
+
 class Killed(BaseException):
     """Nobody handles it, as nobody handles a kill -9."""
 
