@@ -16,6 +16,7 @@ import duckdb
 
 from equipoise_server.access import reads as access
 from equipoise_server.analysis.plan import MeasuredMetric, Plan
+from equipoise_server.foundation import running
 from equipoise_server.foundation.refusals import Problem
 from equipoise_server.metrics.values import Definition, Fact
 from equipoise_server.sources import reads as sources
@@ -66,7 +67,10 @@ def source_files(
             with _naming_metrics(measured, ref):
                 source = _source(measured, ref, plan.unit_type)
                 wanted = Wanted(source, plan.unit_type, between, units, _hiding(source, plan.unit_type))
-                found.append(fetch_facts(wanted, row_name(ref), Path(directory)).path)
+                running.step(f"reading the source {ref}")
+                fetched = fetch_facts(wanted, row_name(ref), Path(directory))
+                running.note_read(rows=fetched.cost.rows, size=fetched.cost.bytes or 0)
+                found.append(fetched.path)
         yield tuple(found)
 
 
