@@ -14,9 +14,9 @@ from uuid import UUID
 import duckdb
 from plain_units import DAY, MICROSECOND, Did, Met
 
-from equipoise_server.analysis.columns import Column, Quantile, Spread, columns_of
+from equipoise_server.analysis.columns import Column, Quantile, columns_of
 from equipoise_server.analysis.plan import Plan
-from equipoise_server.metrics.values import Aggregate, Align, Definition, Fact, MetricKind
+from equipoise_server.metrics.values import Aggregate, Align, Definition, Fact, MetricKind, Spread
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 START = datetime(2026, 3, 1, tzinfo=UTC)

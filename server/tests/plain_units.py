@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from equipoise_server.analysis.columns import Column, Quantile, Reduction, Spread
+from equipoise_server.analysis.columns import Column, Quantile, Reduction
 from equipoise_server.analysis.plan import Plan
 from equipoise_server.events.values import LARGEST_VALUE
-from equipoise_server.metrics.values import Aggregate, Align, Fact
+from equipoise_server.metrics.values import Aggregate, Align, Fact, Spread
 
 MICROSECOND = timedelta(microseconds=1)
 DAY = 86_400_000_000

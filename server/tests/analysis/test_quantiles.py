@@ -27,6 +27,7 @@ from equipoise_server.metrics.values import (
     Margin,
     MarginKind,
     MetricKind,
+    Spread,
 )
 
 pytestmark = pytest.mark.django_db
@@ -121,6 +122,27 @@ def test_the_interval_is_the_librarys_widened_by_the_bins() -> None:
     assert row.effect_interval.high == pytest.approx(wanted.upper, abs=0.5)
     assert row.conclusion is Conclusion.BETTER
     assert row.lift == pytest.approx(row.treatment_value / row.control_value - 1)  # type: ignore[operator]  # numbers
+
+
+def test_the_quantile_of_units_ranks_each_units_total() -> None:
+    shop = a_shop_with_slow_pages()
+    total = replace(P95, quantile=0.5, over=Spread.UNITS)
+    a_metric(shop, "waiting", total, direction=Direction.DECREASE)
+    oec = PlannedMetric("waiting", MetricRole.OEC)
+    iteration = running(shop, planned(oec, looks=None, baseline=900.0, baseline_deviation=3_000.0))
+    visited(iteration, visits(2_000, 0.8), now=NOW + 15 * DAY)
+    row = row_of(refresh(iteration.id, NOW + 15 * DAY), "waiting")
+    totals: dict[str, list[float]] = {"control": [], "treatment": []}
+    for visit in visits(2_000, 0.8):
+        totals[visit.arm].append(sum(value or 0.0 for name, value, _ in visit.did if name == "page"))
+    ranked = [stats.unit_quantile(stats.Ordered.of(totals[arm]), 0.5) for arm in ("treatment", "control")]
+    wanted = stats.quantile_difference(*ranked)
+    assert isinstance(wanted, stats.Interval)
+    assert (row.treatment_units, row.control_units) == (1_000, 1_000)
+    assert row.effect == pytest.approx(wanted.value, abs=1.0)
+    assert row.effect_interval is not None
+    assert row.effect_interval.low == pytest.approx(wanted.lower, abs=1.5)
+    assert row.effect_interval.high == pytest.approx(wanted.upper, abs=1.5)
 
 
 def test_without_a_planned_end_it_is_shown_and_not_judged() -> None:

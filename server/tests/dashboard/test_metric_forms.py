@@ -19,6 +19,7 @@ from equipoise_server.metrics.values import (
     Fact,
     Metric,
     MetricKind,
+    Spread,
     Tier,
 )
 
@@ -35,6 +36,7 @@ KINDS = [
         MetricKind.FUNNEL, Fact("cart"), steps=(Fact("pay", where={"card": True, "n": 3}), Fact("paid"))
     ),
     Definition(MetricKind.QUANTILE, VALUE, quantile=0.95),
+    Definition(MetricKind.QUANTILE, VALUE, quantile=0.5, over=Spread.UNITS),
     Definition(MetricKind.EXCEEDANCE, VALUE, threshold=200.0),
     Definition(MetricKind.ABSENCE, Fact("search"), answer=Fact("ticket"), within=DAY),
 ]

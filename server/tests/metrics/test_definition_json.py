@@ -25,6 +25,7 @@ from equipoise_server.metrics.values import (
     Margin,
     MarginKind,
     MetricKind,
+    Spread,
 )
 
 texts = some.text(max_size=10)
@@ -40,7 +41,7 @@ definitions = some.builds(
     some.lists(facts, max_size=2).map(tuple), some.none() | some.floats(0, 1),
     some.none() | some.floats(-9, 9),
     some.none() | facts, some.none() | some.timedeltas(timedelta(seconds=1), timedelta(days=9)),
-    some.none() | some.integers(1, 60),
+    some.none() | some.integers(1, 60), some.sampled_from(Spread),
 )  # fmt: skip
 
 

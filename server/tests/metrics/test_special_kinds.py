@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from equipoise_server.metrics.definition_rules import definition_problems, display_problems
-from equipoise_server.metrics.values import Aggregate, Definition, Fact, MetricKind
+from equipoise_server.metrics.values import Aggregate, Definition, Fact, MetricKind, Spread
 
 DAY = timedelta(days=1)
 SEARCH, TICKET = Fact("search"), Fact("ticket")
@@ -49,6 +49,7 @@ def test_a_sound_definition_has_no_problems(definition: Definition) -> None:
         (replace(SOUND["funnel"], steps=(Fact(""), LATENCY)), {"steps.0.event", "steps.1"}),
         (replace(SOUND["quantile"], quantile=None), {"quantile"}),
         (replace(SOUND["quantile"], quantile=95.0), {"quantile"}),
+        (replace(SOUND["exceedance"], over=Spread.UNITS), {"over"}),
         (replace(SOUND["quantile"], fact=Fact("page")), {"fact.aggregate"}),
         (replace(SOUND["exceedance"], threshold=float("nan")), {"threshold"}),
         (replace(SOUND["exceedance"], threshold=None, quantile=0.5), {"threshold", "quantile"}),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
-from equipoise_server.metrics.values import Aggregate, Align, Definition, Fact, MetricKind
+from equipoise_server.metrics.values import Aggregate, Align, Definition, Fact, MetricKind, Spread
 
 BEFORE = ":before"
 DENOMINATOR = ":denominator"
@@ -68,15 +68,6 @@ class Column:
         return (self.fact, *self.steps, *answer)
 
 
-class Spread(StrEnum):
-    """Over what a quantile is taken."""
-
-    EVENTS = "events"
-    """Over the values of all events in their units' windows: units are clusters of them."""
-    UNITS = "units"
-    """Over the units, each with its own number; a unit without events has 0."""
-
-
 @dataclass(frozen=True, slots=True)
 class Quantile:
     """A quantile metric: which values it ranks, and at which share of them it lies."""
@@ -108,7 +99,7 @@ def quantile_of(key: str, definition: Definition) -> Quantile | None:
         return None
     assert definition.quantile is not None, "the metrics room refuses a quantile without one"
     column = Column(key, definition.fact, definition.window, delay=definition.delay, align=definition.align)
-    return Quantile(column, definition.quantile)
+    return Quantile(column, definition.quantile, definition.over)
 
 
 def columns_of(key: str, definition: Definition) -> Iterator[Column]:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from math import ceil
 
 import equipoise_stats as stats
-from equipoise_server.analysis.columns import Quantile, Spread
+from equipoise_server.analysis.columns import Quantile
 from equipoise_server.analysis.dialects.spreads import WIDTH, ends_of, middle_of
 from equipoise_server.analysis.moments import Warehouse
 from equipoise_server.analysis.plan import Plan, Span
+from equipoise_server.metrics.values import Spread
 
 _EXCEEDING, _EVENTS = "exceeding", "events"
 

@@ -26,6 +26,7 @@ from equipoise_server.metrics.values import (
     MarginKind,
     Metric,
     MetricKind,
+    Spread,
     Tier,
 )
 
@@ -65,6 +66,7 @@ class MetricEntry(Strict):
     align: Align = Align.EXACT
     cap: float | None = None
     quantile: float | None = None
+    over: Spread = Spread.EVENTS
     threshold: float | None = None
     covariate_days: int | None = Field(None, ge=-1_000, le=1_000)
     direction: Direction = Direction.INCREASE
@@ -147,6 +149,7 @@ def _definition(entry: MetricEntry) -> Definition:
         align=entry.align,
         steps=tuple(_fact(step, Aggregate.COUNT) for step in entry.steps),
         quantile=entry.quantile,
+        over=entry.over,
         threshold=entry.threshold,
         answer=None if entry.answer is None else _fact(entry.answer, Aggregate.COUNT),
         within=None if entry.within is None else _length(entry.within),
@@ -192,7 +195,7 @@ def _written(metric: Metric) -> dict[str, object]:
     entry: dict[str, object] = {"name": metric.name, "kind": str(metric.definition.kind)}
     entry |= {name: said[name] for name in ("fact", "denominator", "steps", "answer") if said.get(name)}
     entry |= {name: _span_text(float(str(said[key]))) for name, key in lengths.items() if key in said}
-    plain = ("align", "cap", "quantile", "threshold", "covariate_days")
+    plain = ("align", "cap", "quantile", "over", "threshold", "covariate_days")
     entry |= {name: said[name] for name in plain if said.get(name) is not None}
     entry |= {"direction": str(metric.direction), "tier": str(metric.tier), "display": metric.display}
     entry |= {name: getattr(metric, name) for name in ("description", "owner") if getattr(metric, name)}

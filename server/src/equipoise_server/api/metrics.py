@@ -23,6 +23,7 @@ from equipoise_server.metrics.values import (
     MarginKind,
     Metric,
     MetricKind,
+    Spread,
     Tier,
 )
 
@@ -77,6 +78,7 @@ class DefinitionBody(Strict):
     align: Align = Align.EXACT
     steps: list[FactBody] = Field(default_factory=list, description="What follows in a funnel, in order.")
     quantile: float | None = None
+    over: Spread = Field(Spread.EVENTS, description="Of a quantile: over all events, or over units' totals.")
     threshold: float | None = None
     answer: FactBody | None = Field(None, description="What must not follow, for a metric of absence.")
     within_seconds: float | None = Field(None, ge=-LONGEST_SECONDS, le=LONGEST_SECONDS)
@@ -95,6 +97,7 @@ class DefinitionBody(Strict):
             align=self.align,
             steps=tuple(step.fact() for step in self.steps),
             quantile=self.quantile,
+            over=self.over,
             threshold=self.threshold,
             answer=None if self.answer is None else self.answer.fact(),
             within=None if within is None else timedelta(seconds=within),
@@ -155,6 +158,7 @@ class DefinitionShape(Schema):
     align: Align
     steps: list[FactShape]
     quantile: float | None
+    over: Spread
     threshold: float | None
     answer: FactShape | None
     within_seconds: float | None

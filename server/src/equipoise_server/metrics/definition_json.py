@@ -18,6 +18,7 @@ from equipoise_server.metrics.values import (
     Margin,
     MarginKind,
     MetricKind,
+    Spread,
 )
 
 Json = Mapping[str, object]
@@ -25,7 +26,7 @@ _LARGEST = 1e12
 _FACT_FIELDS = {"event", "aggregate", "property", "where", "weights", "source"}
 _DEFINITION_FIELDS = {
     "kind", "fact", "denominator", "window_seconds", "cap", "delay_seconds", "align", "steps", "quantile",
-    "threshold", "answer", "within_seconds", "covariate_days",
+    "threshold", "answer", "within_seconds", "covariate_days", "over",
 }  # fmt: skip
 
 
@@ -49,6 +50,7 @@ def _special_to_json(definition: Definition) -> dict[str, object]:
         "align": None if definition.align is Align.EXACT else str(definition.align),
         "steps": [_fact_to_json(step) for step in definition.steps] or None,
         "quantile": definition.quantile,
+        "over": None if definition.over is Spread.EVENTS else str(definition.over),
         "threshold": definition.threshold,
         "answer": None if answer is None else _fact_to_json(answer),
         "within_seconds": None if within is None else within.total_seconds(),
@@ -63,6 +65,7 @@ def definition_from_json(written: Json) -> Definition:
     read = _Reader(written, problems)
     kind = _word(written.get("kind"), MetricKind, "kind", problems)
     align = _word(written.get("align", "exact"), Align, "align", problems)
+    over = _word(written.get("over", "events"), Spread, "over", problems)
     fact = _fact_from_json(written.get("fact"), "fact", problems)
     definition = {
         "denominator": read.fact("denominator"),
@@ -78,7 +81,8 @@ def definition_from_json(written: Json) -> Definition:
     }
     refuse_all(Invalid, problems)
     assert fact is not None
-    return Definition(MetricKind(str(kind)), fact, align=Align(str(align)), **definition)  # type: ignore[arg-type]  # each member was read as its field's type
+    words = {"align": Align(str(align)), "over": Spread(str(over))}
+    return Definition(MetricKind(str(kind)), fact, **words, **definition)  # type: ignore[arg-type]  # each member was read as its field's type
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +202,7 @@ def _unknown_fields(written: Json, known: set[str], path: str) -> list[Problem]:
 
 def _word(
     written: object,
-    words: type[MetricKind | Aggregate | MarginKind | Align],
+    words: type[MetricKind | Aggregate | MarginKind | Align | Spread],
     field: str,
     problems: list[Problem],
 ) -> str | None:

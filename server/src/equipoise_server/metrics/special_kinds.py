@@ -8,7 +8,7 @@ from math import isfinite
 
 from equipoise_server.foundation.refusals import Problem
 from equipoise_server.metrics.fact_rules import fact_problems
-from equipoise_server.metrics.values import Aggregate, Definition, Fact, MetricKind
+from equipoise_server.metrics.values import Aggregate, Definition, Fact, MetricKind, Spread
 
 LONGEST_WITHIN = timedelta(days=30)
 LONGEST_COVARIATE_DAYS = 60
@@ -34,6 +34,9 @@ def special_problems(key: str, definition: Definition) -> Iterator[Problem]:
             yield Problem(f"definition.{field}", told)
         if not is_given and definition.kind is owner:
             yield Problem(f"definition.{field}", f"“{key}”: a metric of kind “{owner}” needs {called}.")
+    if definition.over is not Spread.EVENTS and definition.kind is not MetricKind.QUANTILE:
+        told = f"“{key}”: only a quantile is taken over events or units; leave it out or change the kind."
+        yield Problem("definition.over", told)
     yield from _kind_problems(key, definition)
     yield from _covariate_problems(key, definition)
 

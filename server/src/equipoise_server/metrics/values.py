@@ -29,7 +29,7 @@ class MetricKind(StrEnum):
     FUNNEL = "funnel"
     """1 when the unit takes every step, each strictly after the one before."""
     QUANTILE = "quantile"
-    """A quantile of the values of all events (page load p95), units as clusters."""
+    """A quantile of the values of all events (page load p95), or of what each unit's add up to."""
     EXCEEDANCE = "exceedance"
     """The share of the events with a value whose value is above a threshold."""
     ABSENCE = "absence"
@@ -53,6 +53,15 @@ class Align(StrEnum):
 
     EXACT = "exact"
     DAY = "day"
+
+
+class Spread(StrEnum):
+    """Over what a quantile is taken."""
+
+    EVENTS = "events"
+    """Over the values of all events in their units' windows: units are clusters of them."""
+    UNITS = "units"
+    """Over the units, each with what its events add up to; a unit without events has 0."""
 
 
 class Direction(StrEnum):
@@ -129,6 +138,8 @@ class Definition:
     """ABSENCE: for how long after an event an answer counts, that instant included."""
     covariate_days: int | None = None
     """CUPED: the same number from the unit's own days before its exposure, back to a midnight (UTC)."""
+    over: Spread = Spread.EVENTS
+    """QUANTILE: of what."""
 
     @property
     def facts(self) -> tuple[tuple[str, Fact], ...]:

@@ -10,7 +10,7 @@ import math
 
 from sqlglot import exp
 
-from equipoise_server.analysis.columns import Column, Quantile, Spread
+from equipoise_server.analysis.columns import Column, Quantile
 from equipoise_server.analysis.dialects.measures import measure_of
 from equipoise_server.analysis.dialects.sql import (
     add,
@@ -27,6 +27,7 @@ from equipoise_server.analysis.dialects.sql import (
     within,
 )
 from equipoise_server.analysis.dialects.units import Source, aliased, in_window, joined, units_query, y
+from equipoise_server.metrics.values import Spread
 
 WIDTH = 1.001
 """The ratio of the two ends of a bin."""

@@ -18,6 +18,7 @@ from equipoise_server.metrics.values import (
     MarginKind,
     Metric,
     MetricKind,
+    Spread,
     Tier,
 )
 
@@ -92,6 +93,7 @@ def _special_fields(definition: Definition) -> dict[str, str]:
         "delay_days": f"{definition.delay / _DAY:g}" if definition.delay else "",
         "align": definition.align,
         "steps": "\n".join(_step_line(step) for step in definition.steps),
+        "over": definition.over,
         "quantile": "" if definition.quantile is None else f"{definition.quantile:g}",
         "threshold": "" if definition.threshold is None else f"{definition.threshold:g}",
         "answer_event": "" if answer is None else _step_line(answer),
@@ -149,6 +151,7 @@ def _definition(reader: Reader, kind: MetricKind) -> Definition:
         align=choice(Align, form.text("align"), Align.EXACT),
         steps=tuple(_step(line) for line in form.text("steps").splitlines() if line.strip()),
         quantile=reader.number("quantile", "The quantile"),
+        over=choice(Spread, form.text("over"), Spread.EVENTS),
         threshold=reader.number("threshold", "The threshold"),
         answer=_step(answer) if answer else None,
         within=None if within is None else _days(within),

@@ -19,6 +19,7 @@ from equipoise_server.metrics.values import (
     MarginKind,
     Metric,
     MetricKind,
+    Spread,
 )
 from equipoise_server.sources.values import Source
 
@@ -156,6 +157,8 @@ def _special_meaning(definition: Definition) -> str:
             return f"Share of units that do {steps}"
         case MetricKind.QUANTILE:
             share = words.plain(definition.quantile or 0)
+            if definition.over is Spread.UNITS:
+                return f"Quantile {share} over units of the total of {_value(fact)} of {_event(fact)}"
             return f"Quantile {share} of {_value(fact)} of all {_event(fact)} events"
         case MetricKind.EXCEEDANCE:
             above = words.plain(definition.threshold or 0)
