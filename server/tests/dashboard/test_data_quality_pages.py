@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,18 @@ def test_the_sentence_adds_up() -> None:
     assert int(found[1]) == sum(map(int, re.findall(r"\d+", found[2]))) == 5
     assert "secret" not in shown.text
     assert "equipoise-python" in shown.text
+
+
+def test_the_reasons_of_one_sender_may_be_looked_at_alone() -> None:
+    shop = a_shop()
+    post(shop, typeless("u1"))
+    actions.compact(now=timezone.now())
+    browser = signed_in(shop.owner)
+    html = browser.get(PATH).content.decode()
+    (query,) = re.findall(r'href="\?([^"]*key=web[^"]*)#reasons"', html)
+    assert "Only from web" in Page(browser.get(f"{PATH}?{unescape(query)}").content.decode()).text
+    other = Page(browser.get(f"{PATH}?key=app").content.decode())
+    assert "Nothing of app is in quarantine" in other.text
 
 
 def test_a_replay_looks_first_and_then_takes_what_is_good() -> None:

@@ -125,6 +125,7 @@ class Quarantine:
                     continue
                 further = _FURTHER if "raw" in columns else _FURTHER_OF_EARLIER_FILES
                 database.execute(_VIEW.format(further=further))
+                database.execute("BEGIN")  # one state of the file, whatever its writer deletes meanwhile
                 yield path, database
 
     def _given(self, path: Path, **more: object) -> dict[str, object]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import urlencode
 
 from equipoise_server.dashboard import words
 from equipoise_server.dashboard.charts import DayBar, bars_by_day
@@ -67,6 +68,8 @@ class SenderLine:
     losses: str
     last_received_at: datetime | None
     clock: str
+    query: str
+    """The address's query for this sender's reasons alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,10 @@ class DataQualityPage:
     losses: tuple[tuple[str, int], ...]
     clock: str
     replays: tuple[ReplayState, ...]
+    only: str
+    """Whose reasons are shown; "" for everybody's."""
+    query: str
+    """The address's query for the same again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +140,28 @@ class QuarantinedPage:
 
 
 def data_quality_page(
-    quality: EventQuality, faults: Sequence[Fault], replays: Sequence[ReplayState], *, days: int
+    quality: EventQuality,
+    faults: Sequence[Fault],
+    replays: Sequence[ReplayState],
+    *,
+    days: int,
+    only: Sender | None = None,
 ) -> DataQualityPage:
-    """The page of some days."""
+    """The page of some days, with the reasons of everybody or of one sender only."""
     losses = sorted(quality.losses.items(), key=lambda loss: -loss[1])
     return DataQualityPage(
         days, quality.numbers, _sum_of_parts(quality.numbers), _tiles(quality.numbers), _figure(quality),
-        quality.freshness, tuple(map(_sender_line, quality.senders)), tuple(map(fault_line, faults)),
+        quality.freshness, tuple(_sender_line(line, days) for line in quality.senders),
+        tuple(map(fault_line, faults)),
         tuple((_LOSSES[reason], count) for reason, count in losses),
         _clock(quality.furthest_ahead, quality.furthest_behind), tuple(replays),
+        "" if only is None else sender_name(only), _query(days, only),
     )  # fmt: skip
+
+
+def _query(days: int, only: Sender | None) -> str:
+    named = {} if only is None else {"key": only.key, "program": only.program}
+    return urlencode({"days": days, **named})
 
 
 def fault_line(fault: Fault) -> FaultLine:
@@ -230,11 +249,11 @@ def _figure(quality: EventQuality) -> Figure | None:
     )
 
 
-def _sender_line(line: SenderOfEvents) -> SenderLine:
+def _sender_line(line: SenderOfEvents, days: int) -> SenderLine:
     return SenderLine(
         line.sender.key or "(no key)", line.sender.program, line.numbers,
         _share(line.numbers.duplicates, line.numbers.received), _losses(line.losses), line.last_received_at,
-        _clock(line.furthest_ahead, line.furthest_behind),
+        _clock(line.furthest_ahead, line.furthest_behind), _query(days, line.sender),
     )  # fmt: skip
 
 

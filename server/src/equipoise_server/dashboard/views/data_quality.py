@@ -24,7 +24,7 @@ from equipoise_server.dashboard.words import counted
 from equipoise_server.events import actions
 from equipoise_server.events import reads as events
 from equipoise_server.events.actions import ReplayEvents
-from equipoise_server.events.values import Repair, RepairKind
+from equipoise_server.events.values import Repair, RepairKind, Sender
 from equipoise_server.foundation.refusals import NotFound, Problem, Refusal
 from equipoise_server.snapshots import reads as snapshots
 
@@ -39,9 +39,11 @@ def page(visit: Visit) -> HttpResponse:
     days = wanted if wanted in dict(PERIODS) else 7
     environment, today = visit.environment.id, visit.now.date()
     since = today - timedelta(days=days - 1)
+    only = _only(visit)
     shown = data_quality_page(
         events.quality_of(environment, since=since, until=today, now=visit.now),
-        events.quarantine_faults(environment), events.replays_of(environment, most=5), days=days,
+        events.quarantine_faults(environment, sender=only), events.replays_of(environment, most=5),
+        days=days, only=only,
     )  # fmt: skip
     return show(
         visit, "data_quality/page.html", shown, frame=frame_of(visit, "Data quality", section=SECTION)
@@ -96,6 +98,14 @@ def replay(visit: Visit) -> HttpResponse:
         f"{counted(state.chosen, 'event')} will be judged again within seconds; this page shows the outcome."
     )
     return done(visit, back, said=told)
+
+
+def _only(visit: Visit) -> Sender | None:
+    """The sender whose reasons are asked for; None: everybody's."""
+    asked_for = visit.request.GET
+    if "key" not in asked_for and "program" not in asked_for:
+        return None
+    return Sender(asked_for.get("key", ""), asked_for.get("program", ""))
 
 
 def _replay_part(visit: Visit, form: Form, *, fault: str = "", event: str = "") -> ReplayPart:
