@@ -154,9 +154,12 @@ class Server:
     key: str
 
     def cpu_seconds(self) -> float:
-        """The processor time it has used so far."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """The processor time that it and what it started have used so far."""
+        ticks = 0
+        for pid in family(self.process.pid):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def answers(self) -> bool:
         """Whether it is up."""
@@ -165,6 +168,12 @@ class Server:
             link.request("GET", "/v1/health")
             return link.getresponse().status == 200
         return False
+
+
+def family(pid: int) -> list[int]:
+    """A process and all that it has started, directly or not."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(member for child in children for member in family(int(child)))]
 
 
 @contextmanager

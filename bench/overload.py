@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ingest import Server, a_process
+from ingest import Server, a_process, family
 
 SEED = """
 import json, os
@@ -172,9 +173,12 @@ class Memory:
 
 
 def resident(pid: int) -> float:
-    """Megabytes of a process that are in memory."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    """Megabytes in memory of a process and what it started; what they share counts once."""
+    total = 0
+    for member in family(pid):
+        found = re.search(r"^Pss:\s+(\d+)", Path(f"/proc/{member}/smaps_rollup").read_text(), re.MULTILINE)
+        total += int(found[1]) if found else 0
+    return total / 1000
 
 
 def asked(server: Server, seconds: float, pace: float) -> subprocess.Popen[str]:
@@ -268,7 +272,7 @@ def main() -> None:
     )
     halves = memory.seen[len(memory.seen) // 2 :]
     print(
-        f"memory of serve: {before:.0f} MB before, {max(memory.seen):.0f} MB at most, "
+        f"memory of serve and its taker of events: {before:.0f} MB before, {max(memory.seen):.0f} MB at most, "
         f"median of the second half {statistics.median(halves):.0f} MB"
     )
     report(idle, busy)

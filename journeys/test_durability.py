@@ -14,14 +14,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from event_writers import Ledger, writing
+from event_writers import writing
 from server_process import Scene, ServerProcess, eventually
+from store_audit import held_against_the_store
 
-HERE = Path(__file__).parent
 KILLS = 50 if os.environ.get("EQUIPOISE_FULL") == "1" else 6
 SEED = 20261122
-# The taker is the process that `serve` forked for events; `storing` is the worker amid its writing of files.
+# The taker is the process that `serve` forked for events; `storing` compacts all the time, beside the worker.
 TARGETS = ("taker", "storing", "serve", "taker", "both", "storing", "taker", "worker")
+STORING = Path(__file__).with_name("storing_all_the_time.py")
 LONGEST_WAIT_FOR_STORING = 10.0
 
 
@@ -60,36 +61,23 @@ def kill(server: ServerProcess, target: str) -> bool:
     if target == "taker":
         for taker in takers(server):
             os.kill(taker, signal.SIGKILL)
-        return False
-    if target in {"storing", "worker", "both"}:
+    if target == "storing":
+        server.kill("storing")
+        server.work_on("storing", STORING)
+    if target in {"worker", "both"}:
         server.kill("worker")
     if target in {"serve", "both"}:
         server.kill("serve")
         server.serve()
-    if target in {"storing", "worker", "both"}:
+    if target in {"worker", "both"}:
         server.work()
     return was_storing
-
-
-def hold_against_the_store(ledger: Ledger, server: ServerProcess) -> str:
-    """Compare what the writers know with what is stored; what to tell about it."""
-    held = server.run_script(HERE / "stored_ids.py")
-    stored, quality = set(held["ids"]), held["quality"]
-    assert len(stored) == len(held["ids"]), "an event was doubled"
-    assert ledger.acknowledged - stored == set(), "an acknowledged event was lost"
-    assert stored - ledger.sent == set()
-    assert (quality["stored"], quality["waiting"], quality["conflicting"]) == (len(stored), 0, 0)
-    assert quality["received"] == quality["stored"] + quality["duplicates"] + quality["quarantined"]
-    return (
-        f"{len(ledger.acknowledged)} acknowledged, {len(stored)} stored, {len(ledger.sent)} sent, "
-        f"{quality['duplicates']} arrived again; answers {dict(ledger.answers)}; "
-        f"{held['merged']} files merged"
-    )
 
 
 def test_no_kill_loses_or_doubles_an_event(set_scene: Callable[[str], Scene]) -> None:
     scene, dice = set_scene("shop"), random.Random(SEED)
     scene.server.work()
+    scene.server.work_on("storing", STORING)
     amid_storing = 0
     with writing([scene.server.port], scene.sdk_key) as ledger:
         for number in range(KILLS):
@@ -98,7 +86,8 @@ def test_no_kill_loses_or_doubles_an_event(set_scene: Callable[[str], Scene]) ->
         ledger.wait_for("200", more=20)
     assert ledger.answers["none"] + ledger.answers["503"] > 0, "no kill was noticed"
     assert amid_storing > 0, "no kill hit a compaction"
-    told = hold_against_the_store(ledger, scene.server)
+    scene.server.kill("storing")
+    told = held_against_the_store(ledger, scene.server)
     print(f"{KILLS} kills, {amid_storing} of them amid compaction: {told}")
 
 

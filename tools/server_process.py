@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -41,11 +41,16 @@ def free_port() -> int:
 
 @dataclass(slots=True)
 class ServerProcess:
-    """One installation. `settings` are environment variables on top of the usual ones."""
+    """One installation. `settings` are environment variables on top of the usual ones.
+
+    `launcher` goes before the command of processes that stay; `passed` are descriptors that it is given.
+    """
 
     data: Path
     port: int = field(default_factory=free_port)
     settings: Mapping[str, str] = field(default_factory=dict)
+    launcher: Sequence[str] = ()
+    passed: Sequence[int] = ()
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -91,6 +96,10 @@ class ServerProcess:
         """Start the worker."""
         self._start("worker")
 
+    def work_on(self, name: str, script: Path) -> None:
+        """Start a script of real actions that goes on until it is killed."""
+        self._launch(name, [sys.executable, "-c", WITH_DJANGO, str(script)])
+
     def kill(self, name: str) -> None:
         """End a process as a power cut would."""
         process = self._running.pop(name)
@@ -119,10 +128,14 @@ class ServerProcess:
         return path.read_text() if path.exists() else ""
 
     def _start(self, name: str, *arguments: str) -> None:
+        self._launch(name, [*COMMAND, name, *arguments])
+
+    def _launch(self, name: str, command: Sequence[str]) -> None:
         self.data.mkdir(parents=True, exist_ok=True)
         with (self.data / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
-                [*COMMAND, name, *arguments],
+                [*self.launcher, *command],
+                pass_fds=self.passed,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
