@@ -272,7 +272,7 @@ def main() -> None:
     )
     halves = memory.seen[len(memory.seen) // 2 :]
     print(
-        f"memory of serve and its taker of events: {before:.0f} MB before, {max(memory.seen):.0f} MB at most, "
+        f"memory of serve, its taker included: {before:.0f} MB before, {max(memory.seen):.0f} MB at most, "
         f"median of the second half {statistics.median(halves):.0f} MB"
     )
     report(idle, busy)
