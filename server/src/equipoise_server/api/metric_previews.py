@@ -9,7 +9,7 @@ from ninja import Router, Schema
 from equipoise_server.access.values import Permission, Project
 from equipoise_server.analysis.reads import FactPreview, preview_definition
 from equipoise_server.api.authentication import actor_of
-from equipoise_server.api.metrics import METRIC, METRICS, DefinitionBody
+from equipoise_server.api.metrics import METRIC, DefinitionBody
 from equipoise_server.api.reading import Strict, environment_of, project_of
 from equipoise_server.api.sources import PreviewShape
 from equipoise_server.metrics import reads as metrics
@@ -50,7 +50,7 @@ def get_metric_preview(
     return _previewed(place, environment, found.definition)
 
 
-@router.post(METRICS + "/preview", response=MetricPreviewShape)
+@router.post("/projects/{project}/metric-previews", response=MetricPreviewShape)
 def preview_unsaved_metric(
     request: HttpRequest, project: str, body: DefinitionToPreview
 ) -> dict[str, tuple[FactPreview, ...]]:
