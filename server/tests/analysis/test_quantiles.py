@@ -32,6 +32,7 @@ from equipoise_server.metrics.values import (
 
 pytestmark = pytest.mark.django_db
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+UNITS = 1_200
 P95 = Definition(MetricKind.QUANTILE, Fact("page", Aggregate.SUM), window=DAY, quantile=0.95)
 SECOND = PlannedMetric("slowest-pages", MetricRole.SECONDARY)
 BOUND = PlannedMetric(
@@ -78,7 +79,7 @@ def row_of(report: Report, metric: str = "slowest-pages") -> ComparisonRow:
 
 def plain(arm: str, slower: float, until: datetime = NOW + 14 * DAY) -> stats.QuantileEstimate:
     """The library's own estimate from every single event."""
-    mine = [visit for visit in visits(2_000, slower) if visit.arm == arm and visit.at < until]
+    mine = [visit for visit in visits(UNITS, slower) if visit.arm == arm and visit.at < until]
     of = [visit.unit for visit in mine for name, _, _ in visit.did if name == "page"]
     values = [value for visit in mine for name, value, _ in visit.did if name == "page"]
     found = stats.event_quantile_of(np.array(values, dtype=float), np.array(of), 0.95)
@@ -90,7 +91,7 @@ def plain(arm: str, slower: float, until: datetime = NOW + 14 * DAY) -> stats.Qu
 def test_the_slowest_pages_guard_at_the_planned_end(slower: float, state: GuardrailState) -> None:
     shop = a_shop_with_slow_pages()
     iteration = running(shop, planned(PlannedMetric("purchase", MetricRole.OEC), BOUND))
-    visited(iteration, visits(2_000, slower), now=NOW + 15 * DAY)
+    visited(iteration, visits(UNITS, slower), now=NOW + 15 * DAY)
     early = row_of(refresh(iteration.id, NOW + 12 * DAY))
     assert early.treatment_value is not None
     assert early.effect is None
@@ -113,7 +114,7 @@ def test_the_interval_is_the_librarys_widened_by_the_bins() -> None:
     shop = a_shop_with_slow_pages()
     oec = PlannedMetric("slowest-pages", MetricRole.OEC)
     iteration = running(shop, planned(oec, looks=None, baseline=350.0, baseline_deviation=2_000.0))
-    visited(iteration, visits(2_000, 0.8), now=NOW + 15 * DAY)
+    visited(iteration, visits(UNITS, 0.8), now=NOW + 15 * DAY)
     row = row_of(refresh(iteration.id, NOW + 15 * DAY))
     wanted = stats.quantile_difference(plain("treatment", 0.8), plain("control", 0.8))
     assert isinstance(wanted, stats.Interval)
@@ -130,15 +131,15 @@ def test_the_quantile_of_units_ranks_each_units_total() -> None:
     a_metric(shop, "waiting", total, direction=Direction.DECREASE)
     oec = PlannedMetric("waiting", MetricRole.OEC)
     iteration = running(shop, planned(oec, looks=None, baseline=900.0, baseline_deviation=3_000.0))
-    visited(iteration, visits(2_000, 0.8), now=NOW + 15 * DAY)
+    visited(iteration, visits(UNITS, 0.8), now=NOW + 15 * DAY)
     row = row_of(refresh(iteration.id, NOW + 15 * DAY), "waiting")
     totals: dict[str, list[float]] = {"control": [], "treatment": []}
-    for visit in visits(2_000, 0.8):
+    for visit in visits(UNITS, 0.8):
         totals[visit.arm].append(sum(value or 0.0 for name, value, _ in visit.did if name == "page"))
     ranked = [stats.unit_quantile(stats.Ordered.of(totals[arm]), 0.5) for arm in ("treatment", "control")]
     wanted = stats.quantile_difference(*ranked)
     assert isinstance(wanted, stats.Interval)
-    assert (row.treatment_units, row.control_units) == (1_000, 1_000)
+    assert (row.treatment_units, row.control_units) == (UNITS // 2, UNITS // 2)
     assert row.effect == pytest.approx(wanted.value, abs=1.0)
     assert row.effect_interval is not None
     assert row.effect_interval.low == pytest.approx(wanted.lower, abs=1.5)
@@ -151,7 +152,7 @@ def test_without_a_planned_end_it_is_shown_and_not_judged() -> None:
     iteration = running(
         shop, planned(PlannedMetric("purchase", MetricRole.OEC), shown, planned_days=None, looks=None)
     )
-    visited(iteration, visits(2_000, 0.8), now=NOW + 15 * DAY)
+    visited(iteration, visits(UNITS, 0.8), now=NOW + 15 * DAY)
     row = row_of(refresh(iteration.id, NOW + 15 * DAY))
     assert row.control_value is not None
     assert row.effect is None
