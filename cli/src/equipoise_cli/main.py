@@ -10,6 +10,7 @@ import click
 from equipoise_cli.configuration import Access, remember
 from equipoise_cli.connection import Connection
 from equipoise_cli.experiments import experiment
+from equipoise_cli.filters import traffic_filter
 from equipoise_cli.flags import explain, flag, flags, preview
 from equipoise_cli.groups import group, groups
 from equipoise_cli.imports import import_file
@@ -43,6 +44,6 @@ def login(server: str, token: str) -> None:
 
 for command in (
     *(projects, flags, flag, groups, group, segments, segment, preview, explain),
-    *(experiment, layer, holdout, metrics, sources, import_file, privacy, jobs, quality),
+    *(experiment, layer, holdout, traffic_filter, metrics, sources, import_file, privacy, jobs, quality),
 ):
     main.add_command(command)
