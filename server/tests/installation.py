@@ -28,11 +28,11 @@ class Installation:
     directory: Path
     environment: dict[str, str]
 
-    def start(self, script: str, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, script: str, *arguments: str, stdin: int | None = None) -> subprocess.Popen[str]:
         """Start a process that knows the product; its standard output can be read."""
         command = [sys.executable, "-c", PRELUDE + script, *arguments]
         return subprocess.Popen(
-            command, env=self.environment, cwd=self.directory, stdout=subprocess.PIPE, text=True
+            command, env=self.environment, cwd=self.directory, stdin=stdin, stdout=subprocess.PIPE, text=True
         )
 
     def run(self, script: str, *arguments: str) -> str:

@@ -12,7 +12,8 @@ from people import a_member
 from scenes import Shop, a_running_experiment, a_shop
 
 from equipoise_server.access.values import Role
-from equipoise_server.analysis.renewing import REFRESH, make_due
+from equipoise_server.analysis.freshness_values import REFRESH
+from equipoise_server.analysis.renewing import make_due
 from equipoise_server.foundation import due_work, worker_beats
 from equipoise_server.foundation.models import DueWork
 

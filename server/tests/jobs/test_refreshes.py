@@ -14,9 +14,9 @@ from scenes import Shop, a_running_experiment, a_shop
 from traffic import Visit, visited
 
 from equipoise_server.analysis import reads as analysis
-from equipoise_server.analysis.freshness import Freshness, RefreshState
+from equipoise_server.analysis.freshness_values import REFRESH, Freshness, RefreshState
 from equipoise_server.analysis.models import Look, StoredReport
-from equipoise_server.analysis.renewing import REFRESH, make_due
+from equipoise_server.analysis.renewing import make_due
 from equipoise_server.commands.worker import Worker
 from equipoise_server.experiments.values import Iteration
 from equipoise_server.foundation import due_work, running

@@ -9,19 +9,19 @@ from equipoise_server.analysis import models
 from equipoise_server.analysis.audience import AudienceSize, audience_size
 from equipoise_server.analysis.codec import from_json
 from equipoise_server.analysis.doubts import doubts_of, withheld_in
-from equipoise_server.analysis.freshness import Freshness, freshness_of
+from equipoise_server.analysis.freshness import freshness_of
 from equipoise_server.analysis.holdout_impact import holdout_impact
 from equipoise_server.analysis.past import KnownMetric, known_metrics
 from equipoise_server.analysis.planning import power_plan
 from equipoise_server.analysis.sources.pace import resting
 from equipoise_server.analysis.sources.previewing import FactPreview, preview_definition
 from equipoise_server.analysis.traffic_filters import traffic_filter, traffic_filters
+from equipoise_server.analysis.renewing import newest_refresh
 from equipoise_server.analysis.values import Report
 
 __all__ = [
     "AudienceSize",
     "FactPreview",
-    "Freshness",
     "KnownMetric",
     "audience_size",
     "evidence_of",
@@ -29,6 +29,7 @@ __all__ = [
     "has_final_report",
     "holdout_impact",
     "known_metrics",
+    "newest_refresh",
     "outdated_reports",
     "power_plan",
     "preview_definition",

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from equipoise_server.access.values import Actor, Permission
+from equipoise_server.analysis.freshness_values import REFRESH
 from equipoise_server.audit.actions import change
 from equipoise_server.audit.values import Subject
 from equipoise_server.experiments import reads as experiments
@@ -16,7 +17,6 @@ from equipoise_server.foundation.refusals import Conflict, NotFound, Problem
 from equipoise_server.jobs import reads as jobs
 from equipoise_server.jobs.values import Job
 
-REFRESH = "analysis.refresh"
 REST = timedelta(hours=1)
 """A refresh that was given up or cancelled is not made due by the minute again before this."""
 AHEAD = timedelta(minutes=1)

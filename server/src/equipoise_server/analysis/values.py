@@ -7,6 +7,13 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
+from equipoise_server.analysis.freshness_values import (
+    REFRESH,
+    Freshness,
+    RefreshFailure,
+    Refreshing,
+    RefreshState,
+)
 from equipoise_server.analysis.further_values import (
     BayesLine,
     Further,
@@ -32,11 +39,13 @@ from equipoise_server.foundation.costs import Cost
 from equipoise_server.metrics.values import Direction
 
 __all__ = [
-    "ArmCount", "BayesLine", "ComparisonRow", "Conclusion", "ExposurePoint", "Funnel", "FunnelStep",
+    "REFRESH", "ArmCount", "BayesLine", "ComparisonRow", "Conclusion", "ExposurePoint", "Freshness",
+    "Funnel", "FunnelStep",
     "Further", "Guardrail", "GuardrailPower", "GuardrailQuestion", "GuardrailState", "HoldoutImpact",
     "ImpactLine", "InteractionLine", "Interval", "LeftOut", "LiftPoint", "Localisation", "LookTaken",
     "Method", "NoteLevel", "NoveltyLine", "Operator", "PlanReached", "PowerAnswer", "PowerQuestion",
-    "QualityNote", "Report", "Results", "SegmentLine", "SegmentTable", "Shipped", "SoundedAlarm", "Srm",
+    "QualityNote", "RefreshFailure", "RefreshState", "Refreshing",
+    "Report", "Results", "SegmentLine", "SegmentTable", "Shipped", "SoundedAlarm", "Srm",
     "SrmPoint", "SrmState", "Stage", "Suspect", "Traffic", "TrafficFilter", "TrafficRule", "TrafficTest",
     "TriggeredLine", "WeekMde", "Withheld",
 ]  # fmt: skip

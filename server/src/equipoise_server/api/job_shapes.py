@@ -7,8 +7,7 @@ from datetime import datetime
 
 from ninja import Schema
 
-from equipoise_server.analysis.freshness import Freshness, RefreshState
-from equipoise_server.analysis.values import Report
+from equipoise_server.analysis.values import Freshness, RefreshState, Report
 from equipoise_server.api.report_shapes import ReportShape
 from equipoise_server.jobs.values import Job, JobState
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from ninja import Query, Router, Schema
 
 from equipoise_server.analysis.actions import AskRefresh, ask_refresh
-from equipoise_server.analysis.renewing import newest_refresh
+from equipoise_server.analysis.reads import newest_refresh
 from equipoise_server.api.authentication import actor_of
 from equipoise_server.api.experiments import EXPERIMENT
 from equipoise_server.api.job_shapes import JobShape

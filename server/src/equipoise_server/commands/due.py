@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from equipoise_server.analysis.actions import audit_rollups, measure_holdouts, refresh
+from equipoise_server.analysis.freshness_values import REFRESH
 from equipoise_server.analysis.reads import has_final_report, outdated_reports, resting
-from equipoise_server.analysis.renewing import REFRESH, make_due, state_of
+from equipoise_server.analysis.renewing import make_due, state_of
 from equipoise_server.audit.reads import chain_fault
 from equipoise_server.automation.actions import react
 from equipoise_server.experiments import reads as experiments

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from equipoise_server.analysis.freshness import Freshness, RefreshState
-from equipoise_server.analysis.values import Report
+from equipoise_server.analysis.values import Freshness, RefreshState, Report
 from equipoise_server.dashboard.pages.jobs import cost_words, percent_of, progress_words
 from equipoise_server.foundation.refusals import Problem
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from equipoise_server.analysis.renewing import REFRESH
+from equipoise_server.analysis.values import REFRESH
 from equipoise_server.dashboard import words
 from equipoise_server.dashboard.badges import BadgeTone
 from equipoise_server.foundation.costs import Cost
