@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 PAUSE_SECONDS = 0.1
+BREATH_SECONDS = 0.01
 TAKEN = 200
 SENT_TWICE = 0.05
 """The share of acknowledged batches that are sent once more, as if their answer had been lost."""
@@ -65,7 +66,7 @@ class Writer:
             self.ledger.note([event["id"] for event in json.loads(body)["events"]], answer)
             if answer != str(TAKEN) or self.dice.random() < SENT_TWICE:
                 self._again.append(body)
-            stop.wait(0.0 if answer == str(TAKEN) else PAUSE_SECONDS)
+            stop.wait(BREATH_SECONDS if answer == str(TAKEN) else PAUSE_SECONDS)
         self._hang_up()
 
     def _next(self) -> bytes:

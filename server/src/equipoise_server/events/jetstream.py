@@ -180,7 +180,7 @@ async def connect(address: Address, *, for_ever: bool = False) -> Client:
     connecting = client.connect(
         address.url.split(","), name="equipoise", error_cb=note, disconnected_cb=note_absence,
         allow_reconnect=for_ever, max_reconnect_attempts=-1 if for_ever else 1, connect_timeout=2,
-        reconnect_time_wait=0.5, ping_interval=5, user_credentials=address.credentials or None,
+        reconnect_time_wait=1, ping_interval=5, user_credentials=address.credentials or None,
     )  # fmt: skip
     try:
         with _as_failures():
