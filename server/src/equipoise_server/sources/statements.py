@@ -58,7 +58,8 @@ def sample(shape: Shape, kind: ConnectionKind, unit_type: str, now: datetime) ->
     """A few rows of the last weeks, as texts: unit, time and the declared columns."""
     between = Between(now - timedelta(days=max(RECENT_DAYS)), now)
     shown = [shape.units[unit_type], shape.time, *(name for name, _ in _columns(shape))]
-    query = exp.select(*(exp.alias_(_cast(name, "TEXT"), f"c{n}") for n, name in enumerate(shown)))
+    texts = [_to_the_second(shape) if name == shape.time else _cast(name, "TEXT") for name in shown]
+    query = exp.select(*(exp.alias_(told, f"c{n}") for n, told in enumerate(texts)))
     query = query.from_(relation(shape, kind).subquery("found")).where(*_within(shape, between))
     return query.limit(SAMPLE_ROWS)
 
@@ -105,6 +106,11 @@ def _cast(name: str, kind: str) -> exp.Expr:
 def _time(shape: Shape) -> exp.Expr:
     """The session's zone is UTC, so an instant with a zone becomes UTC, and one without stays."""
     return exp.Cast(this=_named(shape.time), to=exp.DataType.build("TIMESTAMP", dialect="postgres"))
+
+
+def _to_the_second(shape: Shape) -> exp.Expr:
+    second = exp.TimestampTrunc(this=_time(shape), unit=exp.Literal.string("second"))
+    return exp.Cast(this=second, to=exp.DataType.build("TEXT"))
 
 
 def _within(shape: Shape, between: Between) -> list[exp.Expr]:
