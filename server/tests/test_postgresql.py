@@ -13,7 +13,9 @@ from postgresql import postgresql
 __all__ = ["postgresql"]
 
 HERE = Path(__file__).parent
-ROOMS = ("foundation", "audit", "access", "events", "flags", "snapshots", "metrics", "experiments", "api")
+ROOMS = (
+    "foundation", "audit", "access", "jobs", "events", "flags", "snapshots", "metrics", "experiments", "api",
+)  # fmt: skip
 
 
 @pytest.mark.postgresql

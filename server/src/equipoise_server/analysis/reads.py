@@ -13,10 +13,10 @@ from equipoise_server.analysis.freshness import freshness_of
 from equipoise_server.analysis.holdout_impact import holdout_impact
 from equipoise_server.analysis.past import KnownMetric, known_metrics
 from equipoise_server.analysis.planning import power_plan
+from equipoise_server.analysis.renewing import newest_refresh
 from equipoise_server.analysis.sources.pace import resting
 from equipoise_server.analysis.sources.previewing import FactPreview, preview_definition
 from equipoise_server.analysis.traffic_filters import traffic_filter, traffic_filters
-from equipoise_server.analysis.renewing import newest_refresh
 from equipoise_server.analysis.values import Report
 
 __all__ = [
