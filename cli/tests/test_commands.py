@@ -151,6 +151,12 @@ def test_a_holdout_that_is_not_there_is_said_in_words(terminal: Terminal) -> Non
     assert "There is no holdout" in refused.stderr
 
 
+def test_what_runs_is_measured_by_one_more_metric(terminal: Terminal) -> None:
+    again = terminal("experiment", "add-metric", "green-button", "purchase")
+    assert again.exit_code == 1
+    assert "measured already" in again.stderr
+
+
 def test_an_experiment_without_a_ramp_cannot_be_paused_and_only_widens(terminal: Terminal) -> None:
     for verb in ("pause", "resume"):
         refused = terminal("experiment", verb, "green-button")

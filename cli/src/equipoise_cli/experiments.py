@@ -97,6 +97,24 @@ def stop_experiment(key: str, project: str, reason: str, *, as_json: bool) -> No
     click.echo(f"{key} is {found.get('status')}.")
 
 
+@experiment.command("add-metric")
+@click.argument("key")
+@click.argument("metric")
+@project_option
+@click.option("--reason", default="", help="Why; it is kept in the audit record.")
+@json_option
+def add_metric(key: str, metric: str, project: str, reason: str, *, as_json: bool) -> None:
+    """Measure what runs by one more metric, a diagnostic, over its whole history."""
+    path = f"/projects/{project}/experiments/{key}"
+    with Connection(access()) as connection:
+        body = {"metric": metric, "reason": reason, "expected_version": connection.get(path).get("version")}
+        found = connection.post(f"{path}/metrics", body)
+    if as_json:
+        print_json(found)
+        return
+    click.echo(f"{key} is measured by {metric}, too, from the next refresh on.")
+
+
 for command in (preview_draft, widen_experiment, pause_ramp, resume_ramp, refresh_experiment):
     experiment.add_command(command)
 
