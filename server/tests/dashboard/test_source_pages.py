@@ -24,6 +24,22 @@ TYPED = {
     "sql": "SELECT user_id, ordered_at, amount FROM orders WHERE status = 'paid'",
     "columns": "amount = number\n",
 }  # fmt: skip
+EXPOSURES = """
+window_days = 7
+[experiment]
+key = "elsewhere"
+name = "Elsewhere"
+hypothesis = "What another system shows makes people spend more."
+[variant]
+column = "status"
+control = "paid"
+arms = [{ value = "paid", key = "old", name = "Old" }, { value = "gift", key = "new", name = "New" }]
+[time]
+column = "ordered_at"
+[[metrics]]
+metric = "revenue"
+role = "oec"
+"""
 NOTED = {"note": "Compared with the invoices of March."}
 
 
@@ -35,7 +51,10 @@ def own_disk(tmp_path: Path, settings: pytest.FixtureRequest) -> None:
 
 def orders_of_this_week() -> None:
     now = timezone.now()
-    written_orders([Order(f"customer-{n}", now - timedelta(hours=n), float(n % 5)) for n in range(30)])
+    kinds = ("paid", "gift")
+    written_orders(
+        [Order(f"customer-{n}", now - timedelta(hours=n), float(n % 5), kinds[n % 2]) for n in range(30)]
+    )
 
 
 def a_shop_with_orders() -> Shop:
@@ -69,6 +88,19 @@ def test_a_preview_shows_shortened_ids_numbers_and_the_statement() -> None:
     assert "customer-1" not in looked
     assert "SELECT" in looked
     assert "tell no estimate" in Page(client.get(f"{SOURCES}/orders?look=estimate").text).text
+
+
+def test_an_import_takes_its_exposures_from_a_source() -> None:
+    shop = a_shop_with_orders()
+    client = signed_in(shop.owner)
+    assert "Or the exposures of a source" in Page(client.get(f"{PLACE}/import").text).text
+    refused = client.post(f"{PLACE}/import", {"source": "orders", "mapping": EXPOSURES})
+    assert refused.status_code == 422
+    assert "There is no metric “revenue”" in Page(refused.text).text
+    revenue = Definition(MetricKind.SUM, Fact("", Aggregate.SUM, "amount", source="orders"))
+    a_metric(shop, "revenue", revenue)
+    made = client.post(f"{PLACE}/import", {"source": "orders", "mapping": EXPOSURES}, follow=True)
+    assert "Imported. Here is its report." in Page(made.text).text
 
 
 def test_a_viewer_sees_no_rows() -> None:

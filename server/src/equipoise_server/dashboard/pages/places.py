@@ -81,3 +81,5 @@ class ImportPage:
 
     form: Form
     suffixes: tuple[str, ...]
+    sources: tuple[tuple[str, str], ...] = ()
+    """(key, name) of what may hold the exposures instead of a file."""

@@ -12,7 +12,9 @@ from django.views.decorators.http import require_http_methods
 from equipoise_server.access.values import Permission
 from equipoise_server.analysis.actions import (
     FILE_SUFFIXES,
+    ImportFromSource,
     ImportPast,
+    import_exposures,
     import_past_experiment,
     mapping_from_text,
 )
@@ -21,6 +23,7 @@ from equipoise_server.dashboard.pages.places import ImportPage
 from equipoise_server.dashboard.visits import Visit, done, frame_of, in_place, show
 from equipoise_server.experiments.values import Experiment
 from equipoise_server.foundation.refusals import Invalid, Problem, Refusal, refuse_all
+from equipoise_server.sources import reads as sources
 
 
 @require_http_methods(["GET", "POST"])
@@ -42,13 +45,19 @@ def _imported(visit: Visit, form: Form, file: UploadedFile | None) -> Experiment
     problems = []
     name = Path(file.name or "").name if file is not None else ""
     suffix = next((each for each in FILE_SUFFIXES if name.endswith(each)), None)
-    if suffix is None:
+    source = form.text("source")
+    if source and file is not None:
+        problems.append(Problem("source", "Choose either a file or a source, not both."))
+    if suffix is None and not source:
         problems.append(Problem("file", f"Choose a file that ends in one of {', '.join(FILE_SUFFIXES)}."))
     if not form.text("mapping").strip():
         problems.append(Problem("mapping", "Say what the columns mean: copy the example and change it."))
     refuse_all(Invalid, problems)
-    assert file is not None, "refused above"
     mapping = mapping_from_text(form.text("mapping"))
+    if source:
+        wanted = ImportFromSource(visit.project.id, visit.environment.id, mapping, source)
+        return import_exposures(visit.actor, wanted, now=visit.now)
+    assert file is not None, "refused above"
     with tempfile.TemporaryDirectory() as directory:
         # A name of our own: what a browser calls a file decides nothing here but its kind.
         path = Path(directory) / f"past{suffix}"
@@ -62,5 +71,6 @@ def _imported(visit: Visit, form: Form, file: UploadedFile | None) -> Experiment
 def _page(visit: Visit, form: Form, *, status: int = 200) -> HttpResponse:
     crumbs = (("Experiments", visit.href("experiments")),)
     frame = frame_of(visit, "Import a past experiment", section="experiments", crumbs=crumbs)
-    page = ImportPage(form, FILE_SUFFIXES)
+    known = tuple((one.key, one.name) for one in sources.sources_of(visit.project.id))
+    page = ImportPage(form, FILE_SUFFIXES, known)
     return show(visit, "experiment/import.html", page, frame=frame, status=status)
