@@ -34,6 +34,7 @@ _OF_ONE_LINK = frozenset(
 )  # fmt: skip
 """Headers that each of the two connections has of its own."""
 _UNKNOWN_KEY = 401
+_NO_ANSWER = (OSError, EOFError, ValueError, IndexError, asyncio.LimitOverrunError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Crossing:
         async with self._turns:
             try:
                 return await asyncio.wait_for(self._asked(request, body), LONGEST_ANSWER_SECONDS)
-            except (OSError, EOFError, ValueError, TimeoutError) as cause:
+            except (*_NO_ANSWER, TimeoutError) as cause:
                 raise Away from cause
 
     async def _asked(self, request: bytes, body: bytes) -> Passed:
