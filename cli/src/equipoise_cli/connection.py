@@ -99,9 +99,7 @@ class Connection:
         """Put something in place of what is there."""
         return self._answer(self._http.build_request("PUT", path, json=body))
 
-    def upload(
-        self, path: str, file: tuple[str, IO[bytes]] | None, fields: Mapping[str, str]
-    ) -> JsonObject:
+    def upload(self, path: str, file: tuple[str, IO[bytes]] | None, fields: Mapping[str, str]) -> JsonObject:
         """Send form fields, and a file if there is one; waits as long as an import may take."""
         files = None if file is None else {"file": file}
         return self._answer(
