@@ -41,6 +41,11 @@ class Clock:
         return self.now
 
 
+def a_worker(owner: str, clock: Clock) -> Worker:
+    """A worker whose thread that listens leaves the test's own transaction alone."""
+    return Worker(owner, clock, listen_seconds=3600.0)
+
+
 def work_off(worker: Worker) -> list[str]:
     """Do all that is due; the kinds in order."""
     before = set(DueWork.objects.values_list("pk", flat=True))
@@ -59,7 +64,7 @@ def own_disk(tmp_path: Path, settings: pytest.FixtureRequest) -> Path:
 @pytest.mark.usefixtures("own_disk")
 def test_each_period_puts_its_slot_on_the_table_when_it_is_due() -> None:
     clock = Clock(NOW)
-    worker = Worker("one", clock)
+    worker = a_worker("one", clock)
     assert work_off(worker) == list(PERIODS)
     assert work_off(worker) == []
     clock.now += timedelta(seconds=2)
@@ -79,14 +84,14 @@ def test_a_breached_guardrail_stops_the_experiment_within_one_refresh() -> None:
         for n in range(2_000)
     )  # fmt: skip
     visited(experiment.iteration, visits, now=NOW + 3 * HOUR)
-    work_off(Worker("one", Clock(NOW + 3 * HOUR)))
+    work_off(a_worker("one", Clock(NOW + 3 * HOUR)))
     stopped = experiments.experiment(experiment.id)
     assert stopped.status is Status.STOPPED
     assert stopped.iteration is not None
     assert stopped.iteration.stop_cause is StopCause.GUARDRAIL
-    work_off(Worker("one", Clock(NOW + 4 * HOUR)))
+    work_off(a_worker("one", Clock(NOW + 4 * HOUR)))
     assert reads.has_final_report(stopped.iteration.id, stopped_at=stopped.iteration.stopped_at)
-    assert "analysis.refresh" not in work_off(Worker("one", Clock(NOW + 5 * HOUR)))
+    assert "analysis.refresh" not in work_off(a_worker("one", Clock(NOW + 5 * HOUR)))
 
 
 @pytest.mark.django_db
@@ -95,10 +100,10 @@ def test_a_worker_that_starts_after_an_upgrade_makes_unreadable_reports_again() 
     iteration = a_running_experiment(a_shop()).iteration
     assert iteration is not None
     visited(iteration, [Visit("u1", "control", NOW + HOUR)], now=NOW + 3 * HOUR)
-    work_off(Worker("old release", Clock(NOW + 3 * HOUR)))
+    work_off(a_worker("old release", Clock(NOW + 3 * HOUR)))
     StoredReport.objects.update(report={"written": "by another release"}, is_final=True)
     Experiment.objects.update(status=Status.DECIDED)
-    assert "analysis.refresh" in work_off(Worker("new release", Clock(NOW + 4 * HOUR)))
+    assert "analysis.refresh" in work_off(a_worker("new release", Clock(NOW + 4 * HOUR)))
     assert reads.report_of(iteration.id) is not None
 
 
@@ -106,7 +111,7 @@ def test_a_worker_that_starts_after_an_upgrade_makes_unreadable_reports_again() 
 @pytest.mark.usefixtures("own_disk")
 def test_work_that_fails_is_given_back_and_the_rest_goes_on() -> None:
     due_work.schedule("analysis.refresh", "gone", due_at=NOW, payload={"iteration_id": str(UUID(int=7))})
-    worker = Worker("one", Clock(NOW))
+    worker = a_worker("one", Clock(NOW))
     work_off(worker)
     row = DueWork.objects.get(kind="analysis.refresh")
     assert row.finished_at is None
@@ -118,8 +123,8 @@ def test_work_that_fails_is_given_back_and_the_rest_goes_on() -> None:
 @pytest.mark.django_db
 @pytest.mark.usefixtures("own_disk")
 def test_finished_work_is_forgotten_after_a_week() -> None:
-    work_off(Worker("one", Clock(NOW)))
-    work_off(Worker("one", Clock(NOW + timedelta(days=8))))
+    work_off(a_worker("one", Clock(NOW)))
+    work_off(a_worker("one", Clock(NOW + timedelta(days=8))))
     assert DueWork.objects.count() == len(PERIODS)
 
 
@@ -191,7 +196,7 @@ def test_who_cancels_is_heard_in_the_middle_of_the_work() -> None:
 @pytest.mark.usefixtures("own_disk")
 def test_a_clock_that_jumps_back_does_not_stop_what_is_periodic() -> None:
     clock = Clock(NOW + timedelta(days=400))
-    worker = Worker("one", clock)
+    worker = a_worker("one", clock)
     work_off(worker)
     clock.now = NOW
     assert "events.compact" in work_off(worker)

@@ -53,8 +53,11 @@ def iteration(shop: Shop) -> Iteration:
 
 
 def a_worker(now: datetime) -> Worker:
-    """A worker that does what is on the table and puts nothing there; no chance is in its waits."""
-    return Worker("one", lambda: now, periods={}, dice=lambda: 1.0)
+    """A worker that does what is on the table and puts nothing there; no chance is in its waits.
+
+    Its thread that listens would see nothing of the test's own transaction.
+    """
+    return Worker("one", lambda: now, periods={}, dice=lambda: 1.0, listen_seconds=3600.0)
 
 
 def refreshed(iteration: Iteration, now: datetime) -> DueWork:
