@@ -21,7 +21,7 @@ HOUR = DAY // 24
 @pytest.mark.parametrize("seed", range(3))
 def test_one_build_equals_plain_python(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when so few units fit into memory that they are added up in several goes."""
-    monkeypatch.setattr(sums, "MOST_NUMBERS_AT_ONCE", (150, 700, 8_000_000)[seed])
+    monkeypatch.setattr(sums, "MOST_NUMBERS_AT_ONCE", (150, 700, 10_000_000)[seed])
     stored, plan = Stored(tmp_path), a_plan()
     stored.receive(*a_history(random.Random(seed), units=60))
     now = STARTS + 4 * DAY + 3 * HOUR

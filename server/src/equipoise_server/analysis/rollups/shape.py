@@ -16,6 +16,7 @@ from equipoise_server.metrics.values import Align, Fact
 _MOST_SAID = 100_000
 _FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in (Column, Fact)}
 _said: dict[tuple[object, ...], str] = {}
+_said_of: dict[int, tuple[Column, str]] = {}
 _SEGMENTED = {*ADDITIVE, Reduction.UNIQUE}
 
 
@@ -64,10 +65,10 @@ def totals_name(event: str) -> str:
 
 def shapes_of(plans: Sequence[Plan]) -> tuple[EventShape, ...]:
     """By event, all measures and tables that some plan reads."""
-    columns = [column for plan in plans for column in plan.columns]
+    columns = [*{said(column): column for plan in plans for column in plan.columns}.values()]
     measures = dict.fromkeys(measure_of(column) for column in columns if column.reduction in ADDITIVE)
     tables = {table.name: table for column in columns for table in _tables(column)}
-    events = dict.fromkeys(event for plan in plans for event in plan.events)
+    events = dict.fromkeys(fact.event for column in columns for fact in column.facts)
     return tuple(
         EventShape(
             event,
@@ -119,11 +120,16 @@ def plan_hash(plan: Plan) -> str:
 
 def said(column: Column) -> str:
     """The column in words that are equal when it is. Kept: finding them costs more than most refreshes."""
+    held = _said_of.get(id(column))
+    if held is not None:
+        return held[1]
+    for kept in (_said, _said_of):
+        if len(kept) >= _MOST_SAID:
+            kept.clear()
     key = _key(column)
     if key not in _said:
-        if len(_said) >= _MOST_SAID:
-            _said.clear()
         _said[key] = repr(column)
+    _said_of[id(column)] = column, _said[key]  # while it is kept, no other column gets its id
     return _said[key]
 
 

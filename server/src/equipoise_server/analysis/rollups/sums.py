@@ -17,7 +17,7 @@ from equipoise_server.analysis.rollups.shape import run_of, said
 from equipoise_server.analysis.rollups.state import State
 
 Floats = NDArray[np.float64]
-MOST_NUMBERS_AT_ONCE = 8_000_000
+MOST_NUMBERS_AT_ONCE = 10_000_000
 MOST_COLUMNS = 120
 _MOST_STATEMENTS = 1_000
 _statements: dict[str, str] = {}
@@ -81,7 +81,8 @@ def evaluate_all(
     """Sums over the units of each run, by run; runs share statements."""
     found = {run_of(plan): Evaluated({}, {}) for plan, _ in shifted}
     for run, arm, rows in _rows_by_arm(state, shifted, scope):
-        sums = ArmSums(int(rows.is_crossed.sum()), rows.shifted.T @ rows.shifted)
+        shifted_rows = rows.shifted()
+        sums = ArmSums(int(rows.is_crossed.sum()), shifted_rows.T @ shifted_rows)
         found[run] = found[run].plus(Evaluated({arm: sums}, {arm: rows.numbers.max(axis=0)}))
     return found
 
@@ -93,7 +94,8 @@ def moves(
     found: dict[str, dict[str, ArmSums]] = defaultdict(dict)
     for run, arm, rows in _rows_by_arm(state, shifted, scope):
         crossed = round(float(rows.signs @ rows.is_crossed))
-        sums = ArmSums(crossed, (rows.shifted * rows.signs[:, None]).T @ rows.shifted)
+        shifted_rows = rows.shifted()
+        sums = ArmSums(crossed, (shifted_rows * rows.signs[:, None]).T @ shifted_rows)
         held = found[run].get(arm)
         found[run][arm] = sums if held is None else held.plus(sums)
     return found
@@ -108,10 +110,11 @@ class _Rows:
     signs: Floats
     is_crossed: Floats
 
-    @property
     def shifted(self) -> Floats:
         """(1, y₁ − K₁, …)"""
-        return np.column_stack((np.ones(len(self.numbers)), self.numbers - np.asarray(self.pivots)))
+        found = np.ones((len(self.numbers), len(self.pivots) + 1))
+        np.subtract(self.numbers, np.asarray(self.pivots), out=found[:, 1:])
+        return found
 
 
 def _rows_by_arm(
