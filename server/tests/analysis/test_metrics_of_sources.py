@@ -242,3 +242,23 @@ def test_a_project_that_hides_ids_finds_its_units_in_a_table_of_raw_ids() -> Non
     row = rows_of(refresh(experiment.iteration.id, NOW + 9 * DAY))["revenue"]
     assert row.control_value == pytest.approx(10.99, abs=0.02)
     assert row.effect == pytest.approx(1.0)
+
+
+def test_sources_are_read_once_an_hour_while_nobody_asks() -> None:
+    shop = a_shop()
+    written_orders([Order(f"u{n}", NOW + HOUR, 10.0) for n in range(20)])
+    a_connection(shop)
+    an_orders_source(shop)
+    a_metric(shop, "revenue", Definition(MetricKind.SUM, Fact("", Aggregate.SUM, "amount", source="orders")))
+    the_metrics(shop)
+    planned = (PlannedMetric("purchase", MetricRole.OEC), PlannedMetric("revenue", MetricRole.SECONDARY))
+    reading = a_running_experiment(shop, design=a_design(metrics=planned, looks=None)).iteration
+    plain = a_running_experiment(shop, "plain", design=a_design("plain", looks=None)).iteration
+    assert reading is not None
+    assert plain is not None
+    both = (reading, plain)
+    assert reads.resting(both, now=NOW + DAY) == frozenset()
+    for one in both:
+        refresh(one.id, NOW + DAY)
+    assert reads.resting(both, now=NOW + DAY + 59 * HOUR / 60) == {reading.id}
+    assert reads.resting(both, now=NOW + DAY + HOUR) == frozenset()
