@@ -196,7 +196,7 @@ def _take_news(work: _Work) -> int:
     count_carried(state, work.arrived.tracks, work.head, after=after)
     firsts.intern(state, "new_exposures", "new_tracks")
     find_near(state)
-    firsts.merge(state, held=NEAR)
+    firsts.merge(state, held=NEAR, place="place")
     rolling.number_tracks(state)
     reaches = [one for plan in work.steady for one in reaches_of(plan)]
     touched = find_touched(state, reaches)

@@ -50,14 +50,14 @@ WITH chosen AS (
     held.crossed_at AS held_crossed,
     (held.u IS NULL OR coming.first_at < held.first_at
       OR (coming.first_at = held.first_at AND coming.first_id < tied.first_id)) AS is_earlier,
-    coming.arm, coming.first_at, coming.first_id
+    coming.arm, coming.first_at, coming.first_id, held.{place} AS place
   FROM coming LEFT JOIN {held} AS held ON held.run = coming.run AND held.u = coming.u
   LEFT JOIN tied ON tied.run = coming.run AND tied.u = coming.u
 ), decided AS (
   SELECT chosen.run, chosen.u, chosen.held_arm, chosen.held_at, chosen.held_crossed, chosen.is_earlier,
     CASE WHEN chosen.is_earlier THEN chosen.arm ELSE chosen.held_arm END AS arm,
     CASE WHEN chosen.is_earlier THEN chosen.first_at ELSE chosen.held_at END AS first_at,
-    chosen.first_id
+    chosen.first_id, chosen.place
   FROM chosen
 ), crossing AS (
   SELECT met.run, met.u, MIN(met.moment) AS moment FROM met
@@ -68,7 +68,7 @@ SELECT decided.run, decided.u, decided.arm, decided.first_at, decided.first_id, 
   LEAST(crossing.moment,
     CASE WHEN decided.held_arm <> decided.arm THEN decided.held_at ELSE decided.held_crossed END
   ) AS crossed_at,
-  decided.held_at IS NULL AS is_new, decided.held_at, decided.held_crossed
+  decided.held_at IS NULL AS is_new, decided.held_at, decided.held_crossed, decided.place
 FROM decided LEFT JOIN crossing ON crossing.run = decided.run AND crossing.u = decided.u
 """
 _UNCHANGED = """
@@ -77,10 +77,10 @@ DELETE FROM merged WHERE NOT merged.is_new AND NOT merged.is_earlier
 """
 _CROSS = """
 UPDATE firsts SET crossed_at = merged.crossed_at FROM merged
-WHERE firsts.run = merged.run AND firsts.u = merged.u AND NOT merged.is_earlier
+WHERE firsts.rowid = merged.place AND NOT merged.is_earlier
 """
 _TAKE_AWAY = """
-DELETE FROM firsts USING merged WHERE firsts.run = merged.run AND firsts.u = merged.u
+DELETE FROM firsts USING merged WHERE firsts.rowid = merged.place
   AND merged.is_earlier AND NOT merged.is_new
 """
 _ADD = """
@@ -103,10 +103,11 @@ def intern(state: State, *tables: str) -> None:
         state.run(f"INSERT INTO {table} SELECT s.u, s.unit_type, s.unit FROM strange AS s")
 
 
-def merge(state: State, *, held: str = "firsts") -> None:
+def merge(state: State, *, held: str = "firsts", place: str = "rowid") -> None:
     """`merged`: first exposures that `new_exposures` make or change; nothing is applied yet.
 
     held: where first exposures are, if not among all then among those of `known` units.
+    place: which of all first exposures it is. Rows keep theirs until `apply`, in the same transaction.
     """
     state.run(_MET)
     state.run(_STRANGERS)
@@ -114,7 +115,7 @@ def merge(state: State, *, held: str = "firsts") -> None:
     state.run(_TIED.format(held=held))
     if state.run("SELECT COUNT(*) FROM tied")[0][0]:  # ids are long and seldom needed
         state.run(_TIED_IDS)
-    state.run(_MERGED.format(held=held))
+    state.run(_MERGED.format(held=held, place=place))
     state.run(_UNCHANGED)
 
 

@@ -18,7 +18,8 @@ TOUCHED = "touched_"
 NEAR, NEAR_NOW = "near", "near_now"
 _NEAR = """
 CREATE OR REPLACE TEMP TABLE near AS
-SELECT f.run, f.u, f.arm, f.first_at, f.crossed_at FROM firsts AS f SEMI JOIN known ON known.u = f.u
+SELECT f.run, f.u, f.arm, f.first_at, f.crossed_at, f.rowid AS place FROM firsts AS f
+SEMI JOIN known ON known.u = f.u
 """
 _NEAR_NOW = """
 CREATE OR REPLACE TEMP TABLE near_now AS
