@@ -16,6 +16,8 @@ from serving import SEED, SOON, Served, a_server, until
 __all__ = ["postgresql"]
 
 pytestmark = pytest.mark.postgresql
+LISTENERS = 4
+"""Each of the two servers, and the process of each that takes events in."""
 PLACE = "/api/v1/projects/shop/flags/banner/environments/production/"
 
 
@@ -62,9 +64,9 @@ def test_processes_hear_again_after_the_database_ended_their_connections(
     with psycopg.connect(one.installation.environment["DATABASE_URL"], autocommit=True) as link:
         listening = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN%' OR query = 'SELECT 1'"
         before = {row[0] for row in link.execute(listening)}
-        assert len(before) == 2
+        assert len(before) == LISTENERS
         link.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
-        until(lambda: len({row[0] for row in link.execute(listening)} - before) == 2, within=20)
+        until(lambda: len({row[0] for row in link.execute(listening)} - before) == LISTENERS, within=20)
     assert one.ask("POST", PLACE + "kill", one.keys["token"], {"reason": "errors"})[0] == 200
     until(lambda: _is_killed(other), within=SOON)
     assert one.ask("POST", PLACE + "unkill", one.keys["token"], {"reason": "mended"})[0] == 200
