@@ -20,7 +20,7 @@ from traffic import Visit, visited
 
 from equipoise_server.analysis import reads
 from equipoise_server.analysis.models import StoredReport
-from equipoise_server.commands.worker import PERIODS, Worker
+from equipoise_server.commands.worker import PERIODS, Worker, insist
 from equipoise_server.experiments import reads as experiments
 from equipoise_server.experiments.models import Experiment
 from equipoise_server.experiments.values import Status, StopCause
@@ -154,7 +154,7 @@ def test_a_kill_is_followed_while_a_long_refresh_goes_on() -> None:
     thread = a_loop(worker)
     try:
         assert has_begun.wait(60)
-        due_work.schedule("test.prompt", "k", due_at=NOW)
+        insist(lambda: due_work.schedule("test.prompt", "k", due_at=NOW))
         assert is_killed.wait(60)
         assert not may_end.is_set()
     finally:
@@ -183,7 +183,7 @@ def test_who_cancels_is_heard_in_the_middle_of_the_work() -> None:
     thread = a_loop(worker)
     try:
         assert has_begun.wait(60)
-        DueWork.objects.update(cancel_asked_at=NOW)
+        insist(lambda: DueWork.objects.update(cancel_asked_at=NOW))
         assert cut.wait(60)
     finally:
         worker.stop.set()

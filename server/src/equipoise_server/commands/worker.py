@@ -12,11 +12,13 @@ import random
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import FrameType
+from typing import TypeVar
 from uuid import uuid4
 
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection
@@ -33,6 +35,10 @@ IDLE_SECONDS = 0.25
 LISTEN_SECONDS = 1.0
 """How soon a running piece of work hears that somebody wants it to stop."""
 HEART_BEAT = timedelta(seconds=10)
+BUSY_PAUSES = (0.02, 0.02, 0.05, 0.1, 0.5)
+"""Seconds between attempts to tell an outcome; the last one may fail."""
+NICENESS = 10
+"""How far work that is not prompt steps back for whoever answers requests on the same machine."""
 PERIODS: Mapping[str, timedelta] = {
     "events.compact": timedelta(seconds=2),
     "analysis.refresh_all": timedelta(minutes=1),
@@ -45,6 +51,8 @@ PERIODS: Mapping[str, timedelta] = {
     "due_work.forget": timedelta(hours=1),
     "audit.verify": timedelta(days=1),
 }
+
+Told = TypeVar("Told")
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +71,7 @@ class Worker:
     stop: threading.Event = field(default_factory=threading.Event)
     dice: Callable[[], float] = random.random
     listen_seconds: float = LISTEN_SECONDS
+    niceness: int = 0
     _scheduled: dict[str, datetime] = field(default_factory=dict)
 
     def run(self) -> None:
@@ -74,6 +83,9 @@ class Worker:
         )
         for thread in beside:
             thread.start()
+        if self.niceness:
+            # Of this thread and of those that it starts, where the system tells threads apart.
+            os.nice(self.niceness)
         self._loop(self._round)
         for thread in beside:
             thread.join()
@@ -119,7 +131,7 @@ class Worker:
             if self.stop.wait(worker_beats.BEAT.total_seconds()):
                 break
         with suppress(DatabaseError):
-            worker_beats.rest(self.owner, now=self.clock())
+            insist(lambda: worker_beats.rest(self.owner, now=self.clock()))
         connection.close()
 
     def _schedule_periodic(self) -> None:
@@ -141,7 +153,7 @@ class Worker:
                 self._record(now_running, fault)
                 return
             cost = asdict(now_running.cost)
-        if not due_work.finish(work, now=self.clock(), cost=cost):
+        if not insist(lambda: due_work.finish(work, now=self.clock(), cost=cost)):
             _log.warning("%s %s was done, but its lease was lost meanwhile", work.kind, work.key)
 
     def _record(self, now_running: Running, fault: Exception) -> None:
@@ -150,11 +162,14 @@ class Worker:
         if why is running.LeaseLost or isinstance(fault, running.LeaseLost):
             _log.warning("%s %s was taken over by another worker", work.kind, work.key)
         elif why is running.Cancelled:
-            due_work.cancelled(work, now=self.clock())
+            insist(lambda: due_work.cancelled(work, now=self.clock()))
         else:
             _log.error("%s %s has failed (attempt %s)", work.kind, work.key, work.attempts, exc_info=fault)
-            due_work.give_back(
-                work, error=repr(fault), problems=_problems(fault), now=self.clock(), jitter=self.dice()
+            jitter, problems = self.dice(), _problems(fault)
+            insist(
+                lambda: due_work.give_back(
+                    work, error=repr(fault), problems=problems, now=self.clock(), jitter=jitter
+                )
             )
 
     @contextmanager
@@ -195,6 +210,16 @@ class Worker:
         return now
 
 
+def insist(tell: Callable[[], Told]) -> Told:
+    """Tell how work ended though the database is busy for a moment; untold, it would be done again."""
+    for pause in BUSY_PAUSES:
+        try:
+            return tell()
+        except OperationalError:
+            time.sleep(pause)
+    return tell()
+
+
 def _problems(fault: Exception) -> tuple[Problem, ...]:
     """What a person can do something about; of the unexpected, its kind and its words."""
     if isinstance(fault, Refusal | running.Failed):
@@ -207,7 +232,7 @@ def _problems(fault: Exception) -> tuple[Problem, ...]:
 
 def run_worker() -> None:
     """Run until SIGTERM or Ctrl-C, then finish the work in hand."""
-    worker = Worker(f"{socket.gethostname()[:40]}:{os.getpid()}:{uuid4().hex[:8]}")
+    worker = Worker(f"{socket.gethostname()[:40]}:{os.getpid()}:{uuid4().hex[:8]}", niceness=NICENESS)
 
     def end(_number: int, _frame: FrameType | None) -> None:
         worker.stop.set()
