@@ -17,6 +17,7 @@ from equipoise_server.events import actions, compaction, reads
 from equipoise_server.events.inbox import Inbox
 from equipoise_server.events.models import StoreFile
 from equipoise_server.events.values import DataQuality, EventKind
+from equipoise_server.foundation.scratch import scratch_directory
 
 pytestmark = pytest.mark.django_db
 EVER = {"since": datetime(2000, 1, 1, tzinfo=UTC), "until": datetime(2100, 1, 1, tzinfo=UTC)}
@@ -202,7 +203,7 @@ def test_what_a_killed_worker_was_loading_is_deleted_when_old(inbox: Inbox, own_
 def test_of_two_compactions_at_once_one_changes_nothing(inbox: Inbox) -> None:
     post(inbox, a_track())
     where = compaction.Places(
-        actions.places.inbox_directory(), actions.places.store_directory(), actions.places.scratch_directory()
+        actions.places.inbox_directory(), actions.places.store_directory(), scratch_directory()
     )
     outcome = compaction._Outcome()
     actions.compact(now=NOON)

@@ -22,13 +22,14 @@ from equipoise_server.analysis.renewing import AskRefresh, ask_refresh
 from equipoise_server.analysis.reporting import verdict_of
 from equipoise_server.analysis.rollups.actions import audit_rollups, forget_units
 from equipoise_server.analysis.rows import blocks
-from equipoise_server.analysis.sources.importing import ImportFromSource, as_file, scratch
+from equipoise_server.analysis.sources.importing import ImportFromSource, as_file
 from equipoise_server.analysis.traffic_filters import SetTrafficFilter, set_traffic_filter
 from equipoise_server.analysis.values import Report
 from equipoise_server.experiments import reads as experiments
 from equipoise_server.experiments.actions import record_verdict
 from equipoise_server.experiments.values import Experiment
 from equipoise_server.foundation import running
+from equipoise_server.foundation.scratch import scratch
 
 FILE_SUFFIXES = SUFFIXES
 
@@ -90,7 +91,7 @@ def import_past_experiment(actor: Actor, command: ImportPast, *, now: datetime) 
 
 def import_exposures(actor: Actor, command: ImportFromSource, *, now: datetime) -> Experiment:
     """Enter an experiment whose exposures are the rows of a source."""
-    with scratch() as directory:
+    with scratch("import") as directory:
         return import_past_experiment(actor, as_file(actor, command, Path(directory), now=now), now=now)
 
 

@@ -30,6 +30,7 @@ from equipoise_server.events.unit_scrubs import scrub_unclaimed, want_scrubs
 from equipoise_server.events.values import ErasureStep
 from equipoise_server.foundation.free_pages import PagesInUse, empty_free_pages
 from equipoise_server.foundation.remembered import forget_units as forget_answers
+from equipoise_server.foundation.scratch import scratch_directory
 
 _log = logging.getLogger(__name__)
 Passed = Callable[[ErasureStep], None]
@@ -139,7 +140,7 @@ def _erase_events(job: _Job) -> str:
     compact(now=job.now)
     want_scrubs(job.row)
     gone = job.gone()
-    database = store.open_database(places.scratch_directory())
+    database = store.open_database(scratch_directory())
     try:
         files = FilesWithout(database, places.store_directory(), gone.unit_type)
         for environment_id in gone.environments:

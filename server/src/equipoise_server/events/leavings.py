@@ -7,6 +7,7 @@ from pathlib import Path
 
 from equipoise_server.events import places
 from equipoise_server.events.models import StoreFile
+from equipoise_server.foundation.scratch import scratch_directory
 
 GRACE = timedelta(minutes=10)
 ORPHAN_AGE = timedelta(hours=1)
@@ -36,7 +37,7 @@ def unnamed_files(*, before: float) -> list[Path]:
         for path in directory.rglob(pattern)
         if str(path.relative_to(directory)) not in named
     ]
-    found += [path for path in places.scratch_directory().rglob("*") if path.is_file()]
+    found += [path for path in scratch_directory().rglob("*") if path.is_file()]
     return [path for path in found if _is_older(path, before)]
 
 

@@ -15,8 +15,3 @@ def inbox_directory() -> Path:
 def store_directory() -> Path:
     """The Parquet files; their names in the manifest are relative to it."""
     return Path(settings.DATA_DIRECTORY) / "events"
-
-
-def scratch_directory() -> Path:
-    """What may be deleted whenever nothing runs."""
-    return Path(settings.DATA_DIRECTORY) / "scratch"

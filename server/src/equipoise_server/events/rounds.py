@@ -8,6 +8,7 @@ from equipoise_server.events import places
 from equipoise_server.events.collecting import collect
 from equipoise_server.events.compaction import LostRace, Places, compact_once
 from equipoise_server.events.values import Compacted
+from equipoise_server.foundation.scratch import scratch_directory
 
 _MOST_RACES = 5
 
@@ -15,7 +16,7 @@ _MOST_RACES = 5
 def compact(*, now: datetime) -> Compacted:
     """Move everything that waits in the inboxes, and in the stream that is shared, into the store."""
     collect(now=now)
-    where = Places(places.inbox_directory(), places.store_directory(), places.scratch_directory())
+    where = Places(places.inbox_directory(), places.store_directory(), scratch_directory())
     batches = stored = duplicates = conflicting = lost = 0
     while True:
         try:

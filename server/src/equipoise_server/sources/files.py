@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import duckdb
 from django.conf import settings
 from sqlglot import exp
 
+from equipoise_server.foundation.scratch import scratch
 from equipoise_server.sources.connection_rules import connection_problems, directory_of
 from equipoise_server.sources.values import Connection, Estimate, Held, SourceUnusable, unusable
 
@@ -39,7 +39,8 @@ class FilesSession:
         problems = connection_problems(connection.kind, connection.location, connection.password_from)
         if problems:
             raise unusable(source, "connection", problems[0].message)
-        self._own = Path(tempfile.mkdtemp(prefix="equipoise-source-"))
+        self._place = scratch("source")
+        self._own = Path(self._place.name)
         self._database = duckdb.connect(":memory:", config=_SANDBOX)
         try:
             self._load(directory_of(connection.location))
@@ -50,7 +51,7 @@ class FilesSession:
     def close(self) -> None:
         """Give memory and scratch files back."""
         self._database.close()
-        shutil.rmtree(self._own, ignore_errors=True)
+        self._place.cleanup()
 
     def held(self, query: exp.Query) -> Mapping[str, Held]:
         """The columns of a statement, by what they hold."""
@@ -72,15 +73,16 @@ class FilesSession:
 
     def export(self, query: exp.Query, target: Path, *, most_bytes: int) -> int:
         """Write the rows as CSV, in the one directory that may be written."""
-        scratch = self._own / "rows.csv"
+        fresh = self._own / "rows.csv"
         statement = query.sql(dialect=self.dialect)
         options = "(FORMAT csv, HEADER false, NULLSTR '\\N')"
         with self._in_time():
-            self._database.execute(f"COPY ({statement}) TO '{scratch}' {options}")
-        size = scratch.stat().st_size
+            place = exp.Literal.string(str(fresh)).sql(dialect="duckdb")
+            self._database.execute(f"COPY ({statement}) TO {place} {options}")
+        size = fresh.stat().st_size
         if size > most_bytes:
             raise unusable(self._source, "sql", too_large(most_bytes))
-        shutil.move(scratch, target)
+        shutil.move(fresh, target)
         return size
 
     def _load(self, place: Path) -> None:
@@ -95,7 +97,8 @@ class FilesSession:
                 table = exp.to_identifier(name, quoted=True).sql(dialect="duckdb")
                 rows = f"SELECT * FROM read_parquet([{listed}], union_by_name = true)"  # noqa: S608  # paths without quotes
                 self._database.execute(f"CREATE VIEW {table} AS {rows}")
-        self._database.execute(f"SET allowed_directories = ['{reach}', '{self._own}']")
+        allowed = ", ".join(exp.Literal.string(str(one)).sql(dialect="duckdb") for one in (reach, self._own))
+        self._database.execute(f"SET allowed_directories = [{allowed}]")
         self._database.execute("SET enable_external_access = false")
         self._database.execute("SET lock_configuration = true")
 

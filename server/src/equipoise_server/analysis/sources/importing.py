@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -41,8 +40,3 @@ def as_file(actor: Actor, command: ImportFromSource, directory: Path, *, now: da
     mapping = replace(command.mapping, unit=replace(command.mapping.unit, column=column))
     found = fetch_table(Wanted(source, unit_type, Between(EARLIEST, now), None), directory)
     return ImportPast(command.project_id, command.environment_id, mapping, found.path)
-
-
-def scratch() -> tempfile.TemporaryDirectory[str]:
-    """A directory for the file, gone with the import."""
-    return tempfile.TemporaryDirectory(prefix="equipoise-sources-")

@@ -5,7 +5,6 @@ A failure names each metric that it stops; the last report stays.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +17,7 @@ from equipoise_server.access import reads as access
 from equipoise_server.analysis.plan import MeasuredMetric, Plan
 from equipoise_server.foundation import running
 from equipoise_server.foundation.refusals import Problem
+from equipoise_server.foundation.scratch import scratch
 from equipoise_server.metrics.values import Definition, Fact
 from equipoise_server.sources import reads as sources
 from equipoise_server.sources.actions import Wanted, fetch_facts
@@ -59,7 +59,7 @@ def source_files(
     if not refs:
         yield ()
         return
-    with tempfile.TemporaryDirectory(prefix="equipoise-sources-") as directory:
+    with scratch("sources") as directory:
         units = _exposed(plan, exposures)
         between = Between(plan.since - plan.longest_past, until)
         found = []
