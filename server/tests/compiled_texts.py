@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine_runs import statements_of
-from histories import DEFINITIONS, STARTS, a_plan, instant
+from histories import DEFINITIONS, EVERY, STARTS, a_plan, instant
 from plain_units import DAY
 
 from equipoise_server.analysis.dialects.compiled import Snowflake, Trino
@@ -20,7 +20,7 @@ _FEW = ("bought", "basket")
 
 def text_of(engine: Engine) -> str:
     """Units of every kind of metric, the sums of two of them, and histograms."""
-    statements = statements_of(engine, a_plan(), _SPAN, is_laid_out=True)
+    statements = statements_of(engine, a_plan(EVERY), _SPAN, is_laid_out=True)
     few = a_plan({name: DEFINITIONS[name] for name in _FEW})
     statements["sums"] = statements_of(engine, few, _SPAN, is_laid_out=True)["sums"]
     return "\n".join(f"-- {name}\n{statement};\n" for name, statement in statements.items())

@@ -16,7 +16,16 @@ from plain_units import DAY, MICROSECOND, Did, Met
 
 from equipoise_server.analysis.columns import Column, Quantile, columns_of
 from equipoise_server.analysis.plan import Plan
-from equipoise_server.metrics.values import Aggregate, Align, Definition, Fact, MetricKind, Spread
+from equipoise_server.metrics.values import (
+    Aggregate,
+    Align,
+    Definition,
+    Fact,
+    MetricKind,
+    Spread,
+    Through,
+    Touch,
+)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -51,6 +60,26 @@ DEFINITIONS: Mapping[str, Definition] = {
         MetricKind.ABSENCE, Fact("page"), answer=PURCHASE, within=timedelta(hours=7), window=2 * ONE_DAY
     ),
 }  # fmt: skip
+PAGE_A, OTHER = Fact("page", where={"kind": "a"}), Fact("other")
+BY_CLICK = Touch(Through.CLICK, PAGE_A, timedelta(hours=9))
+BY_VIEW = Touch(Through.VIEW, OTHER, timedelta(hours=20))
+TOUCHED: Mapping[str, Definition] = {
+    "clicked": Definition(MetricKind.CONVERSION, PURCHASE, window=2 * ONE_DAY, touches=(BY_CLICK,)),
+    "seen_revenue": Definition(
+        MetricKind.SUM, VALUE, window=3 * ONE_DAY, cap=60.0, covariate_days=2, touches=(BY_CLICK, BY_VIEW)
+    ),
+    "clicked_basket": Definition(MetricKind.MEAN, VALUE, delay=timedelta(hours=5), touches=(BY_CLICK,)),
+    "clicked_kinds": Definition(
+        MetricKind.UNIQUE, Fact("page", property="kind"), window=ONE_DAY, align=Align.DAY, touches=(BY_VIEW,)
+    ),
+    "per_page": Definition(MetricKind.RATIO, PURCHASE, Fact("page"), touches=(BY_VIEW,)),
+    "seen_slow": Definition(MetricKind.EXCEEDANCE, VALUE, threshold=20.0, touches=(BY_VIEW,)),
+    "again": Definition(
+        MetricKind.COUNT, Fact("page"), touches=(Touch(Through.VIEW, Fact("page"), timedelta(hours=1)),)
+    ),
+}  # fmt: skip
+"""Metrics that follow clicks or views: read from raw events alone, for sums know no order."""
+EVERY: Mapping[str, Definition] = {**DEFINITIONS, **TOUCHED}
 QUANTILES = {
     key: Quantile(replace(column, name=key), share, over)
     for key, column, share, over in (

@@ -119,7 +119,11 @@ def first_instants(plan: Plan, met: Iterable[Met], until: int) -> dict[str, int]
 
 
 def _number(column: Column, first: int, done: Sequence[Did]) -> float:
-    counted = [one for one in done if _is_of(column.fact, one) and _is_in(column, first, one.at)]
+    counted = [
+        one
+        for one in done
+        if _is_of(column.fact, one) and _is_in(column, first, one.at) and _follows(column, first, one, done)
+    ]
     match column.reduction:
         case Reduction.ANY:
             number = 1.0 if counted else 0.0
@@ -181,6 +185,15 @@ def _is_in(column: Column, first: int, at: int) -> bool:
     if column.align is Align.DAY:
         end = end - end % DAY + DAY
     return first + column.delay // MICROSECOND <= at < end
+
+
+def _follows(column: Column, first: int, event: Did, done: Sequence[Did]) -> bool:
+    """Whether any touch since the exposure is recent enough; without touches everything counts."""
+    return not column.touches or any(
+        _is_of(touch.fact, one) and first <= one.at <= event.at < one.at + touch.within // MICROSECOND
+        for touch in column.touches
+        for one in done
+    )
 
 
 def _funnel(column: Column, first: int, done: Sequence[Did]) -> float:

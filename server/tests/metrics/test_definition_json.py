@@ -16,6 +16,7 @@ from equipoise_server.metrics.definition_json import (
     margin_to_json,
     semantic_hash,
 )
+from equipoise_server.metrics.touches import in_order
 from equipoise_server.metrics.values import (
     Aggregate,
     Align,
@@ -26,6 +27,8 @@ from equipoise_server.metrics.values import (
     MarginKind,
     MetricKind,
     Spread,
+    Through,
+    Touch,
 )
 
 texts = some.text(max_size=10)
@@ -34,6 +37,9 @@ facts = some.builds(
     some.none() | some.dictionaries(texts, texts | some.booleans() | some.floats(-9, 9), min_size=1),
     some.none() | some.dictionaries(texts, some.floats(-9, 9), min_size=1),
 )  # fmt: skip
+touches = some.builds(
+    Touch, some.sampled_from(Through), facts, some.timedeltas(timedelta(seconds=1), timedelta(days=9))
+)
 definitions = some.builds(
     Definition, some.sampled_from(MetricKind), facts, some.none() | facts,
     some.timedeltas(timedelta(seconds=1), timedelta(days=90)), some.none() | some.floats(0, 1e6),
@@ -42,6 +48,7 @@ definitions = some.builds(
     some.none() | some.floats(-9, 9),
     some.none() | facts, some.none() | some.timedeltas(timedelta(seconds=1), timedelta(days=9)),
     some.none() | some.integers(1, 60), some.sampled_from(Spread),
+    some.lists(touches, max_size=2).map(in_order),
 )  # fmt: skip
 
 

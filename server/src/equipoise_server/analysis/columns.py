@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
-from equipoise_server.metrics.values import Aggregate, Align, Definition, Fact, MetricKind, Spread
+from equipoise_server.metrics.values import Aggregate, Align, Definition, Fact, MetricKind, Spread, Touch
 
 BEFORE = ":before"
 DENOMINATOR = ":denominator"
@@ -52,6 +52,8 @@ class Column:
     within: timedelta = timedelta(0)
     before: timedelta = timedelta(0)
     """Not zero: a covariate, from the midnight so long before the exposure's day up to the exposure."""
+    touches: tuple[Touch, ...] = ()
+    """Counts only events soon enough after one of these, itself at or after the exposure."""
 
     @property
     def reach(self) -> timedelta:
@@ -65,7 +67,7 @@ class Column:
     def facts(self) -> tuple[Fact, ...]:
         """Every fact it reads."""
         answer = () if self.answer is None else (self.answer,)
-        return (self.fact, *self.steps, *answer)
+        return (self.fact, *self.steps, *answer, *(touch.fact for touch in self.touches))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ def _value_column(key: str, definition: Definition) -> Column:
         definition.cap,
         delay=definition.delay,
         align=definition.align,
+        touches=definition.touches,
     )
     match definition.kind:
         case MetricKind.CONVERSION | MetricKind.RETENTION:
@@ -149,7 +152,10 @@ def _value_column(key: str, definition: Definition) -> Column:
 
 
 def _divisor_column(key: str, definition: Definition) -> Column | None:
-    """What the value is divided by, if anything: events (that carry the value), or another fact."""
+    """What the value is divided by, if anything: events (that carry the value), or another fact.
+
+    Touches are asked of what is divided: orders that follow a click, per any session.
+    """
     name, fact = f"{key}{DENOMINATOR}", definition.fact
     column = Column(name, fact, definition.window, delay=definition.delay, align=definition.align)
     match definition.kind:
@@ -157,7 +163,8 @@ def _divisor_column(key: str, definition: Definition) -> Column | None:
             assert definition.denominator is not None
             return replace(column, fact=definition.denominator)
         case MetricKind.MEAN | MetricKind.EXCEEDANCE:
-            return replace(column, fact=_with(fact, Aggregate.COUNT), needs_value=True)
+            counted = _with(fact, Aggregate.COUNT)
+            return replace(column, fact=counted, needs_value=True, touches=definition.touches)
         case MetricKind.ABSENCE:
             return column
         case _:
@@ -165,7 +172,8 @@ def _divisor_column(key: str, definition: Definition) -> Column | None:
 
 
 def _before(column: Column, days: int) -> Column:
-    return replace(column, name=f"{column.name}{BEFORE}", cap=column.cap, before=timedelta(days=days))
+    """Everything that the unit did: what is touched may not have been there before."""
+    return replace(column, name=f"{column.name}{BEFORE}", before=timedelta(days=days), touches=())
 
 
 def _with(fact: Fact, aggregate: Aggregate) -> Fact:

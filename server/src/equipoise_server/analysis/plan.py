@@ -57,6 +57,11 @@ class Plan:
         return max((column.before + _DAY for column in self.columns if column.before), default=timedelta(0))
 
     @property
+    def needs_raw_events(self) -> bool:
+        """Whether sums by unit and segment cannot tell it: which event followed which is lost in them."""
+        return any(column.touches for column in self.columns)
+
+    @property
     def events(self) -> tuple[str, ...]:
         """The names of the events it reads."""
         return tuple(dict.fromkeys(fact.event for column in self.columns for fact in column.facts))

@@ -75,7 +75,8 @@ def build_report(iteration_id: UUID, *, now: datetime) -> Report:
         )
         found = opened.enter_context(source_files(measured, plan, files.exposures, until=until))
         files = replace(files, tracks=(*files.tracks, *found))
-        lent = _warehouse(iteration, plan, files, traffic, now=now, is_raw=bool(found))
+        is_raw = bool(found) or plan.needs_raw_events
+        lent = _warehouse(iteration, plan, files, traffic, now=now, is_raw=is_raw)
         warehouse, as_of = opened.enter_context(lent)
         past = installation_of(iteration)
         return _report(Job(iteration, measured, plan, warehouse, as_of, past=past, traffic=traffic))
@@ -104,7 +105,8 @@ def _warehouse(
     """While it runs, the state that grows with new data only, as of now or a moment ago; else raw events.
 
     With a traffic filter raw events answer: who is left out may change with every event. So they do where
-    rows of sources are among them, which come without the order of their arrival.
+    rows of sources are among them, which come without the order of their arrival, and where a metric
+    follows clicks or views.
     """
     with ExitStack() as opened:
         state = None
@@ -123,7 +125,8 @@ def running_plans(environment_id: UUID) -> tuple[Plan, ...]:
     """What is measured of everything that runs in an environment."""
     running = (one for one in experiments.running_iterations() if one.environment_id == environment_id)
     found = ((one, measured_metrics(one)) for one in running)
-    return tuple(plan_of(one, measured) for one, measured in found if not reads_sources(measured))
+    plans = (plan_of(one, measured) for one, measured in found if not reads_sources(measured))
+    return tuple(plan for plan in plans if not plan.needs_raw_events)
 
 
 def measured_metrics(iteration: Iteration) -> tuple[MeasuredMetric, ...]:

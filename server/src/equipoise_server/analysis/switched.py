@@ -98,7 +98,7 @@ def _table(job: Job, one: MeasuredMetric, schedule: Schedule, span: Span) -> Flo
 def _filled(job: Job, column: Column, schedule: Schedule, span: Span) -> FloatArray:
     regions = {region: place for place, region in enumerate(sorted(schedule.rows))}
     table = np.zeros((len(regions), schedule.windows))
-    if column.reduction not in _PER_EVENT:
+    if column.reduction not in _PER_EVENT or column.touches:
         return np.full_like(table, np.nan)  # it belongs to a unit, and a window has none
     for total in job.warehouse.windows(job.plan, span, column, schedule):
         if total.region in regions and 0 <= total.window < schedule.windows:

@@ -162,6 +162,7 @@ def _unkeepable(command: CreateMetric | ReviseMetric) -> list[Problem]:
         *text_problems(**{"definition.denominator": "" if below is None else _texts_of(below)}),
         *text_problems(**{"definition.answer": "" if answer is None else _texts_of(answer)}),
         *text_problems(**{"definition.steps": "".join(_texts_of(step) for step in definition.steps)}),
+        *text_problems(**{"definition.touches": "".join(_texts_of(one.fact) for one in definition.touches)}),
     ]
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from equipoise_server.foundation.refusals import Invalid, Problem, refuse_all
+from equipoise_server.metrics.touches import in_order
 from equipoise_server.metrics.values import (
     Aggregate,
     Align,
@@ -19,6 +20,8 @@ from equipoise_server.metrics.values import (
     MarginKind,
     MetricKind,
     Spread,
+    Through,
+    Touch,
 )
 
 Json = Mapping[str, object]
@@ -26,7 +29,7 @@ _LARGEST = 1e12
 _FACT_FIELDS = {"event", "aggregate", "property", "where", "weights", "source"}
 _DEFINITION_FIELDS = {
     "kind", "fact", "denominator", "window_seconds", "cap", "delay_seconds", "align", "steps", "quantile",
-    "threshold", "answer", "within_seconds", "covariate_days", "over",
+    "threshold", "answer", "within_seconds", "covariate_days", "over", "touches",
 }  # fmt: skip
 
 
@@ -35,8 +38,8 @@ def definition_to_json(definition: Definition) -> dict[str, object]:
     denominator = definition.denominator
     return {
         "kind": str(definition.kind),
-        "fact": _fact_to_json(definition.fact),
-        "denominator": None if denominator is None else _fact_to_json(denominator),
+        "fact": fact_to_json(definition.fact),
+        "denominator": None if denominator is None else fact_to_json(denominator),
         "window_seconds": definition.window.total_seconds(),
         "cap": None if definition.cap is None else float(definition.cap),
         **_special_to_json(definition),
@@ -48,13 +51,14 @@ def _special_to_json(definition: Definition) -> dict[str, object]:
     special: dict[str, object] = {
         "delay_seconds": definition.delay.total_seconds() or None,
         "align": None if definition.align is Align.EXACT else str(definition.align),
-        "steps": [_fact_to_json(step) for step in definition.steps] or None,
+        "steps": [fact_to_json(step) for step in definition.steps] or None,
         "quantile": definition.quantile,
         "over": None if definition.over is Spread.EVENTS else str(definition.over),
         "threshold": definition.threshold,
-        "answer": None if answer is None else _fact_to_json(answer),
+        "answer": None if answer is None else fact_to_json(answer),
         "within_seconds": None if within is None else within.total_seconds(),
         "covariate_days": definition.covariate_days,
+        "touches": [_touch_to_json(touch) for touch in definition.touches] or None,
     }
     return {name: value for name, value in special.items() if value is not None}
 
@@ -78,6 +82,7 @@ def definition_from_json(written: Json) -> Definition:
         "answer": read.fact("answer"),
         "within": read.seconds("within_seconds", None),
         "covariate_days": read.whole("covariate_days"),
+        "touches": read.touches("touches"),
     }
     refuse_all(Invalid, problems)
     assert fact is not None
@@ -119,6 +124,14 @@ class _Reader:
         found = (_fact_from_json(one, f"{field}.{n}", self.problems) for n, one in enumerate(value))
         return tuple(fact for fact in found if fact is not None)
 
+    def touches(self, field: str) -> tuple[Touch, ...]:
+        value = self.written.get(field) or []
+        if not isinstance(value, list) or not all(isinstance(one, Mapping) for one in value):
+            self.problems.append(Problem(field, f"“{field}” must be a list of clicks and views."))
+            return ()
+        found = (_touch_from_json(one, f"{field}.{n}", self.problems) for n, one in enumerate(value))
+        return in_order(touch for touch in found if touch is not None)
+
 
 def semantic_hash(definition: Definition, direction: Direction) -> str:
     """Equal exactly when two versions mean the same."""
@@ -144,7 +157,8 @@ def margin_from_json(written: Json | None) -> Margin | None:
     return Margin(MarginKind(str(kind)), value)
 
 
-def _fact_to_json(fact: Fact) -> dict[str, object]:
+def fact_to_json(fact: Fact) -> dict[str, object]:
+    """One fact with every field that says something."""
     written: dict[str, object] = {
         "event": fact.event,
         "aggregate": str(fact.aggregate),
@@ -177,6 +191,24 @@ def _fact_from_json(written: object, field: str, problems: list[Problem]) -> Fac
     return None
 
 
+def _touch_to_json(touch: Touch) -> dict[str, object]:
+    return {
+        "through": str(touch.through),
+        "fact": fact_to_json(touch.fact),
+        "within_seconds": touch.within.total_seconds(),
+    }
+
+
+def _touch_from_json(written: Json, path: str, problems: list[Problem]) -> Touch | None:
+    problems += _unknown_fields(written, {"through", "fact", "within_seconds"}, f"{path}.")
+    through = _word(written.get("through"), Through, f"{path}.through", problems)
+    fact = _fact_from_json(written.get("fact"), f"{path}.fact", problems)
+    within = _number(written.get("within_seconds"), f"{path}.within_seconds", problems)
+    if through is None or fact is None or within is None:
+        return None
+    return Touch(Through(through), fact, timedelta(seconds=within))
+
+
 def _is_weighing(weights: object) -> bool:
     return isinstance(weights, Mapping) and all(
         isinstance(text, str)
@@ -202,7 +234,7 @@ def _unknown_fields(written: Json, known: set[str], path: str) -> list[Problem]:
 
 def _word(
     written: object,
-    words: type[MetricKind | Aggregate | MarginKind | Align | Spread],
+    words: type[MetricKind | Aggregate | MarginKind | Align | Spread | Through],
     field: str,
     problems: list[Problem],
 ) -> str | None:

@@ -9,6 +9,7 @@ from math import isfinite
 from equipoise_server.foundation.refusals import Problem
 from equipoise_server.metrics.fact_rules import fact_problems
 from equipoise_server.metrics.special_kinds import special_problems
+from equipoise_server.metrics.touches import touch_problems
 from equipoise_server.metrics.values import SHARE_KINDS, Aggregate, Definition, Margin, MarginKind, MetricKind
 
 LONGEST_WINDOW = timedelta(days=90)
@@ -48,6 +49,7 @@ def definition_problems(key: str, definition: Definition) -> list[Problem]:
         *_window_problems(key, definition),
         *_cap_problems(key, definition),
         *special_problems(key, definition),
+        *touch_problems(key, definition),
     ]
 
 

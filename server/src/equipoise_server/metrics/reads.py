@@ -11,12 +11,14 @@ from equipoise_server.metrics import models
 from equipoise_server.metrics.definition_json import (
     definition_from_json,
     definition_to_json,
+    fact_to_json,
     margin_from_json,
 )
 from equipoise_server.metrics.values import CatalogueRules, Certification, Direction, Metric, Tier
 
 __all__ = [
     "definition_to_json",
+    "fact_to_json",
     "metric",
     "metric_by_key",
     "metrics_of",

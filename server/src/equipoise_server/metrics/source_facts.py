@@ -31,6 +31,7 @@ def pinned(project_id: UUID, definition: Definition) -> Definition:
         denominator=None if below is None else _at(below, refs),
         answer=None if answer is None else _at(answer, refs),
         steps=tuple(_at(step, refs) for step in definition.steps),
+        touches=tuple(replace(touch, fact=_at(touch.fact, refs)) for touch in definition.touches),
     )
 
 

@@ -111,6 +111,22 @@ class Fact:
     """A table or query instead of events: `orders@2`; its columns are the properties."""
 
 
+class Through(StrEnum):
+    """What kind of touch a conversion is put down to; a click goes before a view."""
+
+    CLICK = "click"
+    VIEW = "view"
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """An event of the unit itself, after its exposure, in [touch, touch + within) of which others count."""
+
+    through: Through
+    fact: Fact
+    within: timedelta
+
+
 @dataclass(frozen=True, slots=True)
 class Definition:
     """The meaning of one metric version; a change of any of it makes a new version."""
@@ -140,13 +156,16 @@ class Definition:
     """CUPED: the same number from the unit's own days before its exposure, back to a midnight (UTC)."""
     over: Spread = Spread.EVENTS
     """QUANTILE: of what."""
+    touches: tuple[Touch, ...] = ()
+    """What `fact` must follow, any of it; none count everything in the window. See `touches.in_order`."""
 
     @property
     def facts(self) -> tuple[tuple[str, Fact], ...]:
         """Every fact with its place in the definition."""
         named = (("fact", self.fact), ("denominator", self.denominator), ("answer", self.answer))
         steps = ((f"steps.{number}", step) for number, step in enumerate(self.steps))
-        return (*((place, fact) for place, fact in named if fact is not None), *steps)
+        touched = ((f"touches.{number}.fact", touch.fact) for number, touch in enumerate(self.touches))
+        return (*((place, fact) for place, fact in named if fact is not None), *steps, *touched)
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from histories import (
-    DEFINITIONS,
+    EVERY,
     EXPOSURE_COLUMNS,
     QUANTILES,
     STARTS,
@@ -75,7 +75,7 @@ def split(directory: Path, rows: tuple[Rows, Rows], files: int) -> Files:
 def test_each_unit_has_the_numbers_of_its_definitions(
     seed: int, days: tuple[float, float], tmp_path: Path
 ) -> None:
-    plan = a_plan()
+    plan = a_plan(EVERY)
     met, did = a_history(random.Random(seed), units=120)
     exposures = write_parquet(tmp_path / "e.parquet", EXPOSURE_COLUMNS, exposure_rows(met))
     tracks = write_parquet(tmp_path / "t.parquet", TRACK_COLUMNS, track_rows(did))
@@ -87,7 +87,7 @@ def test_each_unit_has_the_numbers_of_its_definitions(
 
 
 def test_ten_thousand_units_have_the_numbers_of_their_definitions(tmp_path: Path) -> None:
-    plan = a_plan()
+    plan = a_plan(EVERY)
     met, did = a_history(random.Random(5), units=10_000)
     exposures = write_parquet(tmp_path / "e.parquet", EXPOSURE_COLUMNS, exposure_rows(met))
     tracks = write_parquet(tmp_path / "t.parquet", TRACK_COLUMNS, track_rows(did))
@@ -106,7 +106,7 @@ def test_ten_thousand_units_have_the_numbers_of_their_definitions(tmp_path: Path
 def test_any_order_and_any_split_of_the_events_gives_identical_sums(
     seed: int, order: random.Random, files: int
 ) -> None:
-    kinds = {name: DEFINITIONS[name] for name in ("revenue", "basket", "kinds", "through", "alone")}
+    kinds = {name: EVERY[name] for name in ("revenue", "basket", "kinds", "through", "alone", "seen_revenue")}
     plan, span = a_plan(kinds), Span(instant(STARTS + 5 * DAY), instant(STARTS + 5 * DAY))
     met, did = a_history(random.Random(seed), units=30)
     rows = (exposure_rows(met), track_rows(did))
@@ -121,7 +121,7 @@ def test_any_order_and_any_split_of_the_events_gives_identical_sums(
 
 
 def test_the_histories_move_every_number() -> None:
-    plan = a_plan()
+    plan = a_plan(EVERY)
     met, did = a_history(random.Random(1), units=120)
     rows = unit_rows(plan, met, did, until=STARTS + 6 * DAY, exposed_before=STARTS + 6 * DAY)
     for place, column in enumerate(plan.columns):

@@ -22,7 +22,7 @@ from engine_runs import (
     on_spark,
     statements_of,
 )
-from histories import QUANTILES, STARTS, a_history, a_plan, exposure_rows, instant, track_rows
+from histories import EVERY, QUANTILES, STARTS, a_history, a_plan, exposure_rows, instant, track_rows
 from plain_units import DAY, UnitRow, bins, unit_rows
 from postgresql import postgresql
 
@@ -59,7 +59,7 @@ class History:
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> History:
     met, did = a_history(random.Random(11), units=150)
-    plan = a_plan()
+    plan = a_plan(EVERY)
     files = history_files(tmp_path_factory.mktemp("history"), exposure_rows(met), track_rows(did))
     wanted = unit_rows(plan, met, did, until=UNTIL, exposed_before=MATURED)
     assert len(wanted) > 50

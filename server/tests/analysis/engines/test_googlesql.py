@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from engine_runs import TABLES, statements_of
-from histories import DEFINITIONS, STARTS, a_plan, instant
+from histories import EVERY, STARTS, a_plan, instant
 from plain_units import DAY
 
 from equipoise_server.analysis.dialects.compiled import BigQuery
@@ -38,8 +38,8 @@ def objections_to(statements: dict[str, str]) -> dict[str, str | None]:
 
 
 def test_every_statement_of_a_plan_is_bigquery() -> None:
-    statements = statements_of(BigQuery(), a_plan(), SPAN)
-    for name, definition in DEFINITIONS.items():  # alone, too: an objection hides those after it
+    statements = statements_of(BigQuery(), a_plan(EVERY), SPAN)
+    for name, definition in EVERY.items():  # alone, too: an objection hides those after it
         alone = statements_of(BigQuery(), a_plan({name: definition}), SPAN)
         statements[f"{name} alone"] = alone["units"]
     assert objections_to(statements) == dict.fromkeys(statements)

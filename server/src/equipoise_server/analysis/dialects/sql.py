@@ -160,6 +160,11 @@ def group(query: exp.Select, *values: exp.Expr) -> exp.Select:
     return query.group_by(*values, copy=False)
 
 
+def aliased(query: exp.Expr, name: str) -> exp.Expr:
+    """(query) AS name"""
+    return exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier(name)))
+
+
 def within(query: exp.Select, name: str, part: exp.Select) -> exp.Select:
     """WITH name AS (part) query"""
     return query.with_(name, as_=part, copy=False)

@@ -17,6 +17,7 @@ from equipoise_server.analysis.dialects.measures import Measure, measure_of
 from equipoise_server.analysis.dialects.sql import (
     DAY,
     add,
+    aliased,
     all_of,
     col,
     day_of,
@@ -43,6 +44,7 @@ from equipoise_server.analysis.dialects.sql import (
     whole,
     within,
 )
+from equipoise_server.analysis.dialects.touches import follows_touch, with_touches
 from equipoise_server.metrics.values import Align, Fact
 
 _FIRSTS = ("pair", "unit", "arm", "first_at", "is_crossed")
@@ -128,12 +130,8 @@ class _Stage:
 
 def _stages(columns: Sequence[Column], source: Source) -> Iterator[_Stage]:
     placed = [*enumerate(columns)]
-    additive = [(place, column) for place, column in placed if column.reduction in ADDITIVE]
-    measures = [*dict.fromkeys(measure_of(column) for _, column in additive)]
-    for number_, rows in enumerate(source.totals(measures) if measures else ()):
-        mine = [(place, column) for place, column in additive if measure_of(column) in rows.measures]
-        name = f"totals{number_}"
-        yield _Stage(name, tuple(y(place) for place, _ in mine), ((name, _totals(mine, rows.rows)),))
+    for group_, additive in enumerate(_by_touches(placed)):
+        yield from _additive(f"touched{group_}_" if group_ else "totals", additive, source)
     for place, column in placed:
         match column.reduction:
             case Reduction.UNIQUE:
@@ -144,6 +142,24 @@ def _stages(columns: Sequence[Column], source: Source) -> Iterator[_Stage]:
                 yield _unanswered(place, column, source)
             case _:
                 pass
+
+
+def _by_touches(placed: Sequence[tuple[int, Column]]) -> Iterator[list[tuple[int, Column]]]:
+    """Additive columns that follow the same touches share a pass; first come those that follow none."""
+    groups: dict[str, list[tuple[int, Column]]] = {repr(()): []}
+    for place, column in placed:
+        if column.reduction in ADDITIVE:
+            groups.setdefault(repr(column.touches), []).append((place, column))
+    yield from groups.values()
+
+
+def _additive(prefix: str, additive: Sequence[tuple[int, Column]], source: Source) -> Iterator[_Stage]:
+    measures = [*dict.fromkeys(measure_of(column) for _, column in additive)]
+    for number_, rows in enumerate(source.totals(measures) if measures else ()):
+        mine = [(place, column) for place, column in additive if measure_of(column) in rows.measures]
+        name, touches = f"{prefix}{number_}", mine[0][1].touches
+        found = with_touches(rows.rows, touches, source.instants) if touches else rows.rows
+        yield _Stage(name, tuple(y(place) for place, _ in mine), ((name, _totals(mine, found)),))
 
 
 def _totals(placed: Sequence[tuple[int, Column]], rows: exp.Select) -> exp.Select:
@@ -187,21 +203,24 @@ def added_up(column: Column) -> exp.Expr:
 
 
 def in_window(column: Column, table: str = "done") -> exp.Expr:
-    """Whether a row (moment, first_at, after) lies in the column's window."""
+    """Whether a row (moment, first_at, after) lies in the column's window, and after a touch if it must."""
     at, first, after = (col(table, name) for name in ("moment", "first_at", "after"))
     if column.before:
         return all_of(lt(after, whole(0)), gte(at, sub(day_of(first), whole(span(column.before)))))
-    begun = gte(after, whole(span(column.delay)))
+    counted = [gte(after, whole(span(column.delay)))]
+    if column.touches:
+        counted.append(follows_touch(column.touches, table))
     if column.align is Align.EXACT:
-        return all_of(begun, lt(after.copy(), whole(span(column.window))))
+        return all_of(*counted, lt(after.copy(), whole(span(column.window))))
     midnight = add(day_of(add(first, whole(span(column.window)))), whole(DAY))
-    return all_of(begun, lt(at, midnight))
+    return all_of(*counted, lt(at, midnight))
 
 
 def _unique(place: int, column: Column, source: Source) -> _Stage:
     name = f"unique{place}"
     counted = exp.Count(this=exp.Distinct(expressions=[when(in_window(column), col("done", "text"))]))
-    found = joined([column], source.texts(column.fact))
+    rows, touches = source.texts(column.fact), column.touches
+    found = joined([column], with_touches(rows, touches, source.instants) if touches else rows)
     number_ = exp.Cast(this=counted, to=exp.DataType.build("DOUBLE"))
     query = from_(select(col("done", "pair"), named(number_, y(place))), aliased(found, "done"))
     return _Stage(name, (y(place),), ((name, group(query, col("done", "pair"))),))
@@ -271,11 +290,6 @@ def _next_answers() -> exp.Select:
 def _final(column: Column, stage: str, name: str) -> exp.Expr:
     found: exp.Expr = exp.Coalesce(this=col(stage, name), expressions=[number(0.0)])
     return found if column.cap is None else exp.Least(this=found, expressions=[number(column.cap)])
-
-
-def aliased(query: exp.Expr, name: str) -> exp.Expr:
-    """(query) AS name"""
-    return exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier(name)))
 
 
 __all__ = [

@@ -42,6 +42,7 @@ def located(definition: Definition) -> Definition:
         denominator=None if below is None else _located(below),
         answer=None if answer is None else _located(answer),
         steps=tuple(_located(step) for step in definition.steps),
+        touches=tuple(replace(touch, fact=_located(touch.fact)) for touch in definition.touches),
     )
 
 

@@ -187,7 +187,26 @@ WITH firsts AS (
         WHEN done.after >= 0 AND done.after < 172800000000
         THEN done.m_1553c762c63ca968
       END
-    ) AS y21
+    ) AS y21,
+    SUM(
+      CASE
+        WHEN done.after < 0
+        AND done.moment >= (
+          (
+            done.first_at - (
+              done.first_at % 86400000000
+            )
+          ) - 172800000000
+        )
+        THEN done.m_067a69f289efdeba
+      END
+    ) AS y24,
+    SUM(
+      CASE
+        WHEN done.after >= 0 AND done.after < 604800000000
+        THEN done.m_1553c762c63ca968
+      END
+    ) AS y29
   FROM (
     SELECT
       firsts.pair,
@@ -283,6 +302,462 @@ WITH firsts AS (
       AND atoms.moment >= (
         firsts.first_at - 345600000000
       )
+      AND atoms.moment < (
+        firsts.first_at + 604800000000
+      )
+  ) AS done
+  GROUP BY
+    done.pair
+), touched1_0 AS (
+  SELECT
+    done.pair,
+    MAX(
+      CASE
+        WHEN done.after >= 0
+        AND (
+          done.touched_0 >= done.first_at
+          AND done.moment < (
+            done.touched_0 + 32400000000
+          )
+        )
+        AND done.after < 172800000000
+        AND done.m_e776c5259fe3d2c8 > 0
+        THEN CAST('1.0' AS DOUBLE)
+      END
+    ) AS y22,
+    SUM(
+      CASE
+        WHEN done.after >= 18000000000
+        AND (
+          done.touched_0 >= done.first_at
+          AND done.moment < (
+            done.touched_0 + 32400000000
+          )
+        )
+        AND done.after < 604800000000
+        THEN done.m_067a69f289efdeba
+      END
+    ) AS y25,
+    SUM(
+      CASE
+        WHEN done.after >= 18000000000
+        AND (
+          done.touched_0 >= done.first_at
+          AND done.moment < (
+            done.touched_0 + 32400000000
+          )
+        )
+        AND done.after < 604800000000
+        THEN done.m_7d1d4fec4156ae22
+      END
+    ) AS y26
+  FROM (
+    SELECT
+      firsts.pair,
+      atoms.moment AS moment,
+      firsts.first_at,
+      (
+        atoms.moment - firsts.first_at
+      ) AS after,
+      atoms.m_e776c5259fe3d2c8,
+      atoms.m_067a69f289efdeba,
+      atoms.m_7d1d4fec4156ae22,
+      atoms.touched_0
+    FROM firsts
+    JOIN (
+      SELECT
+        told.unit,
+        told.moment,
+        told.m_e776c5259fe3d2c8,
+        told.m_067a69f289efdeba,
+        told.m_7d1d4fec4156ae22,
+        MAX(CASE WHEN told.sort = 0 THEN told.moment END) OVER (
+          PARTITION BY told.unit
+          ORDER BY told.moment, told.sort
+          ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS touched_0
+      FROM (
+        SELECT
+          event.unit,
+          event.moment,
+          event.m_e776c5259fe3d2c8,
+          event.m_067a69f289efdeba,
+          event.m_7d1d4fec4156ae22,
+          1 AS sort
+        FROM (
+          SELECT
+            track.unit,
+            CAST(ROUND(TO_UNIXTIME(track.derived_at) * CAST('1000000.0' AS DOUBLE)) AS BIGINT) AS moment,
+            CASE WHEN track.name = 'purchase' THEN CAST('1.0' AS DOUBLE) END AS m_e776c5259fe3d2c8,
+            CASE WHEN track.name = 'purchase' THEN track.value END AS m_067a69f289efdeba,
+            CASE
+              WHEN track.name = 'purchase' AND NOT track.value IS NULL
+              THEN CAST('1.0' AS DOUBLE)
+            END AS m_7d1d4fec4156ae22
+          FROM tracks AS track
+          WHERE
+            track.unit_type = 'user'
+            AND track.name IN ('purchase')
+            AND track.derived_at >= CAST('2026-02-25 00:00:00' AS TIMESTAMP(6))
+            AND track.derived_at < CAST('2026-03-06 00:00:00' AS TIMESTAMP(6))
+            AND NOT track.is_early
+        ) AS event
+        UNION ALL
+        SELECT
+          event.unit,
+          event.moment,
+          CAST(NULL AS DOUBLE) AS m_e776c5259fe3d2c8,
+          CAST(NULL AS DOUBLE) AS m_067a69f289efdeba,
+          CAST(NULL AS DOUBLE) AS m_7d1d4fec4156ae22,
+          0 AS sort
+        FROM (
+          SELECT
+            track.unit,
+            CAST(ROUND(TO_UNIXTIME(track.derived_at) * CAST('1000000.0' AS DOUBLE)) AS BIGINT) AS moment
+          FROM tracks AS track
+          WHERE
+            (
+              track.unit_type = 'user'
+              AND track.name IN ('page')
+              AND track.derived_at >= CAST('2026-02-25 00:00:00' AS TIMESTAMP(6))
+              AND track.derived_at < CAST('2026-03-06 00:00:00' AS TIMESTAMP(6))
+              AND NOT track.is_early
+            )
+            AND STARTS_WITH(JSON_FORMAT(JSON_EXTRACT(track.properties, '$["kind"]')), '"')
+            AND JSON_EXTRACT_SCALAR(track.properties, '$["kind"]') = 'a'
+        ) AS event
+      ) AS told
+    ) AS atoms
+      ON atoms.unit = firsts.unit
+      AND atoms.moment >= firsts.first_at
+      AND atoms.moment < (
+        firsts.first_at + 604800000000
+      )
+  ) AS done
+  GROUP BY
+    done.pair
+), touched2_0 AS (
+  SELECT
+    done.pair,
+    SUM(
+      CASE
+        WHEN done.after >= 0
+        AND (
+          done.touched_0 >= done.first_at
+          AND done.moment < (
+            done.touched_0 + 32400000000
+          )
+          OR done.touched_1 >= done.first_at
+          AND done.moment < (
+            done.touched_1 + 72000000000
+          )
+        )
+        AND done.after < 259200000000
+        THEN done.m_067a69f289efdeba
+      END
+    ) AS y23
+  FROM (
+    SELECT
+      firsts.pair,
+      atoms.moment AS moment,
+      firsts.first_at,
+      (
+        atoms.moment - firsts.first_at
+      ) AS after,
+      atoms.m_067a69f289efdeba,
+      atoms.touched_0,
+      atoms.touched_1
+    FROM firsts
+    JOIN (
+      SELECT
+        told.unit,
+        told.moment,
+        told.m_067a69f289efdeba,
+        MAX(CASE WHEN told.sort = 0 THEN told.moment END) OVER (
+          PARTITION BY told.unit
+          ORDER BY told.moment, told.sort
+          ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS touched_0,
+        MAX(CASE WHEN told.sort = 1 THEN told.moment END) OVER (
+          PARTITION BY told.unit
+          ORDER BY told.moment, told.sort
+          ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS touched_1
+      FROM (
+        SELECT
+          event.unit,
+          event.moment,
+          event.m_067a69f289efdeba,
+          2 AS sort
+        FROM (
+          SELECT
+            track.unit,
+            CAST(ROUND(TO_UNIXTIME(track.derived_at) * CAST('1000000.0' AS DOUBLE)) AS BIGINT) AS moment,
+            CASE WHEN track.name = 'purchase' THEN track.value END AS m_067a69f289efdeba
+          FROM tracks AS track
+          WHERE
+            track.unit_type = 'user'
+            AND track.name IN ('purchase')
+            AND track.derived_at >= CAST('2026-02-25 00:00:00' AS TIMESTAMP(6))
+            AND track.derived_at < CAST('2026-03-06 00:00:00' AS TIMESTAMP(6))
+            AND NOT track.is_early
+        ) AS event
+        UNION ALL
+        SELECT
+          event.unit,
+          event.moment,
+          CAST(NULL AS DOUBLE) AS m_067a69f289efdeba,
+          0 AS sort
+        FROM (
+          SELECT
+            track.unit,
+            CAST(ROUND(TO_UNIXTIME(track.derived_at) * CAST('1000000.0' AS DOUBLE)) AS BIGINT) AS moment
+          FROM tracks AS track
+          WHERE
+            (
+              track.unit_type = 'user'
+              AND track.name IN ('page')
+              AND track.derived_at >= CAST('2026-02-25 00:00:00' AS TIMESTAMP(6))
+              AND track.derived_at < CAST('2026-03-06 00:00:00' AS TIMESTAMP(6))
+              AND NOT track.is_early
+            )
+            AND STARTS_WITH(JSON_FORMAT(JSON_EXTRACT(track.properties, '$["kind"]')), '"')
+            AND JSON_EXTRACT_SCALAR(track.properties, '$["kind"]') = 'a'
+        ) AS event
+        UNION ALL
+        SELECT
+          event.unit,
+          event.moment,
+          CAST(NULL AS DOUBLE) AS m_067a69f289efdeba,
+          1 AS sort
+        FROM (
+          SELECT
+            track.unit,
+            CAST(ROUND(TO_UNIXTIME(track.derived_at) * CAST('1000000.0' AS DOUBLE)) AS BIGINT) AS moment
+          FROM tracks AS track
+          WHERE
+            track.unit_type = 'user'
+            AND track.name IN ('other')
+            AND track.derived_at >= CAST('2026-02-25 00:00:00' AS TIMESTAMP(6))
+            AND track.derived_at < CAST('2026-03-06 00:00:00' AS TIMESTAMP(6))
+            AND NOT track.is_early
+        ) AS event
+      ) AS told
+    ) AS atoms
+      ON atoms.unit = firsts.unit
+      AND atoms.moment >= firsts.first_at
+      AND atoms.moment < (
+        firsts.first_at + 259200000000
+      )
+  ) AS done
+  GROUP BY
+    done.pair
+), touched3_0 AS (
+  SELECT
+    done.pair,
+    SUM(
+      CASE
+        WHEN done.after >= 0
+        AND (
+          done.touched_0 >= done.first_at
+          AND done.moment < (
+            done.touched_0 + 72000000000
+          )
+        )
+        AND done.after < 604800000000
+        THEN done.m_e776c5259fe3d2c8
+      END
+    ) AS y28,
+    SUM(
+      CASE
+        WHEN done.after >= 0
+        AND (
+          done.touched_0 >= done.first_at
+          AND done.moment < (
+            done.touched_0 + 72000000000
+          )
+        )
+        AND done.after < 604800000000
+        THEN done.m_6203b0fd56934e5c
+      END
+    ) AS y30,
+    SUM(
+      CASE
+        WHEN done.after >= 0
+        AND (
+          done.touched_0 >= done.first_at
+          AND done.moment < (
+            done.touched_0 + 72000000000
+          )
+        )
+        AND done.after < 604800000000
+        THEN done.m_7d1d4fec4156ae22
+      END
+    ) AS y31
+  FROM (
+    SELECT
+      firsts.pair,
+      atoms.moment AS moment,
+      firsts.first_at,
+      (
+        atoms.moment - firsts.first_at
+      ) AS after,
+      atoms.m_e776c5259fe3d2c8,
+      atoms.m_6203b0fd56934e5c,
+      atoms.m_7d1d4fec4156ae22,
+      atoms.touched_0
+    FROM firsts
+    JOIN (
+      SELECT
+        told.unit,
+        told.moment,
+        told.m_e776c5259fe3d2c8,
+        told.m_6203b0fd56934e5c,
+        told.m_7d1d4fec4156ae22,
+        MAX(CASE WHEN told.sort = 0 THEN told.moment END) OVER (
+          PARTITION BY told.unit
+          ORDER BY told.moment, told.sort
+          ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS touched_0
+      FROM (
+        SELECT
+          event.unit,
+          event.moment,
+          event.m_e776c5259fe3d2c8,
+          event.m_6203b0fd56934e5c,
+          event.m_7d1d4fec4156ae22,
+          1 AS sort
+        FROM (
+          SELECT
+            track.unit,
+            CAST(ROUND(TO_UNIXTIME(track.derived_at) * CAST('1000000.0' AS DOUBLE)) AS BIGINT) AS moment,
+            CASE WHEN track.name = 'purchase' THEN CAST('1.0' AS DOUBLE) END AS m_e776c5259fe3d2c8,
+            CASE
+              WHEN track.name = 'purchase'
+              AND NOT track.value IS NULL
+              AND track.value > CAST('20.0' AS DOUBLE)
+              THEN CAST('1.0' AS DOUBLE)
+            END AS m_6203b0fd56934e5c,
+            CASE
+              WHEN track.name = 'purchase' AND NOT track.value IS NULL
+              THEN CAST('1.0' AS DOUBLE)
+            END AS m_7d1d4fec4156ae22
+          FROM tracks AS track
+          WHERE
+            track.unit_type = 'user'
+            AND track.name IN ('purchase')
+            AND track.derived_at >= CAST('2026-02-25 00:00:00' AS TIMESTAMP(6))
+            AND track.derived_at < CAST('2026-03-06 00:00:00' AS TIMESTAMP(6))
+            AND NOT track.is_early
+        ) AS event
+        UNION ALL
+        SELECT
+          event.unit,
+          event.moment,
+          CAST(NULL AS DOUBLE) AS m_e776c5259fe3d2c8,
+          CAST(NULL AS DOUBLE) AS m_6203b0fd56934e5c,
+          CAST(NULL AS DOUBLE) AS m_7d1d4fec4156ae22,
+          0 AS sort
+        FROM (
+          SELECT
+            track.unit,
+            CAST(ROUND(TO_UNIXTIME(track.derived_at) * CAST('1000000.0' AS DOUBLE)) AS BIGINT) AS moment
+          FROM tracks AS track
+          WHERE
+            track.unit_type = 'user'
+            AND track.name IN ('other')
+            AND track.derived_at >= CAST('2026-02-25 00:00:00' AS TIMESTAMP(6))
+            AND track.derived_at < CAST('2026-03-06 00:00:00' AS TIMESTAMP(6))
+            AND NOT track.is_early
+        ) AS event
+      ) AS told
+    ) AS atoms
+      ON atoms.unit = firsts.unit
+      AND atoms.moment >= firsts.first_at
+      AND atoms.moment < (
+        firsts.first_at + 604800000000
+      )
+  ) AS done
+  GROUP BY
+    done.pair
+), touched4_0 AS (
+  SELECT
+    done.pair,
+    SUM(
+      CASE
+        WHEN done.after >= 0
+        AND (
+          done.touched_0 >= done.first_at
+          AND done.moment < (
+            done.touched_0 + 3600000000
+          )
+        )
+        AND done.after < 604800000000
+        THEN done.m_1553c762c63ca968
+      END
+    ) AS y32
+  FROM (
+    SELECT
+      firsts.pair,
+      atoms.moment AS moment,
+      firsts.first_at,
+      (
+        atoms.moment - firsts.first_at
+      ) AS after,
+      atoms.m_1553c762c63ca968,
+      atoms.touched_0
+    FROM firsts
+    JOIN (
+      SELECT
+        told.unit,
+        told.moment,
+        told.m_1553c762c63ca968,
+        MAX(CASE WHEN told.sort = 0 THEN told.moment END) OVER (
+          PARTITION BY told.unit
+          ORDER BY told.moment, told.sort
+          ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS touched_0
+      FROM (
+        SELECT
+          event.unit,
+          event.moment,
+          event.m_1553c762c63ca968,
+          1 AS sort
+        FROM (
+          SELECT
+            track.unit,
+            CAST(ROUND(TO_UNIXTIME(track.derived_at) * CAST('1000000.0' AS DOUBLE)) AS BIGINT) AS moment,
+            CASE WHEN track.name = 'page' THEN CAST('1.0' AS DOUBLE) END AS m_1553c762c63ca968
+          FROM tracks AS track
+          WHERE
+            track.unit_type = 'user'
+            AND track.name IN ('page')
+            AND track.derived_at >= CAST('2026-02-25 00:00:00' AS TIMESTAMP(6))
+            AND track.derived_at < CAST('2026-03-06 00:00:00' AS TIMESTAMP(6))
+            AND NOT track.is_early
+        ) AS event
+        UNION ALL
+        SELECT
+          event.unit,
+          event.moment,
+          CAST(NULL AS DOUBLE) AS m_1553c762c63ca968,
+          0 AS sort
+        FROM (
+          SELECT
+            track.unit,
+            CAST(ROUND(TO_UNIXTIME(track.derived_at) * CAST('1000000.0' AS DOUBLE)) AS BIGINT) AS moment
+          FROM tracks AS track
+          WHERE
+            track.unit_type = 'user'
+            AND track.name IN ('page')
+            AND track.derived_at >= CAST('2026-02-25 00:00:00' AS TIMESTAMP(6))
+            AND track.derived_at < CAST('2026-03-06 00:00:00' AS TIMESTAMP(6))
+            AND NOT track.is_early
+        ) AS event
+      ) AS told
+    ) AS atoms
+      ON atoms.unit = firsts.unit
+      AND atoms.moment >= firsts.first_at
       AND atoms.moment < (
         firsts.first_at + 604800000000
       )
@@ -569,6 +1044,100 @@ WITH firsts AS (
   FROM asked20 AS done
   GROUP BY
     done.pair
+), unique27 AS (
+  SELECT
+    done.pair,
+    CAST(COUNT(
+      DISTINCT CASE
+        WHEN done.after >= 0
+        AND (
+          done.touched_0 >= done.first_at
+          AND done.moment < (
+            done.touched_0 + 72000000000
+          )
+        )
+        AND done.moment < (
+          (
+            (
+              done.first_at + 86400000000
+            ) - (
+              (
+                done.first_at + 86400000000
+              ) % 86400000000
+            )
+          ) + 86400000000
+        )
+        THEN done.text
+      END
+    ) AS DOUBLE) AS y27
+  FROM (
+    SELECT
+      firsts.pair,
+      atoms.moment AS moment,
+      firsts.first_at,
+      (
+        atoms.moment - firsts.first_at
+      ) AS after,
+      atoms.text,
+      atoms.touched_0
+    FROM firsts
+    JOIN (
+      SELECT
+        told.unit,
+        told.moment,
+        told.text,
+        MAX(CASE WHEN told.sort = 0 THEN told.moment END) OVER (
+          PARTITION BY told.unit
+          ORDER BY told.moment, told.sort
+          ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS touched_0
+      FROM (
+        SELECT
+          event.unit,
+          event.moment,
+          event.text,
+          1 AS sort
+        FROM (
+          SELECT
+            track.unit,
+            CAST(ROUND(TO_UNIXTIME(track.derived_at) * CAST('1000000.0' AS DOUBLE)) AS BIGINT) AS moment,
+            JSON_EXTRACT_SCALAR(track.properties, '$["kind"]') AS text
+          FROM tracks AS track
+          WHERE
+            track.unit_type = 'user'
+            AND track.name IN ('page')
+            AND track.derived_at >= CAST('2026-02-25 00:00:00' AS TIMESTAMP(6))
+            AND track.derived_at < CAST('2026-03-06 00:00:00' AS TIMESTAMP(6))
+            AND NOT track.is_early
+        ) AS event
+        UNION ALL
+        SELECT
+          event.unit,
+          event.moment,
+          CAST(NULL AS VARCHAR) AS text,
+          0 AS sort
+        FROM (
+          SELECT
+            track.unit,
+            CAST(ROUND(TO_UNIXTIME(track.derived_at) * CAST('1000000.0' AS DOUBLE)) AS BIGINT) AS moment
+          FROM tracks AS track
+          WHERE
+            track.unit_type = 'user'
+            AND track.name IN ('other')
+            AND track.derived_at >= CAST('2026-02-25 00:00:00' AS TIMESTAMP(6))
+            AND track.derived_at < CAST('2026-03-06 00:00:00' AS TIMESTAMP(6))
+            AND NOT track.is_early
+        ) AS event
+      ) AS told
+    ) AS atoms
+      ON atoms.unit = firsts.unit
+      AND atoms.moment >= firsts.first_at
+      AND atoms.moment < (
+        firsts.first_at + 172800000000
+      )
+  ) AS done
+  GROUP BY
+    done.pair
 )
 SELECT
   firsts.pair,
@@ -597,16 +1166,37 @@ SELECT
   COALESCE(totals0.y18, CAST('0.0' AS DOUBLE)) AS y18,
   COALESCE(totals0.y19, CAST('0.0' AS DOUBLE)) AS y19,
   COALESCE(unanswered20.y20, CAST('0.0' AS DOUBLE)) AS y20,
-  COALESCE(totals0.y21, CAST('0.0' AS DOUBLE)) AS y21
+  COALESCE(totals0.y21, CAST('0.0' AS DOUBLE)) AS y21,
+  COALESCE(touched1_0.y22, CAST('0.0' AS DOUBLE)) AS y22,
+  LEAST(COALESCE(touched2_0.y23, CAST('0.0' AS DOUBLE)), CAST('60.0' AS DOUBLE)) AS y23,
+  LEAST(COALESCE(totals0.y24, CAST('0.0' AS DOUBLE)), CAST('60.0' AS DOUBLE)) AS y24,
+  COALESCE(touched1_0.y25, CAST('0.0' AS DOUBLE)) AS y25,
+  COALESCE(touched1_0.y26, CAST('0.0' AS DOUBLE)) AS y26,
+  COALESCE(unique27.y27, CAST('0.0' AS DOUBLE)) AS y27,
+  COALESCE(touched3_0.y28, CAST('0.0' AS DOUBLE)) AS y28,
+  COALESCE(totals0.y29, CAST('0.0' AS DOUBLE)) AS y29,
+  COALESCE(touched3_0.y30, CAST('0.0' AS DOUBLE)) AS y30,
+  COALESCE(touched3_0.y31, CAST('0.0' AS DOUBLE)) AS y31,
+  COALESCE(touched4_0.y32, CAST('0.0' AS DOUBLE)) AS y32
 FROM firsts
 LEFT JOIN totals0
   ON totals0.pair = firsts.pair
+LEFT JOIN touched1_0
+  ON touched1_0.pair = firsts.pair
+LEFT JOIN touched2_0
+  ON touched2_0.pair = firsts.pair
+LEFT JOIN touched3_0
+  ON touched3_0.pair = firsts.pair
+LEFT JOIN touched4_0
+  ON touched4_0.pair = firsts.pair
 LEFT JOIN unique15
   ON unique15.pair = firsts.pair
 LEFT JOIN funnel17
   ON funnel17.pair = firsts.pair
 LEFT JOIN unanswered20
-  ON unanswered20.pair = firsts.pair;
+  ON unanswered20.pair = firsts.pair
+LEFT JOIN unique27
+  ON unique27.pair = firsts.pair;
 
 -- sums
 WITH firsts AS (
