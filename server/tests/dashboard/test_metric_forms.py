@@ -20,7 +20,9 @@ from equipoise_server.metrics.values import (
     Metric,
     MetricKind,
     Spread,
+    Through,
     Tier,
+    Touch,
 )
 
 DAY = timedelta(days=1)
@@ -39,6 +41,16 @@ KINDS = [
     Definition(MetricKind.QUANTILE, VALUE, quantile=0.5, over=Spread.UNITS),
     Definition(MetricKind.EXCEEDANCE, VALUE, threshold=200.0),
     Definition(MetricKind.ABSENCE, Fact("search"), answer=Fact("ticket"), within=DAY),
+    Definition(
+        MetricKind.COUNT,
+        Fact("buy"),
+        touches=(
+            Touch(Through.CLICK, Fact("banner", where={"top": True, "n": 3}), DAY),
+            Touch(Through.CLICK, Fact("mail", where={"kind": "a"}), DAY / 2),
+            Touch(Through.CLICK, Fact("mail within 3d", where={"kind": "a"}), DAY),
+            Touch(Through.VIEW, Fact("", source="views@2"), 2.5 * DAY),
+        ),
+    ),
 ]
 
 

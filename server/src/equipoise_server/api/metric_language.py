@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import yaml
 from ninja import Field
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
-from equipoise_server.api.metrics import FactBody
+from equipoise_server.api.metrics import FactBody, refuse_unless_one_of_two
 from equipoise_server.api.reading import Strict
 from equipoise_server.foundation.refusals import Invalid, Problem
 from equipoise_server.metrics.actions import CreateMetric
-from equipoise_server.metrics.reads import definition_to_json
+from equipoise_server.metrics.reads import definition_to_json, fact_to_json
+from equipoise_server.metrics.touches import TouchPreset, in_order, preset_touch
 from equipoise_server.metrics.values import (
     Aggregate,
     Align,
@@ -27,7 +28,9 @@ from equipoise_server.metrics.values import (
     Metric,
     MetricKind,
     Spread,
+    Through,
     Tier,
+    Touch,
 )
 
 LARGEST_FILE = 500_000
@@ -51,6 +54,20 @@ class FactEntry(FactBody):
     aggregate: Aggregate | None = None  # type: ignore[assignment]  # filled by kind
 
 
+class TouchEntry(Strict):
+    """A click or a view that the metric's events must follow: by a preset, or by both other members."""
+
+    fact: FactEntry
+    preset: TouchPreset | None = None
+    through: Through | None = None
+    within: str | None = MaybeSpan
+
+    @model_validator(mode="after")
+    def _is_one_of_two(self) -> Self:
+        refuse_unless_one_of_two(self.preset, self.through, within=("within", self.within))
+        return self
+
+
 class MetricEntry(Strict):
     """One metric. What only some kinds have is refused for all others."""
 
@@ -69,6 +86,7 @@ class MetricEntry(Strict):
     over: Spread = Spread.EVENTS
     threshold: float | None = None
     covariate_days: int | None = Field(None, ge=-1_000, le=1_000)
+    touches: list[TouchEntry] = Field(default_factory=list)
     direction: Direction = Direction.INCREASE
     description: str = ""
     tier: Tier = Tier.L3
@@ -154,7 +172,15 @@ def _definition(entry: MetricEntry) -> Definition:
         answer=None if entry.answer is None else _fact(entry.answer, Aggregate.COUNT),
         within=None if entry.within is None else _length(entry.within),
         covariate_days=entry.covariate_days,
+        touches=in_order(_touch(one) for one in entry.touches),
     )
+
+
+def _touch(entry: TouchEntry) -> Touch:
+    fact = _fact(entry.fact, Aggregate.COUNT)
+    if entry.preset is not None:
+        return preset_touch(entry.preset, fact)
+    return Touch(entry.through or Through.CLICK, fact, _length(entry.within or "0s"))
 
 
 def _fact(entry: FactEntry, usual: Aggregate) -> Fact:
@@ -188,6 +214,14 @@ def _span_text(seconds: float) -> str:
     return f"{seconds:g}s"
 
 
+def _touch_written(touch: Touch) -> dict[str, object]:
+    return {
+        "through": str(touch.through),
+        "fact": fact_to_json(touch.fact),
+        "within": _span_text(touch.within.total_seconds()),
+    }
+
+
 def _written(metric: Metric) -> dict[str, object]:
     """Only what is not as it would be read anyway."""
     said = definition_to_json(metric.definition)
@@ -195,6 +229,9 @@ def _written(metric: Metric) -> dict[str, object]:
     entry: dict[str, object] = {"name": metric.name, "kind": str(metric.definition.kind)}
     entry |= {name: said[name] for name in ("fact", "denominator", "steps", "answer") if said.get(name)}
     entry |= {name: _span_text(float(str(said[key]))) for name, key in lengths.items() if key in said}
+    entry |= (
+        {"touches": [_touch_written(one) for one in metric.definition.touches]} if "touches" in said else {}
+    )
     plain = ("align", "cap", "quantile", "over", "threshold", "covariate_days")
     entry |= {name: said[name] for name in plain if said.get(name) is not None}
     entry |= {"direction": str(metric.direction), "tier": str(metric.tier), "display": metric.display}

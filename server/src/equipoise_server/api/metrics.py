@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Self
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import Field, Query, Router, Schema, Status
+from pydantic import model_validator
 
 from equipoise_server.api.authentication import actor_of
 from equipoise_server.api.reading import Page, PageQuery, Strict, etag, expected_version, page_of, project_of
 from equipoise_server.metrics import actions
 from equipoise_server.metrics import reads as metrics
+from equipoise_server.metrics.touches import TouchPreset, in_order, preset_touch
 from equipoise_server.metrics.values import (
     Aggregate,
     Align,
@@ -24,7 +27,9 @@ from equipoise_server.metrics.values import (
     Metric,
     MetricKind,
     Spread,
+    Through,
     Tier,
+    Touch,
 )
 
 router = Router(tags=["metrics"])
@@ -61,6 +66,39 @@ class FactBody(Strict):
         return Fact(self.event, self.aggregate, self.property, self.where, self.weights or None, self.source)
 
 
+class TouchBody(Strict):
+    """A click or a view that the metric's events must follow: by a preset, or by both other members."""
+
+    fact: FactBody
+    preset: TouchPreset | None = None
+    through: Through | None = None
+    within_seconds: float | None = Field(None, ge=-LONGEST_SECONDS, le=LONGEST_SECONDS)
+
+    @model_validator(mode="after")
+    def _is_one_of_two(self) -> Self:
+        refuse_unless_one_of_two(self.preset, self.through, within=("within_seconds", self.within_seconds))
+        return self
+
+    def touch(self) -> Touch:
+        """As the rooms know it."""
+        if self.preset is not None:
+            return preset_touch(self.preset, self.fact.fact())
+        through, within = self.through or Through.CLICK, self.within_seconds or 0.0
+        return Touch(through, self.fact.fact(), timedelta(seconds=within))
+
+
+def refuse_unless_one_of_two(
+    preset: TouchPreset | None, through: Through | None, *, within: tuple[str, object]
+) -> None:
+    """A touch comes by a preset or by its parts; `within` is the name and the value of the last part."""
+    parts = through, within[1]
+    if preset is not None and parts != (None, None):
+        raise ValueError(f"a preset says `through` and `{within[0]}` itself; leave them out")
+    if preset is None and None in parts:
+        known = ", ".join(TouchPreset)
+        raise ValueError(f"give `through` and `{within[0]}`, or a `preset`: {known}")
+
+
 def _seconds(default: float) -> float:
     found: float = Field(default, ge=-LONGEST_SECONDS, le=LONGEST_SECONDS)
     return found
@@ -83,6 +121,9 @@ class DefinitionBody(Strict):
     answer: FactBody | None = Field(None, description="What must not follow, for a metric of absence.")
     within_seconds: float | None = Field(None, ge=-LONGEST_SECONDS, le=LONGEST_SECONDS)
     covariate_days: int | None = Field(None, ge=-1000, le=1000)
+    touches: list[TouchBody] = Field(
+        default_factory=list, description="Clicks and views of which `fact` must follow one in time."
+    )
 
     def definition(self) -> Definition:
         """As the rooms know it."""
@@ -102,6 +143,7 @@ class DefinitionBody(Strict):
             answer=None if self.answer is None else self.answer.fact(),
             within=None if within is None else timedelta(seconds=within),
             covariate_days=self.covariate_days,
+            touches=in_order(touch.touch() for touch in self.touches),
         )
 
 
@@ -146,6 +188,19 @@ class FactShape(Schema):
     source: str
 
 
+class TouchShape(Schema):
+    """A click or a view that the metric's events follow."""
+
+    through: Through
+    fact: FactShape
+    within_seconds: float
+
+    @staticmethod
+    def resolve_within_seconds(touch: Touch) -> float:
+        """For how long after it events count."""
+        return touch.within.total_seconds()
+
+
 class DefinitionShape(Schema):
     """The meaning of one version."""
 
@@ -163,6 +218,7 @@ class DefinitionShape(Schema):
     answer: FactShape | None
     within_seconds: float | None
     covariate_days: int | None
+    touches: list[TouchShape]
 
     @staticmethod
     def resolve_window_seconds(definition: Definition) -> float:

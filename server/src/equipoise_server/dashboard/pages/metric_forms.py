@@ -8,6 +8,8 @@ from math import nan
 
 from equipoise_server.dashboard.forms import Form, Reader, choice, filled
 from equipoise_server.dashboard.pages.attributes import attribute_lines, read_attributes
+from equipoise_server.dashboard.pages.fact_lines import fact_line, read_fact
+from equipoise_server.dashboard.pages.touch_forms import read_touches, touch_fields
 from equipoise_server.metrics.values import (
     Aggregate,
     Align,
@@ -23,8 +25,6 @@ from equipoise_server.metrics.values import (
 )
 
 _DAY = timedelta(days=1)
-SOURCE_MARK = "source:"
-"""How a line of text names a source instead of an event: `source:orders | status = paid`."""
 _SUMS = {MetricKind.SUM, MetricKind.MEAN, MetricKind.QUANTILE, MetricKind.EXCEEDANCE}
 
 
@@ -48,7 +48,7 @@ def new_metric_form(owner: str) -> Form:
     return filled(
         {
             "kind": MetricKind.CONVERSION, "owner": owner, "tier": Tier.L3, "direction": Direction.INCREASE,
-            "window_days": "7", "display": "percent", "minimum_units": "100",
+            "window_days": "7", "display": "percent", "minimum_units": "100", **touch_fields(()),
         }
     )  # fmt: skip
 
@@ -92,29 +92,15 @@ def _special_fields(definition: Definition) -> dict[str, str]:
         "weights": attribute_lines(definition.fact.weights),
         "delay_days": f"{definition.delay / _DAY:g}" if definition.delay else "",
         "align": definition.align,
-        "steps": "\n".join(_step_line(step) for step in definition.steps),
+        "steps": "\n".join(fact_line(step) for step in definition.steps),
         "over": definition.over,
         "quantile": "" if definition.quantile is None else f"{definition.quantile:g}",
         "threshold": "" if definition.threshold is None else f"{definition.threshold:g}",
-        "answer_event": "" if answer is None else _step_line(answer),
+        "answer_event": "" if answer is None else fact_line(answer),
         "within_days": "" if within is None else f"{within / _DAY:g}",
         "covariate_days": "" if definition.covariate_days is None else str(definition.covariate_days),
+        **touch_fields(definition.touches),
     }
-
-
-def _step_line(fact: Fact) -> str:
-    """An event, and its filter behind a bar: `paid | kind = card; total = 3`."""
-    wanted = attribute_lines(fact.where).replace("\n", "; ")
-    name = f"{SOURCE_MARK}{fact.source}" if fact.source else fact.event
-    return f"{name} | {wanted}" if wanted else name
-
-
-def _step(line: str) -> Fact:
-    event, _, wanted = line.partition("|")
-    where, name = read_attributes(wanted.replace(";", "\n")) or None, event.strip()
-    if name.startswith(SOURCE_MARK):
-        return Fact("", where=where, source=name.removeprefix(SOURCE_MARK).strip())
-    return Fact(name, where=where)
 
 
 def read_metric(reader: Reader, held: Margin | None = None) -> MetricTexts:
@@ -149,13 +135,14 @@ def _definition(reader: Reader, kind: MetricKind) -> Definition:
         cap=reader.number("cap", "The cap"),
         delay=timedelta(0) if delay is None else _days(delay),
         align=choice(Align, form.text("align"), Align.EXACT),
-        steps=tuple(_step(line) for line in form.text("steps").splitlines() if line.strip()),
+        steps=tuple(read_fact(line) for line in form.text("steps").splitlines() if line.strip()),
         quantile=reader.number("quantile", "The quantile"),
         over=choice(Spread, form.text("over"), Spread.EVENTS),
         threshold=reader.number("threshold", "The threshold"),
-        answer=_step(answer) if answer else None,
+        answer=read_fact(answer) if answer else None,
         within=None if within is None else _days(within),
         covariate_days=reader.whole("covariate_days", "The days before"),
+        touches=read_touches(reader),
     )
 
 

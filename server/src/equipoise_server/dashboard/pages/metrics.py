@@ -142,7 +142,16 @@ def meaning(definition: Definition) -> str:
     if definition.delay:
         first, last = words.span(definition.delay), words.span(definition.window)
         when = f"between {first} and {last} after the first exposure"
-    return f"{said} {when}{cap}"
+    return f"{said} {when}{_touched(definition)}{cap}"
+
+
+def _touched(definition: Definition) -> str:
+    """What its events must follow; the word of a click or view stands once for its names."""
+    ways = [
+        f"{words.span(touch.within)} of a {touch.through} ({_event(touch.fact)})"
+        for touch in definition.touches
+    ]
+    return f", and within {' or '.join(ways)}" if ways else ""
 
 
 def _special_meaning(definition: Definition) -> str:
