@@ -74,6 +74,8 @@ class Iteration(models.Model):
     schedule = models.JSONField(null=True)
     gates = models.JSONField(default=list)
     ramp_paused_at = models.DateTimeField(null=True)
+    ramp_held_since = models.DateTimeField(null=True)
+    ramp_note = models.TextField(blank=True)
     ramp_delay = models.DurationField(default=timedelta)
 
     class Meta:

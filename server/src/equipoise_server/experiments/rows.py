@@ -59,6 +59,8 @@ def iteration_value(row: models.Iteration, experiment: models.Experiment) -> Ite
         gates=_gates(row),
         ramp_paused_at=row.ramp_paused_at,
         ramp_delay=row.ramp_delay,
+        ramp_held_since=row.ramp_held_since,
+        ramp_note=row.ramp_note,
     )
 
 

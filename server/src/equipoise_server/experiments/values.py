@@ -84,6 +84,8 @@ class StopCause(StrEnum):
     GUARDRAIL = "guardrail"
     """Automation, because a guardrail's alarm was breached."""
 
+    HEALTH = "health"
+    """Automation, because a health check of a flag that it sets failed."""
 
 @dataclass(frozen=True, slots=True)
 class Arm:
@@ -237,7 +239,10 @@ class Iteration:
     """(since when, parts per million): how wide the gate was, in order; empty when it was imported."""
     ramp_paused_at: datetime | None = None
     ramp_delay: timedelta = timedelta()
-    """For how long the ramp was paused so far."""
+    """For how long the ramp was paused or held so far."""
+    ramp_held_since: datetime | None = None
+    """Since when a due step waits until every health check passes; `ramp_note` says for what."""
+    ramp_note: str = ""
 
     def is_over(self, now: datetime) -> bool:
         """Whether the planned end has come."""

@@ -189,6 +189,8 @@ class Ramp(models.Model):
     ring_id = models.CharField(max_length=64, blank=True)
     steps = models.JSONField()
     done_count = models.PositiveSmallIntegerField(default=0)
+    from_parts_per_million = models.PositiveIntegerField(null=True)
+    held_since = models.DateTimeField(null=True)
     paused_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     note = models.TextField(blank=True)

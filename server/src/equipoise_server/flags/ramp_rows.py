@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -54,9 +54,18 @@ def steps_from_json(items: Sequence[Mapping[str, Any]]) -> tuple[RampStep, ...]:
     return tuple(RampStep(datetime.fromisoformat(item["at"]), item["parts_per_million"]) for item in items)
 
 
+def later_steps(row: models.Ramp, by: timedelta) -> list[dict[str, object]]:
+    """The steps of a row, those that are still to come later by so long."""
+    return steps_to_json(
+        [
+            step if place < row.done_count else RampStep(step.at + by, step.parts_per_million)
+            for place, step in enumerate(steps_from_json(row.steps))
+        ]
+    )
+
+
 def ramp_value(row: models.Ramp) -> Ramp:
     """A schedule."""
-    state = RampState.RISING if row.paused_at is None else RampState.PAUSED
     return Ramp(
         id=row.pk,
         flag_id=row.flag_id,
@@ -65,6 +74,16 @@ def ramp_value(row: models.Ramp) -> Ramp:
         ring_id=row.ring_id,
         steps=steps_from_json(row.steps),
         done_count=row.done_count,
-        state=state if row.ended_at is None else RampState.ENDED,
+        state=_state_of(row),
         note=row.note,
+        held_since=row.held_since,
+        from_parts_per_million=row.from_parts_per_million,
     )
+
+
+def _state_of(row: models.Ramp) -> RampState:
+    if row.ended_at is not None:
+        return RampState.ENDED
+    if row.paused_at is not None:
+        return RampState.PAUSED
+    return RampState.RISING if row.held_since is None else RampState.HELD

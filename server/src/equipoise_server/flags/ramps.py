@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from uuid import UUID
 
@@ -14,7 +14,14 @@ from equipoise_server.audit.values import Author, Subject
 from equipoise_server.flags import models
 from equipoise_server.flags.checks import PARTS
 from equipoise_server.flags.pins import pins_problem
-from equipoise_server.flags.ramp_rows import found_ramp, ramp_value, steps_from_json, steps_to_json
+from equipoise_server.flags.promotion import waits_for
+from equipoise_server.flags.ramp_rows import (
+    found_ramp,
+    later_steps,
+    ramp_value,
+    steps_from_json,
+    steps_to_json,
+)
 from equipoise_server.flags.rollouts import found_share, write_share
 from equipoise_server.flags.rows import found_flag, found_settings
 from equipoise_server.flags.values import Ramp, RampState, RampStep
@@ -23,6 +30,7 @@ from equipoise_server.foundation.ids import new_id
 from equipoise_server.foundation.refusals import Conflict, Invalid, NotFound, Problem, Refusal, refuse_all
 
 MOST_STEPS = 50
+LOOK_AGAIN = timedelta(seconds=15)
 RAMP_SCHEDULE = Author("automation", "ramp schedule", "ramp schedule")
 
 
@@ -59,7 +67,9 @@ def schedule_ramp(actor: Actor, command: ScheduleRamp, *, now: datetime) -> Ramp
     ramp_id, steps = new_id(), steps_to_json(command.steps)
     subject = Subject("flag", flag.pk, flag.key, flag.project_id, row.environment_id)
     with change(actor.author, "flag.schedule_ramp", subject, now=now, reason=command.reason) as entry:
-        made = models.Ramp.objects.create(id=ramp_id, flag=flag, steps=steps, created_at=now, **place)
+        made = models.Ramp.objects.create(
+            id=ramp_id, flag=flag, steps=steps, created_at=now, from_parts_per_million=share, **place
+        )
         entry.after = {"rule": command.rule_id, "ring": command.ring_id, "steps": steps}
         _plan_next(made)
     return ramp_value(made)
@@ -88,7 +98,11 @@ def pause_ramp(actor: Actor, command: ChangeRamp, *, now: datetime) -> Ramp:
     """Take no further step until it is resumed."""
     row = _changeable(actor, command)
     if row.paused_at is None:
-        _record(actor.author, row, "flag.pause_ramp", now=now, reason=command.reason, paused_at=now)
+        held_for = timedelta() if row.held_since is None else now - row.held_since
+        _record(
+            actor.author, row, "flag.pause_ramp", now=now, reason=command.reason, paused_at=now,
+            held_since=None, steps=later_steps(row, held_for),
+        )  # fmt: skip
     return ramp_value(found_ramp(row.pk))
 
 
@@ -96,14 +110,9 @@ def resume_ramp(actor: Actor, command: ChangeRamp, *, now: datetime) -> Ramp:
     """Go on; what was still to come is later by the length of the pause."""
     row = _changeable(actor, command)
     if row.paused_at is not None:
-        late = now - row.paused_at
-        steps = [
-            step if place < row.done_count else RampStep(step.at + late, step.parts_per_million)
-            for place, step in enumerate(steps_from_json(row.steps))
-        ]
         _record(
             actor.author, row, "flag.resume_ramp", now=now, reason=command.reason, paused_at=None, note="",
-            steps=steps_to_json(steps),
+            steps=later_steps(row, now - row.paused_at),
         )  # fmt: skip
         _plan_next(found_ramp(row.pk))
     return ramp_value(found_ramp(row.pk))
@@ -117,7 +126,10 @@ def end_ramp(actor: Actor, command: ChangeRamp, *, now: datetime) -> Ramp:
 
 
 def take_due_steps(ramp_id: UUID, *, now: datetime) -> None:
-    """Raise the share to the last step whose time has come. Doing it again does nothing more."""
+    """Raise the share to the last step whose time has come, once every health check of the flag passes.
+
+    Doing it again does nothing more.
+    """
     row = models.Ramp.objects.filter(pk=ramp_id, ended_at=None, paused_at=None).first()
     if row is None:
         return
@@ -132,7 +144,32 @@ def take_due_steps(ramp_id: UUID, *, now: datetime) -> None:
         note = "; ".join(problem.message for problem in refused.problems)
         _record(RAMP_SCHEDULE, row, "flag.pause_ramp", now=now, reason=note, note=note, **ending)
         return
-    _take(row, steps, due[-1], now)
+    waits = waits_for(row.flag_id, row.environment_id, now)
+    if waits:
+        _hold(row, " ".join(waits), now)
+    elif row.held_since is not None:
+        _go_on(row, now)
+    else:
+        _take(row, steps, due[-1], now)
+
+
+def _hold(row: models.Ramp, why: str, now: datetime) -> None:
+    """Let a due step wait; it is looked at again soon. Said once in the audit, and anew on the page."""
+    if row.held_since is None:
+        _record(RAMP_SCHEDULE, row, "flag.hold_ramp", now=now, reason=why, note=why, held_since=now)
+    elif row.note != why:
+        models.Ramp.objects.filter(pk=row.pk, held_since=row.held_since).update(note=why)
+    _plan(row, "held", now + LOOK_AGAIN)
+
+
+def _go_on(row: models.Ramp, now: datetime) -> None:
+    """Take the step that waited, and those after it later by as long as it did."""
+    assert row.held_since is not None
+    _record(
+        RAMP_SCHEDULE, row, "flag.release_ramp", now=now, reason="Every health check passes.", note="",
+        steps=later_steps(row, now - row.held_since), held_since=None,
+    )  # fmt: skip
+    take_due_steps(row.pk, now=now)
 
 
 def _take(row: models.Ramp, steps: tuple[RampStep, ...], place: int, now: datetime) -> None:
@@ -198,11 +235,14 @@ def _record(
 def _plan_next(row: models.Ramp) -> None:
     upcoming = ramp_value(row).next_step
     if upcoming is not None:
-        key = f"{row.pk}:{upcoming.at.isoformat()}"
-        schedule(
-            "flag.ramp", key, due_at=upcoming.at, payload={"ramp_id": str(row.pk)},
-            details=WorkDetails(row.flag.project_id, row.flag.key),
-        )  # fmt: skip
+        _plan(row, upcoming.at.isoformat(), upcoming.at)
+
+
+def _plan(row: models.Ramp, slot: str, due_at: datetime) -> None:
+    schedule(
+        "flag.ramp", f"{row.pk}:{slot}", due_at=due_at, payload={"ramp_id": str(row.pk)},
+        details=WorkDetails(row.flag.project_id, row.flag.key),
+    )  # fmt: skip
 
 
 def _subject(row: models.Ramp) -> Subject:

@@ -219,13 +219,15 @@ class RampState(StrEnum):
     """Where a schedule stands."""
 
     RISING = "rising"
+    HELD = "held"
+    """A step is due, and waits until every health check of the flag passes."""
     PAUSED = "paused"
     ENDED = "ended"
 
 
 @dataclass(frozen=True, slots=True)
 class Ramp:
-    """A rollout whose share rises at set times. `note` says why it was paused or ended early."""
+    """A rollout whose share rises at set times. `note` says why it is held, was paused or ended early."""
 
     id: UUID
     flag_id: UUID
@@ -236,6 +238,10 @@ class Ramp:
     done_count: int
     state: RampState
     note: str
+    held_since: datetime | None = None
+    """Since when a due step waits for health checks; what follows is later by as long."""
+    from_parts_per_million: int | None = None
+    """The share before the schedule; None of schedules that are older than this."""
 
     @property
     def next_step(self) -> RampStep | None:

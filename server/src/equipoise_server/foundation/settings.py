@@ -26,6 +26,8 @@ SOURCE_SECONDS = float(os.environ.get("EQUIPOISE_SOURCE_SECONDS", "60"))
 SOURCE_ROWS = int(os.environ.get("EQUIPOISE_SOURCE_ROWS", "5000000"))
 SOURCE_BYTES = int(os.environ.get("EQUIPOISE_SOURCE_BYTES", "2000000000"))
 SOURCE_MINUTES = float(os.environ.get("EQUIPOISE_SOURCE_MINUTES", "60"))
+# How long one query of a health check may take.
+PROMETHEUS_SECONDS = float(os.environ.get("EQUIPOISE_PROMETHEUS_SECONDS", "5"))
 
 # The private key that signs snapshots; None signs nothing.
 _signing_key = os.environ.get("EQUIPOISE_SIGNING_KEY", "")
@@ -94,6 +96,7 @@ INSTALLED_APPS = [
     "equipoise_server.sources",
     "equipoise_server.metrics",
     "equipoise_server.flags",
+    "equipoise_server.health",
     "equipoise_server.experiments",
     "equipoise_server.snapshots",
     "equipoise_server.analysis",

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from django.conf import settings
 
 from equipoise_server.foundation.refusals import Problem
+from equipoise_server.sources.prometheus_addresses import address_problems, endpoint_of
 from equipoise_server.sources.values import Connection, ConnectionKind, unusable
 
 ENVIRONMENT_PREFIX = "EQUIPOISE_SOURCE_"
@@ -25,6 +26,8 @@ def connection_problems(kind: ConnectionKind, location: str, password_from: str)
         return [Problem("location", told)]
     if kind is ConnectionKind.FILES:
         return [*_file_problems(location), *_no_password(password_from)]
+    if kind is ConnectionKind.PROMETHEUS:
+        return [*_prometheus_problems(location, password_from), *_password_problems(password_from)]
     return [*_dsn_problems(location), *_password_problems(password_from)]
 
 
@@ -120,6 +123,14 @@ def _dsn_problems(location: str) -> Iterator[Problem]:
         elif name == "sslmode" and value not in _SSL_MODES:
             yield Problem("location", f"sslmode is one of {', '.join(sorted(_SSL_MODES))}.")
     yield from _host_problems(dsn_parts(location))
+
+
+def _prometheus_problems(location: str, password_from: str) -> Iterator[Problem]:
+    problems = [*address_problems(location, password_from)]
+    yield from problems
+    if all(problem.field != "location" for problem in problems):
+        endpoint = endpoint_of(location)
+        yield from _host_problems({"host": endpoint.host, "port": str(endpoint.port)})
 
 
 def _host_problems(parts: Mapping[str, str]) -> Iterator[Problem]:

@@ -16,6 +16,7 @@ from equipoise_server.foundation.texts import text_problems
 from equipoise_server.sources import entries, models
 from equipoise_server.sources.connection_rules import connection_problems
 from equipoise_server.sources.source_rules import key_problems
+from equipoise_server.sources.usage import others_using
 from equipoise_server.sources.values import Connection, ConnectionKind
 
 
@@ -82,13 +83,17 @@ def revise_connection(actor: Actor, command: ReviseConnection, *, now: datetime)
 
 
 def archive_connection(actor: Actor, connection_id: UUID, *, now: datetime) -> Connection:
-    """Take a connection away. Refused while a source reads over it."""
+    """Take a connection away. Refused while a source or a health check reads over it."""
     held = entries.connection(connection_id)
     actor.require(Permission.PROJECT_EDIT, held.project_id)
     using = [one.key for one in entries.sources_of(held.project_id) if one.shape.connection == held.key]
     if using:
         listed = ", ".join(f"“{key}”" for key in using)
         raise Conflict(Problem("", f"The sources {listed} read over “{held.key}”; archive them first."))
+    others = others_using(held.project_id, held.key)
+    if others:
+        told = f"“{held.key}” is used by {', '.join(others)}; let them use another connection first."
+        raise Conflict(Problem("", told))
     subject = Subject("connection", held.id, held.key, held.project_id)
     with change(actor.author, "connection.archive", subject, now=now) as entry:
         row = models.Connection.objects.select_for_update().get(pk=held.id)

@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from equipoise_server.sources.files import FilesSession
 from equipoise_server.sources.postgresql import PostgreSqlSession
-from equipoise_server.sources.values import Connection, ConnectionKind, Estimate, Held
+from equipoise_server.sources.values import TABULAR, Connection, ConnectionKind, Estimate, Held, unusable
 
 Row = tuple[object, ...]
 
@@ -41,6 +41,9 @@ class Session(Protocol):
 def opened(connection: Connection, *, source: str) -> Iterator[Session]:
     """The connection, open; failures name the source that wanted it."""
     session: Session
+    if connection.kind not in TABULAR:
+        told = f"its connection “{connection.key}” has no rows; it is for health checks alone."
+        raise unusable(source, "connection", told)
     if connection.kind is ConnectionKind.FILES:
         session = FilesSession(connection, source)
     else:

@@ -9,7 +9,7 @@ from equipoise_server.foundation.ids import KEY_RULE, is_key
 from equipoise_server.foundation.refusals import Problem
 from equipoise_server.foundation.texts import LONGEST_NAME, text_problems
 from equipoise_server.sources.sql_rules import parsed, table_problems
-from equipoise_server.sources.values import ColumnType, Connection, Held, Shape
+from equipoise_server.sources.values import TABULAR, ColumnType, Connection, Held, Shape
 
 MOST_COLUMNS = 50
 LONGEST_COLUMN = 128
@@ -55,6 +55,9 @@ def shape_problems(shape: Shape, known: Known) -> Iterator[Problem]:
     if connection is None or connection.archived_at is not None:
         has = ", ".join(sorted(key for key, one in known.connections.items() if one.archived_at is None))
         told = f"There is no connection “{shape.connection}”; there are: {has or 'none yet'}."
+        yield Problem("connection", told)
+    elif connection.kind not in TABULAR:
+        told = f"“{connection.key}” has no rows: it is for health checks of flags. Name another connection."
         yield Problem("connection", told)
     else:
         yield from _statement_problems(shape, connection)

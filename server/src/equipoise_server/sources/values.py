@@ -18,6 +18,12 @@ class ConnectionKind(StrEnum):
     FILES = "files"
     """Parquet files, or one DuckDB file, below the directory that the operator allows."""
     POSTGRESQL = "postgresql"
+    PROMETHEUS = "prometheus"
+    """For health checks, which promote, hold and kill; no metric reads it and no decision rests on it."""
+
+
+TABULAR = frozenset({ConnectionKind.FILES, ConnectionKind.POSTGRESQL})
+"""What has rows, and so can have sources."""
 
 
 class ColumnType(StrEnum):

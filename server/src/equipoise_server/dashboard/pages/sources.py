@@ -20,7 +20,11 @@ from equipoise_server.sources.values import (
 )
 
 Option = tuple[str, str]
-KIND_WORDS = {ConnectionKind.FILES: "files", ConnectionKind.POSTGRESQL: "PostgreSQL"}
+KIND_WORDS = {
+    ConnectionKind.FILES: "files",
+    ConnectionKind.POSTGRESQL: "PostgreSQL",
+    ConnectionKind.PROMETHEUS: "Prometheus, for health checks",
+}
 
 
 @dataclass(frozen=True, slots=True)

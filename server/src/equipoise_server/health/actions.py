@@ -1,0 +1,25 @@
+"""What changes health checks, tries plans, and asks about what is due."""
+
+from __future__ import annotations
+
+from equipoise_server.health.asking import ask_due, note_acted, try_plan
+from equipoise_server.health.checking import (
+    CreateCheck,
+    DeleteCheck,
+    ReviseCheck,
+    create_check,
+    delete_check,
+    revise_check,
+)
+
+__all__ = [
+    "CreateCheck",
+    "DeleteCheck",
+    "ReviseCheck",
+    "ask_due",
+    "create_check",
+    "delete_check",
+    "note_acted",
+    "revise_check",
+    "try_plan",
+]
