@@ -19,6 +19,8 @@ def test_a_sound_document_has_no_problems() -> None:
     assert validate_snapshot(document) == ()
     assert validate_snapshot({**document, "hash": content_hash(document)}) == ()
     assert validate_snapshot({**document, "preview_key": "0af1" * 16}) == ()
+    keys = [{"id": 2, "secret": "0af1" * 16}, {"id": 1, "secret": "1" * 64, "until": 1_800_000_000}]
+    assert validate_snapshot({**document, "exposure_tokens": {"required": True, "keys": keys}}) == ()
 
 
 def test_an_unusable_document_tells_its_reasons() -> None:
@@ -37,6 +39,22 @@ INNER = {"salt": "innersalt", "unit_type": "user", "domain": {"layer": "checkout
 CHANGES: list[tuple[str, Callable[[Json], object], str]] = [
     ("an unknown member at the top", lambda d: d.update(moods={}), "/moods"),
     ("a preview key with capitals", lambda d: d.update(preview_key="A" * 64), "/preview_key"),
+    *(
+        (
+            f"unusable tokens: {tokens}",
+            lambda d, held=tokens: d.update(exposure_tokens=held),
+            "/exposure_tokens",
+        )
+        for tokens in (
+            "on",
+            {"required": 1, "keys": []},
+            {"required": True, "keys": []},
+            {"required": True, "keys": [{"id": True, "secret": "0" * 64}]},
+            {"required": True, "keys": [{"id": 1, "secret": "short"}]},
+            {"required": True, "keys": [7]},
+            {"required": True, "keys": [{"id": 1, "secret": "0" * 64, "until": None}]},
+        )
+    ),
     ("a wrong hash", lambda d: d.update(hash="0" * 64), "/hash"),
     ("a key with capitals", lambda d: d["flags"].update(Button=button()), "/flags/Button"),
     ("a key with a slash", lambda d: d["flags"].update({"a/b": button()}), "/flags/a~1b"),

@@ -31,7 +31,7 @@ FORMAT = 1
 NO_BLOBS: Mapping[str, Members] = MappingProxyType({})
 SNAPSHOT_MEMBERS = frozenset(
     {"format", "hash", "project", "environment", "epoch", "revision"}
-    | {"default_unit_type", "unit_types", "killed", "preview_key"}
+    | {"default_unit_type", "unit_types", "killed", "preview_key", "exposure_tokens"}
     | {"groups", "segments", "layers", "holdouts", "experiments", "flags"}
 )
 

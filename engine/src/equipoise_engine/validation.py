@@ -16,7 +16,7 @@ LARGEST_FLAG_COUNT = 5_000
 LARGEST_VARIANT_COUNT = 64
 
 _KEY = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_PREVIEW_KEY = re.compile(r"[0-9a-f]{64}")
+_SECRET = re.compile(r"[0-9a-f]{64}")
 _TABLES = ("groups", "segments", "layers", "holdouts", "experiments", "flags")
 
 
@@ -56,8 +56,10 @@ def _members(document: Mapping[str, object]) -> Iterator[Problem]:
     for name in sorted(document.keys() - SNAPSHOT_MEMBERS):
         yield Problem(pointer("", name), "is not a member that this version knows")
     preview_key = document.get("preview_key", "0" * 64)
-    if not (isinstance(preview_key, str) and _PREVIEW_KEY.fullmatch(preview_key)):
+    if not (isinstance(preview_key, str) and _SECRET.fullmatch(preview_key)):
         yield Problem("/preview_key", "must be 64 lower-case hex digits")
+    if "exposure_tokens" in document and not _are_tokens(document["exposure_tokens"]):
+        yield Problem("/exposure_tokens", "must say whether tokens are required, and list keys")
     try:
         actual = content_hash(document)
     except (ValueError, RecursionError) as cause:
@@ -65,6 +67,21 @@ def _members(document: Mapping[str, object]) -> Iterator[Problem]:
     else:
         if document.get("hash", actual) != actual:
             yield Problem("/hash", "must be the SHA-256 of the canonical JSON without it")
+
+
+def _are_tokens(held: object) -> bool:
+    """Tell whether a node is what signs tokens of exposures (spec/exposure-tokens.md)."""
+    if not isinstance(held, dict) or not isinstance(held.get("required"), bool):
+        return False
+    keys = held.get("keys")
+    return isinstance(keys, list) and bool(keys) and all(map(_is_token_key, keys))
+
+
+def _is_token_key(key: object) -> bool:
+    if not isinstance(key, dict) or type(key.get("id")) is not int:
+        return False
+    secret, until = key.get("secret"), key.get("until", 0)
+    return isinstance(secret, str) and _SECRET.fullmatch(secret) is not None and type(until) is int
 
 
 def _keys(document: Mapping[str, object]) -> Iterator[Problem]:

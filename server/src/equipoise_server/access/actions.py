@@ -10,6 +10,12 @@ from uuid import UUID
 from django.contrib.auth.hashers import make_password
 
 from equipoise_server.access import models, reads, secrets
+from equipoise_server.access.exposure_tokens import (
+    RotateTokenKey,
+    SetExposureTokens,
+    rotate_token_key,
+    set_exposure_tokens,
+)
 from equipoise_server.access.project_keys import make_project_key
 from equipoise_server.access.tokens import IssueToken, issue_api_token, issue_token, revoke_token
 from equipoise_server.access.values import (
@@ -43,6 +49,8 @@ __all__ = [
     "GrantRole",
     "IssueSdkKey",
     "IssueToken",
+    "RotateTokenKey",
+    "SetExposureTokens",
     "create_environment",
     "create_project",
     "create_user",
@@ -54,6 +62,8 @@ __all__ = [
     "record_key_uses",
     "revoke_sdk_key",
     "revoke_token",
+    "rotate_token_key",
+    "set_exposure_tokens",
 ]
 LEAST_PASSWORD_LENGTH = 10
 LONGEST_EMAIL = 254

@@ -8,6 +8,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 
 from equipoise_server.access.values import Role
+from equipoise_server.foundation.exposure_tokens import TokenRule
 from equipoise_server.foundation.ids import new_id
 
 
@@ -46,9 +47,25 @@ class Environment(models.Model):
     name = models.CharField(max_length=200)
     is_protected = models.BooleanField(default=False)
     position = models.PositiveSmallIntegerField(default=0)
+    exposure_tokens = models.CharField(max_length=16, default=TokenRule.OFF.value)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "key"], name="environment_key_once")]
+
+
+class ExposureTokenKey(models.Model):
+    """A key that signs an environment's exposure tokens; the newest signs, others are good for a time."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="token_keys")
+    number = models.PositiveIntegerField()
+    secret = models.CharField(max_length=64)
+    made_at = models.DateTimeField()
+    until = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["environment", "number"], name="token_key_number_once")
+        ]
 
 
 class Membership(models.Model):

@@ -26,6 +26,7 @@ from equipoise_server.access.values import (
     WorkingKey,
 )
 from equipoise_server.audit.values import Author
+from equipoise_server.foundation.exposure_tokens import TokenKey, TokenRule
 from equipoise_server.foundation.refusals import NotFound, Problem
 
 
@@ -129,6 +130,15 @@ def project_key(project_id: UUID) -> ProjectKey:
     return project_keys.project_key(project_id)
 
 
+def token_keys(environment_id: UUID) -> tuple[TokenKey, ...]:
+    """What signs the environment's exposure tokens, the key in use first; none before the first."""
+    rows = models.ExposureTokenKey.objects.filter(environment_id=environment_id).order_by("-number")
+    return tuple(
+        TokenKey(row.number, row.secret, None if row.until is None else int(row.until.timestamp()))
+        for row in rows
+    )
+
+
 def pseudonymised_by(environment_id: UUID) -> UUID | None:
     """The environment's project when it hides unit ids; None: it keeps them."""
     row = models.Environment.objects.filter(pk=environment_id).select_related("project").first()
@@ -188,7 +198,8 @@ def working_sdk_keys() -> dict[str, WorkingKey]:
 
 
 def _environment(row: models.Environment) -> Environment:
-    return Environment(row.pk, row.project_id, row.key, row.name, row.is_protected)
+    rule = TokenRule(row.exposure_tokens)
+    return Environment(row.pk, row.project_id, row.key, row.name, row.is_protected, rule)
 
 
 def _project(row: models.Project) -> Project:

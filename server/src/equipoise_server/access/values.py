@@ -13,6 +13,7 @@ from uuid import UUID
 
 from equipoise_server.access.secrets import digest, matches, prefix_of
 from equipoise_server.audit.values import Author
+from equipoise_server.foundation.exposure_tokens import TokenRule
 from equipoise_server.foundation.refusals import Forbidden, Problem
 
 
@@ -88,6 +89,8 @@ class Environment:
     key: str
     name: str
     is_protected: bool
+    exposure_tokens: TokenRule = TokenRule.OFF
+    """Whether answers carry tokens of exposures, and whether client keys need them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from equipoise_server.api.authentication import actor_of
 from equipoise_server.api.reading import Strict, environment_of, project_of
 from equipoise_server.api.shapes import Json, Value
 from equipoise_server.flags import reads as flags
+from equipoise_server.foundation.exposure_tokens import MEMBER as EXPOSURE_TOKENS
 from equipoise_server.foundation.refusals import Invalid, Problem
 from equipoise_server.snapshots import reads as snapshots
 from equipoise_server.snapshots.values import ReplayQuestion
@@ -103,13 +104,16 @@ class ReplayShape(ExplanationShape):
 def preview_snapshot(request: HttpRequest, project: str, environment: str) -> HttpResponse:
     """The snapshot that server keys of the environment get now (spec/schemas/snapshot.schema.json).
 
-    Who may not edit flags gets it without the key that signs links to previews.
+    Who may not edit flags gets it without the key that signs links to previews, and who may not manage
+    keys without those that sign exposure tokens.
     """
     place = _place(request, project, environment)
     kept = snapshots.current(place.id)
-    body = kept.body
-    if not actor_of(request).may(Permission.FLAG_EDIT, place.project_id):
-        body = canonical_json({k: v for k, v in json.loads(body).items() if k != "preview_key"})
+    body, actor = kept.body, actor_of(request)
+    secrets = {"preview_key": Permission.FLAG_EDIT, EXPOSURE_TOKENS: Permission.KEY_MANAGE}
+    hidden = [name for name, needed in secrets.items() if not actor.may(needed, place.project_id)]
+    if hidden:
+        body = canonical_json({k: v for k, v in json.loads(body).items() if k not in hidden})
     return HttpResponse(body, content_type="application/json", headers={"ETag": kept.etag})
 
 

@@ -18,6 +18,7 @@ from equipoise_server.access.values import KeyKind, SdkKey
 from equipoise_server.edge.answers import Refused, answer_json, answer_refused
 from equipoise_server.edge.keys import authenticate, header
 from equipoise_server.edge.state import EdgeState
+from equipoise_server.edge.terms import terms_of
 from equipoise_server.events import actions
 from equipoise_server.events.actions import Inbox, TakesBatches
 from equipoise_server.events.values import (
@@ -84,9 +85,10 @@ class EventsDoor:
     async def _take(self, key: SdkKey, body: bytes, sender: Sender, *, is_trusted: bool) -> Acceptance:
         if not self._has_room():
             raise no_room()
-        inbox = actions.hiding(self._inbox, key.pseudonymised_by)
-        accept = partial(actions.accept, inbox, key.environment_id, body, sender=sender)
-        return await taken(partial(accept, received_at=self._clock(), is_trusted=is_trusted))
+        inbox, received_at = actions.hiding(self._inbox, key.pseudonymised_by), self._clock()
+        terms = terms_of(self._state, key, received_at)
+        accept = partial(actions.accept, inbox, key.environment_id, body, sender=sender, terms=terms)
+        return await taken(partial(accept, received_at=received_at, is_trusted=is_trusted))
 
 
 def sender_of(scope: Scope, key: SdkKey) -> Sender:

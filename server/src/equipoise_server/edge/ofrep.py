@@ -34,15 +34,16 @@ _PREFLIGHT = CORS | {
     "access-control-max-age": "86400",
 }
 _NOT_KEPT = {"content-type": "application/json", "cache-control": "no-store"}
+Clock = Callable[[], float]
 Door = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-def routes(state: EdgeState, streams: Streams) -> Sequence[BaseRoute]:
-    """Single, bulk and stream."""
+def routes(state: EdgeState, streams: Streams, *, clock: Clock = time.time) -> Sequence[BaseRoute]:
+    """Single, bulk and stream. `clock` gives epoch seconds."""
     methods = ["POST", "OPTIONS"]
     return [
-        Route("/ofrep/v1/evaluate/flags", _Door(EvaluateAll(state)), methods=methods),
-        Route("/ofrep/v1/evaluate/flags/{key:path}", _Door(EvaluateOne(state)), methods=methods),
+        Route("/ofrep/v1/evaluate/flags", _Door(EvaluateAll(state, clock)), methods=methods),
+        Route("/ofrep/v1/evaluate/flags/{key:path}", _Door(EvaluateOne(state, clock)), methods=methods),
         Route(STREAM_PATH, _Door(ListenToChanges(state, streams)), methods=["GET", "OPTIONS"]),
     ]
 
@@ -69,8 +70,8 @@ class _Door:
 class EvaluateOne:
     """One flag for one context."""
 
-    def __init__(self, state: EdgeState) -> None:
-        self._state = state
+    def __init__(self, state: EdgeState, clock: Clock) -> None:
+        self._state, self._clock = state, clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -78,8 +79,8 @@ class EvaluateOne:
         flag_key = scope["path_params"]["key"]
         status, content = 400, {}
         try:
-            context = await _context(scope, receive, found)
-            content = item(found.engine.evaluate(flag_key, context, None), found)
+            context = await _context(scope, receive, found, now=self._clock())
+            content = item(found.engine.evaluate(flag_key, context, None), found, now=self._clock())
             if "errorCode" not in content:
                 status = 200
             elif content["errorCode"] == ErrorCode.FLAG_NOT_FOUND:
@@ -92,19 +93,20 @@ class EvaluateOne:
 class EvaluateAll:
     """Every flag for one context; 304 when the client holds the same answers."""
 
-    def __init__(self, state: EdgeState) -> None:
-        self._state = state
+    def __init__(self, state: EdgeState, clock: Clock) -> None:
+        self._state, self._clock = state, clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         key = _key(scope, self._state)
         found = _found(self._state, key)
         try:
-            context = await _context(scope, receive, found)
+            context = await _context(scope, receive, found, now=self._clock())
         except BadRequest as fault:
             await answer(send, 400, encoded(failure(fault.code, fault.details)), _NOT_KEPT | CORS)
             return
-        body = bulk(found.engine.evaluate_all(context), found, stream_url=_stream_url(scope, key))
+        decisions, url = found.engine.evaluate_all(context), _stream_url(scope, key)
+        body = bulk(decisions, found, stream_url=url, now=self._clock())
         etag = f'"{hashlib.sha256(body).hexdigest()}"'
         headers = {"etag": etag, "cache-control": "private, no-cache", "vary": "authorization, x-api-key"}
         if is_same(header(scope, b"if-none-match"), etag):
@@ -162,9 +164,9 @@ def _found(state: EdgeState, key: SdkKey) -> Servable:
     return found
 
 
-async def _context(scope: Scope, receive: Receive, found: Servable) -> dict[str, object]:
+async def _context(scope: Scope, receive: Receive, found: Servable, *, now: float) -> dict[str, object]:
     preview = header(scope, b"x-equipoise-preview")
-    return context_of(await _body(receive), found, preview=preview, now=time.time())
+    return context_of(await _body(receive), found, preview=preview, now=now)
 
 
 async def _body(receive: Receive) -> bytes:

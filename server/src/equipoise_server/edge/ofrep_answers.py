@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from equipoise_engine import Decision, ErrorCode
+from equipoise_engine import Decision, Enrolment, ErrorCode
 from equipoise_server.edge.state import Servable
+from equipoise_server.foundation.exposure_tokens import Claim
 from equipoise_server.foundation.preview_tokens import overrides_of
 
 TARGETING_KEY = "targetingKey"
@@ -67,8 +68,8 @@ def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is not JSON")
 
 
-def item(decision: Decision, found: Servable) -> Json:
-    """One flag's answer: a success, or a failure where there is no variant to serve."""
+def item(decision: Decision, found: Servable, *, now: float) -> Json:
+    """One flag's answer: a success, or a failure where there is no variant to serve. `now` is for tokens."""
     if decision.variant is None:
         return failure(_code(decision), decision.error_message or "", key=decision.flag_key)
     return {
@@ -76,7 +77,7 @@ def item(decision: Decision, found: Servable) -> Json:
         "value": _value(decision, found),
         "reason": str(decision.reason),
         "variant": decision.variant,
-        "metadata": metadata(decision.metadata, found),
+        "metadata": {**metadata(decision.metadata, found), **tokens(decision, found, now=now)},
     }
 
 
@@ -92,10 +93,31 @@ def metadata(of_decision: Mapping[str, object], found: Servable) -> Json:
     return {**flat, "version": f"{found.revision.epoch}.{found.revision.number}"}
 
 
-def bulk(decisions: tuple[Decision, ...], found: Servable, *, stream_url: str) -> bytes:
-    """The answer for every flag; the same bytes for the same answers."""
+def tokens(decision: Decision, found: Servable, *, now: float) -> Json:
+    """What vouches for the places that an exposure may report (spec/exposure-tokens.md)."""
+    ring = found.token_ring
+    if ring is None:
+        return {}
+    told: Json = {}
+    for place in decision.holdouts:
+        if place.experiment == decision.metadata.get("holdout.key"):  # of several, metadata tell one
+            told["holdout.token"] = ring.sign(_claim(decision.flag_key, place), now=now)
+    if decision.enrolment is not None:
+        told["exposure.token"] = ring.sign(_claim(decision.flag_key, decision.enrolment), now=now)
+    return told
+
+
+def _claim(flag: str, place: Enrolment) -> Claim:
+    return Claim(
+        place.experiment, place.iteration, flag, place.arm, place.unit_type, place.unit, place.cluster_type,
+        place.cluster,
+    )  # fmt: skip
+
+
+def bulk(decisions: tuple[Decision, ...], found: Servable, *, stream_url: str, now: float) -> bytes:
+    """The answer for every flag; the same bytes for the same answers on the same day."""
     content: Json = {
-        "flags": [item(decision, found) for decision in decisions],
+        "flags": [item(decision, found, now=now) for decision in decisions],
         "metadata": metadata(
             {"project": found.engine.project, "environment": found.engine.environment}, found
         ),

@@ -19,6 +19,7 @@ from equipoise_server.edge.cross_origin import AnyOrigin
 from equipoise_server.edge.events import no_room, read_body, sender_of, taken, verdicts
 from equipoise_server.edge.keys import authenticate_presented, basic_user, bearer, current_view, header
 from equipoise_server.edge.state import EdgeState
+from equipoise_server.edge.terms import terms_of
 from equipoise_server.events import actions
 from equipoise_server.events.actions import TakesBatches
 from equipoise_server.events.values import SEGMENT_CALLS, SegmentBody, Vocabulary
@@ -88,8 +89,12 @@ class SegmentDoor:
             sent = SegmentBody(self._call, body, vocabulary)
             sender = sender_of(scope, key)
             inbox = actions.hiding(self._inbox, key.pseudonymised_by)
-            accept = partial(actions.accept_messages, inbox, key.environment_id, sent, sender=sender)
-            acceptance = await taken(partial(accept, received_at=self._clock()))
+            received_at = self._clock()
+            terms = terms_of(self._state, key, received_at)
+            accept = partial(
+                actions.accept_messages, inbox, key.environment_id, sent, sender=sender, terms=terms
+            )
+            acceptance = await taken(partial(accept, received_at=received_at))
         except Refused as refused:
             await answer_refused(send, refused)
         else:

@@ -18,6 +18,7 @@ from equipoise_engine import Members, Snapshot, compile_snapshot
 from equipoise_server.access.values import WorkingKey
 from equipoise_server.edge.frames import Kill, kills_of
 from equipoise_server.edge.signing import SnapshotSigner
+from equipoise_server.foundation.exposure_tokens import TokenRing, ring_of
 from equipoise_server.foundation.preview_tokens import PreviewScope
 from equipoise_server.foundation.revisions import Revision
 from equipoise_server.foundation.worker_beats import DOWN_AFTER
@@ -87,6 +88,11 @@ class Servable:
         """The unit types of its project."""
         named = self.document.get("unit_types")
         return tuple(map(str, named)) if isinstance(named, list) else ()
+
+    @cached_property
+    def token_ring(self) -> TokenRing | None:
+        """What signs and judges exposure tokens; None where answers carry none."""
+        return ring_of(self.document)
 
     @cached_property
     def preview_scope(self) -> PreviewScope:

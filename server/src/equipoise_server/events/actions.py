@@ -27,6 +27,7 @@ from equipoise_server.events.retention import Need, SetRetention, fill_retention
 from equipoise_server.events.rounds import compact
 from equipoise_server.events.scrubbing import LONGEST_SECONDS
 from equipoise_server.events.segment import translate
+from equipoise_server.events.terms import NO_TERMS, Terms
 from equipoise_server.events.unit_scrubs import scrub_wanted
 from equipoise_server.events.validation import MOST_EVENTS, Judged, judge
 from equipoise_server.events.values import NOBODY, Acceptance, Event, SegmentBody, Sender
@@ -68,13 +69,14 @@ def accept(
     received_at: datetime,
     is_trusted: bool = False,
     sender: Sender = NOBODY,
+    terms: Terms = NO_TERMS,
 ) -> tuple[Acceptance, Future[None]]:
     """Judge a batch and hand it to the writer; the verdicts hold once the future is done.
 
     Raises MalformedBody, InboxFull or InboxClosed; the future raises StorageFailed.
     """
     arrival = Arrival(environment_id, received_at, sender, is_trusted)
-    return _keep(inbox, arrival, judge(body))
+    return _keep(inbox, arrival, judge(body, terms))
 
 
 def accept_messages(
@@ -84,9 +86,10 @@ def accept_messages(
     *,
     received_at: datetime,
     sender: Sender = NOBODY,
+    terms: Terms = NO_TERMS,
 ) -> tuple[Acceptance, Future[None]]:
     """As `accept`, for messages of Segment's tracking API."""
-    translated = translate(body, received_at=received_at)
+    translated = translate(body, received_at=received_at, terms=terms)
     acceptance, written = _keep(inbox, Arrival(environment_id, received_at, sender), translated.judged)
     return replace(acceptance, ignored=translated.ignored), written
 

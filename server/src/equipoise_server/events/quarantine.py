@@ -188,4 +188,5 @@ def _kept(path: Path, row: sqlite3.Row) -> KeptEvent:
     return KeptEvent(
         path.stem, row["id"], instant(row["received_at"]), instant(row["sent_at"]),
         bool(row["is_trusted"]), Sender(row["sender_key"], row["program"]), row["form"], row["raw"],
+        tuple(json.loads(row["problems"])),
     )  # fmt: skip

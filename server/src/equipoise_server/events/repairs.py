@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from equipoise_server.events.segment import SEGMENT_FORM, translate
+from equipoise_server.events.terms import Terms, needed_a_token
 from equipoise_server.events.validation import Judged, judge_events
 from equipoise_server.events.values import (
     MalformedBody,
@@ -20,6 +21,7 @@ from equipoise_server.events.values import (
     Sender,
     Vocabulary,
 )
+from equipoise_server.foundation.exposure_tokens import TokenRing
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +36,27 @@ class KeptEvent:
     sender: Sender
     form: str
     raw: bytes
+    problems: tuple[str, ...] = ()
 
 
-def judge_again(event: KeptEvent, repairs: Sequence[Repair], vocabulary: Vocabulary) -> Judged:
-    """The verdict on one event after repairs; the clock of its batch stays what it was."""
+def judge_again(
+    event: KeptEvent, repairs: Sequence[Repair], vocabulary: Vocabulary, ring: TokenRing | None = None
+) -> Judged:
+    """The verdict on one event after repairs; the clock of its batch stays what it was.
+
+    ring: judges tokens, of those events that needed one when they came.
+    """
     raw = repaired(event.raw, event.form, repairs)
+    known = frozenset(vocabulary.unit_types) or None
+    judge = ring if needed_a_token(event.problems) else None
+    terms = Terms(known, judge, event.received_at.timestamp())
     if event.form != SEGMENT_FORM:
-        return judge_events(event.sent_at, [raw])
+        return judge_events(event.sent_at, [raw], terms)
     body = SegmentBody("batch", b'{"batch":[' + raw + b"]}", vocabulary)
     try:
-        return translate(body, received_at=event.received_at).judged
+        return translate(body, received_at=event.received_at, terms=terms).judged
     except MalformedBody:
-        return judge_events(event.sent_at, [raw])
+        return judge_events(event.sent_at, [raw], terms)
 
 
 def repaired(raw: bytes, form: str, repairs: Sequence[Repair]) -> bytes:

@@ -41,6 +41,7 @@ from equipoise_server.events.values import (
     Vocabulary,
 )
 from equipoise_server.foundation.due_work import schedule
+from equipoise_server.foundation.exposure_tokens import TokenRing, TokenRule
 from equipoise_server.foundation.refusals import Conflict, Invalid, NotFound, Problem, refuse_all
 
 MOST_AT_ONCE = 10_000
@@ -71,9 +72,10 @@ def preview_replay(actor: Actor, command: ReplayEvents) -> ReplayPreview:
     chosen = _chosen(quarantine, command)
     accepted, kept = 0, 0
     reasons: Counter[str] = Counter()
+    ring = _ring_of(command.environment_id)
     for event in quarantine.kept(chosen):
         kept += 1
-        judged = judge_again(event, command.repairs, command.vocabulary)
+        judged = judge_again(event, command.repairs, command.vocabulary, ring)
         accepted += judged.good_count
         reasons.update(problem for refused in judged.refused for problem in refused.verdict.problems)
     return ReplayPreview(len(chosen), kept, accepted, tuple(reasons.most_common(_MOST_REASONS)))
@@ -222,15 +224,24 @@ def _mark(row: Replay, chosen: Iterable[tuple[str, int]]) -> None:
 def _submit(inbox: Inbox, row: Replay, portion: Sequence[KeptEvent]) -> list[tuple[str, int]]:
     """Make those of a portion durable that are good, each with the clock of its first batch."""
     repairs = [Repair(RepairKind(one["kind"]), one["new"], one["old"]) for one in row.repairs]
-    vocabulary = msgspec.convert(row.vocabulary, Vocabulary)
+    vocabulary, ring = msgspec.convert(row.vocabulary, Vocabulary), _ring_of(row.environment_id)
     good: dict[tuple[datetime, datetime, bool, Sender], list[tuple[KeptEvent, Judged]]] = defaultdict(list)
     for event in portion:
-        judged = judge_again(event, repairs, vocabulary)
+        judged = judge_again(event, repairs, vocabulary, ring)
         if judged.good_count == 1:
             good[event.received_at, event.sent_at, event.is_trusted, event.sender].append((event, judged))
     for future in [inbox.submit(_batch(row, group)) for group in good.values()]:
         future.result(_LONGEST_WAIT_SECONDS)
     return [(event.inbox, event.place) for group in good.values() for event, _ in group]
+
+
+def _ring_of(environment_id: UUID) -> TokenRing | None:
+    """Who judges tokens, where exposures from client keys need one now."""
+    environment = access.environment(environment_id)
+    if environment.exposure_tokens is not TokenRule.REQUIRED:
+        return None
+    project = access.project(environment.project_id)
+    return TokenRing(project.key, environment.key, True, access.token_keys(environment.id))
 
 
 def _batch(row: Replay, group: Sequence[tuple[KeptEvent, Judged]]) -> Batch:

@@ -7,13 +7,14 @@ to know who sent it or where it is kept.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid5
 
 import msgspec
 
+from equipoise_server.events.terms import NO_TERMS, Terms
 from equipoise_server.events.validation import MOST_EVENTS, Judged, Refused, judge_events, kept, redacted
 from equipoise_server.events.values import (
     EARLIEST,
@@ -56,6 +57,7 @@ class _Context:
     received_at: datetime
     call: str | None
     """What the address says that each message is; None where the messages say it."""
+    terms: Terms = NO_TERMS
 
 
 class _Faulty(ValueError):
@@ -66,14 +68,14 @@ class _Faulty(ValueError):
         self.problems = problems
 
 
-def translate(body: SegmentBody, *, received_at: datetime) -> Translated:
+def translate(body: SegmentBody, *, received_at: datetime, terms: Terms = NO_TERMS) -> Translated:
     """Read a body and give each message its verdict. Raises MalformedBody when there is nothing to judge."""
     sent = _read(body.content)
     is_batch = body.call == "batch"
     messages = _messages(sent) if is_batch else [sent]
     if len(messages) > MOST_EVENTS:
         raise MalformedBody(f"The batch has {len(messages)} messages; send at most {MOST_EVENTS} at once.")
-    context = _Context(body.vocabulary, received_at, None if is_batch else body.call)
+    context = _Context(body.vocabulary, received_at, None if is_batch else body.call, terms)
     events: list[bytes] = []
     places: list[int] = []
     refused: list[Refused] = []
@@ -81,12 +83,13 @@ def translate(body: SegmentBody, *, received_at: datetime) -> Translated:
         try:
             event = _event(message, context)
         except _Faulty as fault:
-            refused.append(_refused(index, message, fault.problems, context.call))
+            problems = (*fault.problems, *_unvouched(message, context))
+            refused.append(_refused(index, message, problems, context.call))
             continue
         if event is not None:
             events.append(event)
             places.append(index)
-    judged = judge_events(_sent_at(sent, messages, received_at), events)
+    judged = judge_events(_sent_at(sent, messages, received_at), events, terms)
     refused += [_placed(found, places, messages) for found in judged.refused]
     refused.sort(key=lambda found: found.verdict.index)
     ignored = len(messages) - len(refused) - judged.good_count
@@ -156,6 +159,14 @@ def _event(message: object, context: _Context) -> bytes | None:
     if problems:
         raise _Faulty(*problems)
     return _encoded(event)
+
+
+def _unvouched(message: object, context: _Context) -> Iterator[str]:
+    """So that no message becomes an exposure without a token by being repaired first."""
+    named = message if isinstance(message, dict) else {}
+    is_outcome = isinstance(named.get("event"), str) and named["event"] != VIEWED
+    if not is_outcome and (context.call or named.get("type")) not in _NAMES:
+        yield from context.terms.problems_of_unreadable(b"{}")
 
 
 def _encoded(event: object) -> bytes:
@@ -298,6 +309,8 @@ def _exposure(
         "kind": "exposure", "experiment": key, "iteration": running.iteration, "flag": flags.get(variant),
         "variant": variant, "unit_type": running.unit_type, "unit": units.get(running.unit_type),
     }  # fmt: skip
+    if isinstance(token := properties.get("exposure_token"), str):
+        exposure["token"] = token
     if running.cluster_type is not None:
         exposure |= {"cluster_type": running.cluster_type, "cluster": units.get(running.cluster_type)}
     return exposure

@@ -1,6 +1,7 @@
 """Which events are good: decoding, limits and a verdict per event.
 
-Pure. Knows the wire format (docs/reference/events.md); refuses to know who sent it or where it is kept.
+Pure. Knows the wire format (docs/reference/events.md) and the terms that it is given; refuses to know who
+sent it or where it is kept.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import datetime
 import msgspec
 
 from equipoise_server.events.telling import NOTHING_TOLD, Telling, read_telling
+from equipoise_server.events.terms import NO_TERMS, Terms
 from equipoise_server.events.values import (
     EARLIEST,
     LARGEST_BODY,
@@ -73,7 +75,7 @@ _event = msgspec.json.Decoder(Event)
 _UNREADABLE = (ValueError, RecursionError)
 
 
-def judge(body: bytes) -> Judged:
+def judge(body: bytes, terms: Terms = NO_TERMS) -> Judged:
     """Read a body and give each event its verdict. Raises MalformedBody when there is nothing to judge."""
     if len(body) > LARGEST_BODY:
         raise MalformedBody(f"The body has {len(body)} bytes; send at most {LARGEST_BODY} at once.")
@@ -89,14 +91,14 @@ def judge(body: bytes) -> Judged:
     if not EARLIEST <= envelope.sent_at < LATEST:
         raise MalformedBody("sent_at must lie between the years 2000 and 2100.")
     telling = read_telling(envelope.batch, envelope.dropped, envelope.sender)
-    if _all_good(envelope.events):
+    if _all_good(envelope.events, terms):
         return Judged(envelope.sent_at, bytes(envelope.events), len(raws), (), telling)
-    return replace(_judge_each(envelope.sent_at, raws), telling=telling)
+    return replace(_judge_each(envelope.sent_at, raws, terms), telling=telling)
 
 
-def judge_events(sent_at: datetime, events: Sequence[bytes]) -> Judged:
+def judge_events(sent_at: datetime, events: Sequence[bytes], terms: Terms = NO_TERMS) -> Judged:
     """Give each event its verdict, where something else than the body of an SDK was read."""
-    return _judge_each(sent_at, [msgspec.Raw(event) for event in events])
+    return _judge_each(sent_at, [msgspec.Raw(event) for event in events], terms)
 
 
 def decode_good(body: bytes) -> list[Event]:
@@ -172,19 +174,21 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _all_good(raw: msgspec.Raw) -> bool:
+def _all_good(raw: msgspec.Raw, terms: Terms) -> bool:
     try:
         events = _events.decode(raw)
     except _UNREADABLE:
         return False
-    return all(next(faults(event), None) is None for event in events)
+    return all(
+        next(faults(event), None) is None and next(terms.problems(event), None) is None for event in events
+    )
 
 
-def _judge_each(sent_at: datetime, raws: list[msgspec.Raw]) -> Judged:
+def _judge_each(sent_at: datetime, raws: list[msgspec.Raw], terms: Terms) -> Judged:
     good: list[bytes] = []
     refused: list[Refused] = []
     for index, raw in enumerate(raws):
-        problems = _problems(raw)
+        problems = _problems(raw, terms)
         if not problems:
             good.append(bytes(raw))
             continue
@@ -193,12 +197,12 @@ def _judge_each(sent_at: datetime, raws: list[msgspec.Raw]) -> Judged:
     return Judged(sent_at, b"[" + b",".join(good) + b"]", len(good), tuple(refused))
 
 
-def _problems(raw: msgspec.Raw) -> tuple[str, ...]:
+def _problems(raw: msgspec.Raw, terms: Terms) -> tuple[str, ...]:
     try:
         event = _event.decode(raw)
     except _UNREADABLE as fault:
-        return (_sentence(fault),)
-    return tuple(faults(event))
+        return (_sentence(fault), *terms.problems_of_unreadable(bytes(raw)))
+    return (*faults(event), *terms.problems(event))
 
 
 def _sentence(fault: Exception) -> str:

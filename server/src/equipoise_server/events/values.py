@@ -84,6 +84,7 @@ class Exposure(msgspec.Struct, gc=False, tag_field="kind", tag="exposure"):
     cluster_type: Name | None = None
     cluster: Unit | None = None
     attributes: dict[str, object] | None = None
+    token: str | None = None
 
 
 class Track(msgspec.Struct, gc=False, tag_field="kind", tag="track"):

@@ -9,6 +9,8 @@ from equipoise_engine import content_hash
 from equipoise_server.access.values import Environment, Project
 from equipoise_server.experiments.values import ExperimentsPayload
 from equipoise_server.flags.values import FlagsPayload
+from equipoise_server.foundation.exposure_tokens import MEMBER as TOKENS
+from equipoise_server.foundation.exposure_tokens import TokenKey, TokenRule, member_of
 from equipoise_server.foundation.revisions import Revision
 
 FORMAT = 1
@@ -24,6 +26,8 @@ class Rows:
     environment: Environment
     flags: FlagsPayload
     experiments: ExperimentsPayload
+    token_keys: tuple[TokenKey, ...] = ()
+    """What signs exposure tokens, the key in use first."""
 
 
 def compose(rows: Rows, revision: Revision) -> Document:
@@ -54,6 +58,9 @@ def compose(rows: Rows, revision: Revision) -> Document:
     }
     if rows.flags.preview_key:
         document["preview_key"] = rows.flags.preview_key
+    rule = rows.environment.exposure_tokens
+    if rule is not TokenRule.OFF and rows.token_keys:
+        document[TOKENS] = member_of(rows.token_keys, is_required=rule is TokenRule.REQUIRED)
     document["hash"] = content_hash(document)
     return document
 

@@ -33,6 +33,7 @@ def rows_of(environment_id: UUID) -> Rows:
         environment,
         flags.payload(environment_id),
         experiments.payload(environment_id),
+        access.token_keys(environment_id),
     )
 
 

@@ -32,6 +32,8 @@ _VERBS = {
     "flag.uncover": "let go, by a holdout, of",
     "flag.pin": "pinned",
     "flag.unpin": "released",
+    "exposure_tokens.set": "set what exposures need in",
+    "exposure_tokens.rotate": "replaced the key of exposure tokens of",
     "environment.kill": "killed everything in",
     "environment.unkill": "turned back on everything in",
     "break_glass.kill": "took over a kill by break-glass in",
