@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from equipoise_engine import SnapshotError, compile_snapshot
+from equipoise_engine.hashing import signed
 
 ADULT = {"attribute": "age", "operator": "greater_or_equal", "value": 18}
 MINOR = {"attribute": "age", "operator": "less", "value": 18}
@@ -62,6 +63,26 @@ def test_an_experiment_answers_again_as_at_first(shape: Json) -> None:
     ]
     contexts += [{**user("u1"), "overrides": {"button": "green"}}]
     same(document, contexts, "none")
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_way_of_the_compiled_engine_answers_the_same(
+    shape: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("equipoise_engine.snapshot.IS_COMPILED", True)
+    document = trial() | {"experiments": {"trial": experiment(**shape)}}
+    same(document, [user(unit, country="DE", age=18) for unit in UNITS], "none")
+
+
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [(0, 2**32), (0, 2**31), (2**31, 2**32), (5, 9), (2**31 - 1, 2**31 + 1), (2**32 - 1, 2**32)],
+)
+def test_a_range_of_hashes_is_the_same_in_twos_complement(low: int, high: int) -> None:
+    start, end, is_inside = signed(low, high)
+    for place in {0, 5, 8, 9, 2**31 - 2, 2**31 - 1, 2**31, 2**31 + 1, 2**32 - 2, 2**32 - 1, low, high - 1}:
+        number = place - 2**32 if place >= 2**31 else place
+        assert ((start <= number < end) is is_inside) == (low <= place < high)
 
 
 @given(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from equipoise_engine.claims import Number
 from equipoise_engine.decisions import Answer
 from equipoise_engine.flags import Compiled
-from equipoise_engine.hashing import HASH_SPACE, LENGTH_OF_ASCII
+from equipoise_engine.hashing import HASH_SPACE, LENGTH_OF_ASCII, signed
 from equipoise_engine.murmur import IS_COMPILED
 from equipoise_engine.splits import TextSplit
 
@@ -19,10 +19,13 @@ MOST_SIZES = 8
 Heads = list[tuple[str, str] | None]
 Texts = tuple[tuple[str, frozenset[object]], ...]
 Ranges = tuple[tuple[str, Number | None, Number | None], ...]
-# The type of the code default; the clauses on texts and on numbers; the unit type and the heads; the slots,
-# from and up to which hash (None: all of them); up to which hash the first arm goes, and both arms; the
-# experiment, and the flag without it. A plain tuple: unpacking it costs less than reading members.
-Direct = tuple[type, Texts, Ranges, str, Heads, int, int | None, int, Answer, Answer, TextSplit, Compiled]
+# From and up to which signed hash the slots go (None: all hashes are inside), and whether that is inside or
+# outside of them; the same of the arms, with the one between and the other.
+Edges = tuple[int | None, int, bool]
+Bounds = tuple[int, int, Answer, Answer]
+# The type of the code default; the clauses on texts and on numbers; the unit type; the heads, edges and
+# bounds; the experiment, and the flag without it. Unpacking a tuple costs less than reading members.
+Direct = tuple[type, Texts, Ranges, str, Heads, *Edges, *Bounds, TextSplit, Compiled]
 
 
 def direct(flag: Compiled) -> Direct | None:
@@ -36,13 +39,15 @@ def direct(flag: Compiled) -> Direct | None:
     shape = decider.plain()
     if shape is None:
         return None
-    unit_type, (low, high), bound, first, later = shape
-    until = None if (low, high) == (0, HASH_SPACE) else high
+    unit_type, edges, bound, first, later = shape
+    slots: Edges = (None, 0, True) if edges == (0, HASH_SPACE) else signed(*edges)
+    low, high, is_first = signed(0, bound)
+    arms = (first, later) if is_first else (later, first)
     clauses = () if eligible is None else eligible.clauses
     texts = tuple([(clause.attribute, clause.texts) for clause in clauses if clause.texts is not None])
     ranges = tuple([(one.attribute, one.low, one.high) for one in clauses if one.texts is None])
     heads: Heads = [None] * LENGTH_OF_ASCII
-    return flag.kind, texts, ranges, unit_type, heads, low, until, bound, first, later, decider, rest
+    return flag.kind, texts, ranges, unit_type, heads, *slots, low, high, *arms, decider, rest
 
 
 def heads_of(size: int, heads: Heads, split: TextSplit) -> tuple[str, str] | None:

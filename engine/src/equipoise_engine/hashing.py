@@ -5,7 +5,7 @@ Knows nothing of flags. Integers only, so that every language gets the same answ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, final
 
@@ -177,3 +177,17 @@ def _header(size: int) -> bytes:
 LENGTH_OF_ASCII: Final = 128
 ASCII_HEADS = tuple(_header(size).decode() for size in range(LENGTH_OF_ASCII))
 HASH_TEXT = mmh3.hash
+# Without arguments it answers in two's complement, quicker than unsigned by the time of an argument or two.
+SIGNED_HASH: Callable[[str], int] = mmh3.hash
+
+
+def signed(low: int, high: int) -> tuple[int, int, bool]:
+    """Return a range of unsigned hashes for signed ones: from, up to, and whether the range is inside.
+
+    Of a range that has 2**31 within, the rest is one range of signed hashes. Both ends are in 0..2**32.
+    """
+    half = HASH_SPACE // 2
+    if low < half < high:
+        return high - HASH_SPACE, low, False
+    beyond = HASH_SPACE if low >= half else 0
+    return low - beyond, high - beyond, True

@@ -17,7 +17,7 @@ from equipoise_engine.experiments import LARGEST_REVISION, Experiment, Experimen
 from equipoise_engine.explanations import Finding, Step
 from equipoise_engine.flag_reading import read_flag
 from equipoise_engine.flags import Compiled, Flag, error
-from equipoise_engine.hashing import HASH_TEXT
+from equipoise_engine.hashing import SIGNED_HASH
 from equipoise_engine.holdouts import Holdouts
 from equipoise_engine.layers import Layer, Layers
 from equipoise_engine.members import Members
@@ -128,7 +128,9 @@ class Snapshot:
                     return flag.evaluate(context, code_default)
             found = self._direct[flag_key]
             if found is not None and type(context) is dict and "overrides" not in context:
-                kind, texts, ranges, unit_type, heads, low, until, bound, first, later, split, rest = found
+                kind, texts, ranges, key, heads, start, end, inside, low, high, one, other, split, rest = (
+                    found
+                )
                 units, attributes = context["units"], context["attributes"]
                 if type(code_default) is kind and type(units) is type(attributes) is dict:
                     for attribute, wanted in texts:  # as in Every.holds
@@ -142,18 +144,18 @@ class Snapshot:
                             or (most is not None and not value <= most)
                         ):
                             return rest.evaluate(context, code_default)
-                    unit = units[unit_type]
+                    unit = units[key]
                     if type(unit) is str and unit.isascii():
-                        head = heads[len(unit)] or heads_of(len(unit), heads, split)
+                        head = heads[len(unit)]
+                        if head is None:
+                            head = heads_of(len(unit), heads, split)
                         if head is not None:
                             layer, arms = head
-                            if until is not None:
-                                place = HASH_TEXT(layer + unit, 0, False)
-                                if place >= until or place < low:
-                                    return rest.evaluate(context, code_default)
+                            if start is not None and (start <= SIGNED_HASH(layer + unit) < end) is not inside:
+                                return rest.evaluate(context, code_default)
                             made = Decision()
                             made.enrolled = unit
-                            made.answer = first if HASH_TEXT(arms + unit, 0, False) < bound else later
+                            made.answer = one if low <= SIGNED_HASH(arms + unit) < high else other
                             return made
         except Exception:  # noqa: BLE001, S110 - the flag itself finds and tells what is missing or odd
             pass
