@@ -22,6 +22,7 @@ from equipoise_server.analysis.renewing import AskRefresh, ask_refresh
 from equipoise_server.analysis.reporting import verdict_of
 from equipoise_server.analysis.rollups.actions import audit_rollups, forget_units
 from equipoise_server.analysis.rows import blocks
+from equipoise_server.analysis.sources.exposing import take_exposures
 from equipoise_server.analysis.sources.importing import ImportFromSource, as_file
 from equipoise_server.analysis.traffic_filters import SetTrafficFilter, set_traffic_filter
 from equipoise_server.analysis.values import Report
@@ -55,6 +56,7 @@ __all__ = [
 
 def refresh(iteration_id: UUID, now: datetime) -> Report:
     """Look if a look is due, renew what is live, keep the report and tell the experiment its verdict."""
+    take_exposures(experiments.iteration(iteration_id), now=now)
     report = replace(build_report(iteration_id, now=now), cost=running.cost_so_far())
     running.step("keeping the report", STEPS - 1, STEPS)
     blocked = {} if report.results is None else _blocked(report)

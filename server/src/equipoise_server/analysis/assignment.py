@@ -39,8 +39,8 @@ def _known(job: Job, span: Span) -> Known:
 
 
 def _why_unknown(iteration: Iteration) -> str:
-    if iteration.is_imported:
-        return "it was run elsewhere"
+    if iteration.is_outside:
+        return "it was run elsewhere" if iteration.is_imported else "units are assigned outside"
     if iteration.design.eligibility is not None:
         return "who is eligible depends on attributes, which events of unexposed units do not carry"
     return ""

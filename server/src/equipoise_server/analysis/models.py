@@ -48,6 +48,21 @@ class SplitWatch(models.Model):
     confirmed_at = models.DateTimeField(null=True)
 
 
+class ExposureReading(models.Model):
+    """How far the table of exposures of an iteration was read; without a row it was not read yet."""
+
+    iteration_id = models.UUIDField(primary_key=True)
+    read_at = models.DateTimeField()
+    whole_at = models.DateTimeField()
+    seen_until = models.DateTimeField(null=True)
+    rows = models.PositiveBigIntegerField()
+    bytes = models.PositiveBigIntegerField()
+    seconds = models.FloatField()
+    taken = models.PositiveBigIntegerField()
+    unusable = models.PositiveBigIntegerField()
+    erased = models.PositiveBigIntegerField()
+
+
 class StateDoubt(models.Model):
     """An iteration whose state was found to differ from the raw events; its results are withheld."""
 

@@ -14,6 +14,7 @@ from equipoise_server.analysis.holdout_impact import holdout_impact
 from equipoise_server.analysis.past import KnownMetric, known_metrics
 from equipoise_server.analysis.planning import power_plan
 from equipoise_server.analysis.renewing import newest_refresh
+from equipoise_server.analysis.sources.exposing import LastReading, last_reading
 from equipoise_server.analysis.sources.pace import resting
 from equipoise_server.analysis.sources.previewing import FactPreview, preview_definition
 from equipoise_server.analysis.traffic_filters import traffic_filter, traffic_filters
@@ -23,12 +24,14 @@ __all__ = [
     "AudienceSize",
     "FactPreview",
     "KnownMetric",
+    "LastReading",
     "audience_size",
     "evidence_of",
     "freshness_of",
     "has_final_report",
     "holdout_impact",
     "known_metrics",
+    "last_reading",
     "newest_refresh",
     "outdated_reports",
     "power_plan",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -24,17 +24,24 @@ class Graves:
 
     def clear(self, row: Row) -> bool:
         """Take erased units out of an event; False when nobody is left whom it is about."""
-        row.units = {t: unit for t, unit in row.units.items() if not self._holds(t, unit)}
+        row.units = {t: unit for t, unit in row.units.items() if not self.holds(t, unit)}
         if (
             row.cluster_type is not None
             and row.cluster is not None
-            and self._holds(row.cluster_type, row.cluster)
+            and self.holds(row.cluster_type, row.cluster)
         ):
             row.cluster = cluster_token(self.key, self.environment_id, row.cluster_type, row.cluster)
         return bool(row.units)
 
-    def _holds(self, unit_type: str, unit: str) -> bool:
+    def holds(self, unit_type: str, unit: str) -> bool:
+        """Whether the kept id is an erased unit's."""
         return self.key.tombstone(self.environment_id, unit_type, unit) in self.digests
+
+
+def erased_among(environment_id: UUID, unit_type: str, units: Collection[str]) -> frozenset[str]:
+    """Which of these kept ids were erased. Raises KeyMissing."""
+    graves = graves_of((environment_id,)).get(environment_id)
+    return frozenset() if graves is None else frozenset(one for one in units if graves.holds(unit_type, one))
 
 
 def graves_of(environment_ids: Iterable[UUID]) -> Mapping[UUID, Graves]:

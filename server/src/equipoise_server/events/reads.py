@@ -10,6 +10,7 @@ from equipoise_server.events import backlog, places
 from equipoise_server.events.asking import erasures_of
 from equipoise_server.events.browsing import quarantine_faults, quarantined_event, quarantined_events
 from equipoise_server.events.compaction import watermarks
+from equipoise_server.events.graves import erased_among
 from equipoise_server.events.models import ConflictingEvent, EventCounter, StoreFile
 from equipoise_server.events.quality import quality_of, store_version
 from equipoise_server.events.replaying import replays_of
@@ -24,7 +25,7 @@ from equipoise_server.events.values import (
 )
 
 __all__ = [
-    "arrived_files", "data_quality", "erasures_of", "news", "pinned_files", "quality_of",
+    "arrived_files", "data_quality", "erased_among", "erasures_of", "news", "pinned_files", "quality_of",
     "quarantine_faults", "quarantined_event", "quarantined_events", "refused_events", "replays_of",
     "retention_of",
 ]  # fmt: skip

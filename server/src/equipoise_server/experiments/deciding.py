@@ -55,12 +55,12 @@ def decide(actor: Actor, command: Decide, *, now: datetime) -> Experiment:
         )
         entry.before = {"status": held.status}
         entry.after = {"status": DECIDE.target, "decision": decision_to_json(decision)}
-        if not iteration.is_imported:
+        if not iteration.is_outside:
             _let_go(actor, held, iteration, now=now)
             entry.touches(iteration.environment_id, *flags_set(iteration.design))
         if command.kind is DecisionKind.SHIP:
             _open_rollouts(actor, iteration, command.arm, now=now)
-        elif not iteration.is_imported:
+        elif not iteration.is_outside:
             _keep_control(actor, iteration, now=now)
     return reads.experiment(held.id)
 

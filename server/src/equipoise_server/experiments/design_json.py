@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from enum import StrEnum
 
+from equipoise_server.experiments.exposure_json import exposures_to_json, read_exposures
 from equipoise_server.experiments.json_reading import Json, Reader
 from equipoise_server.experiments.timing_json import (
     ramp_to_json,
@@ -13,6 +14,7 @@ from equipoise_server.experiments.timing_json import (
     read_switchback,
     switchback_to_json,
 )
+from equipoise_server.experiments.traffic_json import read_traffic, traffic_to_json
 from equipoise_server.experiments.values import (
     Arm,
     BreachAction,
@@ -38,6 +40,8 @@ def design_to_json(design: Design) -> dict[str, object]:
     written["ramp"] = ramp_to_json(design.ramp)
     written["switchback"] = switchback_to_json(design.switchback)
     written["spillover"] = str(design.spillover)
+    written["traffic"] = traffic_to_json(design.traffic)
+    written["exposures"] = exposures_to_json(design.exposures)
     return written
 
 
@@ -100,6 +104,8 @@ def design_from_json(written: Json) -> Design:
         surface=reader.text("surface"),
         only_differing=reader.truth("only_differing", default=False),
         spillover=reader.word("spillover", Spillover, Spillover.NOT_SAID),
+        traffic=read_traffic(reader),
+        exposures=reader.optional("exposures", read_exposures),
     )
     refuse_all(Invalid, reader.problems)
     return design

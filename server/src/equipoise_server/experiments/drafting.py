@@ -12,6 +12,7 @@ from equipoise_server.experiments import models, reads
 from equipoise_server.experiments.design_json import design_from_json, design_to_json
 from equipoise_server.experiments.locking import held_still, refuse_unless_seen, subject_of
 from equipoise_server.experiments.moves import ARCHIVE
+from equipoise_server.experiments.outside import refuse_unfit_table
 from equipoise_server.experiments.values import Design, Experiment, Status
 from equipoise_server.foundation.clashes import refused_if_taken
 from equipoise_server.foundation.ids import KEY_RULE, is_key, new_id
@@ -56,6 +57,7 @@ def create_experiment(actor: Actor, command: CreateExperiment, *, now: datetime)
     problems = key_problems(command.project_id, command.key)
     problems += naming_problems(name=command.name, owner=command.owner)
     refuse_all(Invalid, problems + form_problems(command.design))
+    refuse_unfit_table(command.project_id, command.design)
     experiment_id = new_id()
     subject = subject_of(experiment_id, command.key, command.project_id)
     taken = Problem("key", _key_taken(command.key))
@@ -74,6 +76,7 @@ def edit_design(actor: Actor, command: EditDesign, *, now: datetime) -> Experime
     actor.require(Permission.EXPERIMENT_EDIT, held.project_id)
     owner = held.owner if command.owner is None else command.owner
     refuse_all(Invalid, [*naming_problems(name=command.name, owner=owner), *form_problems(command.design)])
+    refuse_unfit_table(held.project_id, command.design, held.design)
     subject = subject_of(held.id, held.key, held.project_id)
     with change(actor.author, "experiment.edit", subject, now=now) as entry:
         held = held_still(held)

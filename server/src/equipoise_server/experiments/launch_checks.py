@@ -9,9 +9,10 @@ from datetime import datetime
 from equipoise_engine import validate_snapshot
 from equipoise_server.access.values import Environment
 from equipoise_server.experiments import design_checks as design
-from equipoise_server.experiments import metric_checks
+from equipoise_server.experiments import exposure_checks, metric_checks
 from equipoise_server.experiments import randomisation_checks as randomisation
 from equipoise_server.experiments import statistics_checks as statistics
+from equipoise_server.experiments import traffic_checks as traffic
 from equipoise_server.experiments.allocation import wanted_slots
 from equipoise_server.experiments.checks import CheckRow
 from equipoise_server.experiments.design_checks import DesignFacts
@@ -49,7 +50,7 @@ class LaunchFacts:
     now: datetime
     rules: CatalogueRules = field(default_factory=CatalogueRules)
     sources: Mapping[str, Source] = field(default_factory=dict)
-    """By reference, those that the design's metrics read."""
+    """By reference, those that the design's metrics and exposures are read from."""
 
 
 def flags_set(plan: Design) -> frozenset[str]:
@@ -60,7 +61,7 @@ def flags_set(plan: Design) -> frozenset[str]:
 def flags_faults(facts: LaunchFacts) -> Iterator[Problem]:
     """Every arm gives every flag of the experiment one of the flag's variants."""
     keys = sorted(flags_set(facts.design))
-    if not keys:
+    if not keys and facts.design.exposures is None:
         yield Problem("arms", "Choose a flag and say which of its variants each arm serves.")
     for key in keys:
         flag = facts.flags.get(key)
@@ -86,6 +87,8 @@ def _values_faults(plan: Design, flag: Flag) -> Iterator[Problem]:
 def kill_faults(facts: LaunchFacts) -> Iterator[Problem]:
     """Nothing that the experiment needs is switched off."""
     where = facts.environment.key
+    if facts.design.exposures is not None:
+        return
     if facts.is_environment_killed:
         yield Problem("arms", f"The environment “{where}” is killed; take the kill back first.")
     for key in sorted(flags_set(facts.design) & set(facts.flags)):
@@ -217,6 +220,12 @@ def switchback_faults(facts: LaunchFacts) -> Iterator[Problem]:
     return randomisation.switchback_faults(facts.design, facts.now)
 
 
+def exposure_faults(facts: LaunchFacts) -> Iterator[Problem]:
+    """Exposures from outside can be read, and nothing is planned that only the one who assigns could do."""
+    yield from exposure_checks.table_faults(facts.design, facts.sources)
+    yield from exposure_checks.outside_faults(facts.design, facts.now)
+
+
 def _of_design(
     faults: Callable[[DesignFacts], Iterable[Problem]],
 ) -> Callable[[LaunchFacts], Iterable[Problem]]:
@@ -236,9 +245,16 @@ LAUNCH_CHECKS: tuple[CheckRow[LaunchFacts], ...] = (
     CheckRow("weights", "The weights are whole numbers", _of_design(design.weights_faults)),
     CheckRow("flags", "Every variant says what each flag serves", flags_faults),
     CheckRow("kills", "Nothing it needs is killed", kill_faults),
+    CheckRow("exposures", "Exposures come from the SDKs, or from a table that fits", exposure_faults),
     CheckRow("unit_type", "The layer randomises the unit type", unit_type_faults),
     CheckRow("eligibility", "The audience can be evaluated", eligibility_faults),
     CheckRow("audience", "Somebody takes part", _of_design(design.audience_faults)),
+    CheckRow(
+        "traffic",
+        "It is said who leaves the analysis",
+        _of_design(traffic.traffic_faults),
+        lambda facts: traffic.traffic_advice(DesignFacts(facts.design, facts.metrics)),
+    ),
     CheckRow("layer", "The layer has room", layer_faults, layer_advice),
     CheckRow("rivals", "Experiments on the same flag share its layer", rival_faults),
     CheckRow("surface", "Experiments on the same surface share its layer", surface_faults),

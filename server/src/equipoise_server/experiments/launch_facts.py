@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -13,9 +13,11 @@ from equipoise_server.experiments.launch_checks import LaunchFacts
 from equipoise_server.experiments.rows import iteration_value, layer_room
 from equipoise_server.experiments.values import Design, Experiment, Iteration, LayerRoom, Status
 from equipoise_server.flags import reads as flags
+from equipoise_server.foundation.refusals import NotFound
 from equipoise_server.metrics import reads as metrics
 from equipoise_server.metrics.values import Metric
 from equipoise_server.sources import reads as sources
+from equipoise_server.sources.values import Source
 
 
 def launch_facts(
@@ -42,7 +44,7 @@ def launch_facts(
         killed_groups=killed_groups(project_id, environment.id),
         needs=flags.needs_graph(environment.id),
         rules=metrics.rules_of(project_id),
-        sources={ref: sources.source_by_ref(project_id, ref) for ref in _refs(design, known)},
+        sources={**_sources(project_id, _refs(design, known)), **exposure_source(project_id, design)},
     )
 
 
@@ -50,6 +52,20 @@ def _refs(design: Design, known: Mapping[str, Metric]) -> set[str]:
     """What the design's metrics read besides events."""
     planned = (known.get(one.key) for one in design.metrics)
     return {ref for metric in planned if metric is not None for ref in metric.definition.sources}
+
+
+def _sources(project_id: UUID, refs: Iterable[str]) -> dict[str, Source]:
+    return {ref: sources.source_by_ref(project_id, ref) for ref in refs}
+
+
+def exposure_source(project_id: UUID, design: Design) -> dict[str, Source]:
+    """The source of the design's exposures by its reference; empty without one, or when it is not there."""
+    if design.exposures is None:
+        return {}
+    try:
+        return _sources(project_id, [design.exposures.source])
+    except NotFound:
+        return {}
 
 
 def killed_groups(project_id: UUID, environment_id: UUID) -> dict[str, str]:

@@ -15,11 +15,13 @@ from equipoise_server.experiments.checks import judge
 from equipoise_server.experiments.holdout_rows import all_holdouts, holdout_by_key
 from equipoise_server.experiments.launch_checks import LAUNCH_CHECKS, flags_set
 from equipoise_server.experiments.launch_facts import killed_groups, launch_facts
+from equipoise_server.experiments.outside import look_at, where_of
 from equipoise_server.experiments.ramp_timing import due_at
 from equipoise_server.experiments.rows import experiment_value, holding, iteration_value, layer_room
 from equipoise_server.experiments.scheduling import arm_digits, treated_share_by_hour
 from equipoise_server.experiments.shipping_checks import SHIPPING_CHECKS, ShippingFacts
 from equipoise_server.experiments.snapshot_pieces import as_if_launched, expected_coverings, pieces
+from equipoise_server.experiments.traffic_rules import traffic_rule_problems
 from equipoise_server.experiments.values import (
     Check,
     Covering,
@@ -51,12 +53,15 @@ __all__ = [
     "kills_over",
     "launch_checks",
     "layers_of",
+    "look_at",
     "payload",
     "payload_with",
     "running_iterations",
     "shipping_facts",
     "surfaces_of",
+    "traffic_rule_problems",
     "treated_share_by_hour",
+    "where_of",
 ]
 
 UNDECIDED = (Status.RUNNING, Status.STOPPED)
@@ -129,7 +134,7 @@ def decision_checks(experiment: Experiment, arm: str) -> tuple[Check, ...]:
 def shipping_facts(experiment: Experiment, arm: str) -> ShippingFacts:
     """What the shipping checks look at."""
     iteration = experiment.iteration
-    place = None if iteration is None or iteration.is_imported else iteration.environment_id
+    place = None if iteration is None or iteration.is_outside else iteration.environment_id
     return ShippingFacts(
         experiment=experiment,
         arm=arm,
@@ -143,7 +148,7 @@ def shipping_facts(experiment: Experiment, arm: str) -> ShippingFacts:
 def kills_over(experiment: Experiment) -> tuple[str, ...]:
     """What is killed now that an experiment's run depends on: its environment, groups and flags, in words."""
     iteration = experiment.iteration
-    if iteration is None or iteration.is_imported:
+    if iteration is None or iteration.is_outside:
         return ()
     facts = shipping_facts(experiment, "")
     keys = sorted(flags_set(iteration.design))
@@ -211,7 +216,9 @@ def _served_iterations(environment_id: UUID) -> list[Iteration]:
     rows = _newest_iterations().filter(
         environment_id=environment_id, is_imported=False, experiment__status__in=UNDECIDED
     )
-    return [iteration_value(row, row.experiment) for row in rows.order_by("started_at", "experiment__key")]
+    ordered = rows.order_by("started_at", "experiment__key")
+    found = (iteration_value(row, row.experiment) for row in ordered)
+    return [one for one in found if not one.is_outside]
 
 
 def _found(rows: QuerySet[models.Experiment], otherwise: str) -> Experiment:

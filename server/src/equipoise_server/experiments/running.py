@@ -8,16 +8,17 @@ from uuid import UUID
 
 from equipoise_server.access import reads as access
 from equipoise_server.access.values import Actor, Environment
-from equipoise_server.audit.actions import change
+from equipoise_server.audit.actions import Change, change
 from equipoise_server.experiments import models, reads
 from equipoise_server.experiments.design_json import design_to_json
 from equipoise_server.experiments.launch_checks import flags_set
 from equipoise_server.experiments.locking import held_still, refuse_unless_seen, subject_of
 from equipoise_server.experiments.moves import LAUNCH, RESTART, STOP, WIDEN, Move
+from equipoise_server.experiments.outside import refuse_strangers
 from equipoise_server.experiments.starting import Start, begin_iteration, refuse_to_start
 from equipoise_server.experiments.values import Design, Experiment, Iteration, StopCause
 from equipoise_server.flags.actions import UnpinFlags, unpin_flags
-from equipoise_server.foundation.refusals import Invalid, NotFound, Problem
+from equipoise_server.foundation.refusals import Conflict, Invalid, NotFound, Problem
 from equipoise_server.foundation.texts import storable
 
 WHOLE = 1_000_000
@@ -71,6 +72,7 @@ def launch(actor: Actor, command: Launch, *, now: datetime) -> Experiment:
     held = reads.experiment(command.experiment_id)
     actor.require(LAUNCH.permission, held.project_id)
     environment = _environment_of(held, command.environment_id)
+    refuse_strangers(held.project_id, held.design, len(held.iterations) + 1, now=now)
     subject = subject_of(held.id, held.key, held.project_id, environment.id)
     with change(actor.author, "experiment.launch", subject, now=now) as entry:
         held = _ready(held, LAUNCH, command.expected_version)
@@ -79,7 +81,7 @@ def launch(actor: Actor, command: Launch, *, now: datetime) -> Experiment:
         _move(held, LAUNCH)
         entry.before = {"status": held.status}
         entry.after = _begun(row)
-        entry.touches(environment.id, *flags_set(held.design))
+        _serves(entry, environment.id, held.design)
         if command.confirms_growth:
             entry.confirms_growth()
     return reads.experiment(held.id)
@@ -94,6 +96,8 @@ def widen(actor: Actor, command: Widen, *, now: datetime) -> Experiment:
     with change(actor.author, "experiment.widen", subject, now=now, reason=command.reason) as entry:
         held = _ready(held, WIDEN, command.expected_version)
         iteration = _newest(held)
+        if iteration.is_outside:
+            raise Conflict(Problem("parts_per_million", _assigned_outside(held.key)))
         before, after = iteration.gate_parts_per_million, command.parts_per_million
         if not before < after <= WHOLE:
             raise Invalid(Problem("parts_per_million", _only_grows(before)))
@@ -122,7 +126,8 @@ def stop(actor: Actor, command: Stop, *, now: datetime) -> Experiment:
         entry.before = {"status": held.status}
         entry.after = {"status": STOP.target, "cause": command.cause, "iteration": iteration.number}
         # Off is always allowed: like a kill, this revision is served without being vetted.
-        entry.kills(iteration.environment_id, *flags_set(iteration.design))
+        if not iteration.is_outside:
+            entry.kills(iteration.environment_id, *flags_set(iteration.design))
     return reads.experiment(held.id)
 
 
@@ -130,6 +135,8 @@ def restart(actor: Actor, command: Restart, *, now: datetime) -> Experiment:
     """Begin again: a new iteration with a fresh salt; the old one stays readable."""
     held = reads.experiment(command.experiment_id)
     actor.require(RESTART.permission, held.project_id)
+    design = command.design or _startable_again(held.design, now)
+    refuse_strangers(held.project_id, design, len(held.iterations) + 1, now=now)
     subject = subject_of(held.id, held.key, held.project_id)
     with change(actor.author, "experiment.restart", subject, now=now, reason=command.reason) as entry:
         held = _ready(held, RESTART, command.expected_version)
@@ -137,7 +144,6 @@ def restart(actor: Actor, command: Restart, *, now: datetime) -> Experiment:
         if before.is_imported:
             raise Invalid(Problem("", f"“{held.key}” was imported; plan a new experiment to repeat it."))
         environment = _environment_of(held, command.environment_id or before.environment_id)
-        design = command.design or _startable_again(held.design, now)
         start = Start(held, environment, design, actor.author)
         facts = refuse_to_start(start, now=now)
         if before.stopped_at is None:
@@ -147,8 +153,8 @@ def restart(actor: Actor, command: Restart, *, now: datetime) -> Experiment:
         models.Experiment.objects.filter(pk=held.id).update(design=design_to_json(start.design))
         _move(held, RESTART)
         entry.before, entry.after = {"status": held.status, "iteration": before.number}, _begun(row)
-        entry.touches(before.environment_id, *flags_set(before.design))
-        entry.touches(environment.id, *flags_set(start.design))
+        _serves(entry, before.environment_id, before.design)
+        _serves(entry, environment.id, start.design)
         if command.confirms_growth:
             entry.confirms_growth()
     return reads.experiment(held.id)
@@ -161,7 +167,14 @@ def _startable_again(design: Design, now: datetime) -> Design:
     plan = design.switchback
     if plan is not None and plan.starts_at is not None and plan.starts_at <= now:
         plan = replace(plan, starts_at=None)
-    return replace(design, ramp=ahead, switchback=plan)
+    table = None if design.exposures is None else replace(design.exposures, since=None)
+    return replace(design, ramp=ahead, switchback=plan, exposures=table)
+
+
+def _serves(entry: Change, environment_id: UUID, design: Design) -> None:
+    """What is assigned outside is in no snapshot, so it makes no revision."""
+    if design.exposures is None:
+        entry.touches(environment_id, *flags_set(design))
 
 
 def unpinning(experiment: Experiment, iteration: Iteration) -> UnpinFlags:
@@ -215,6 +228,10 @@ def _begun(row: models.Iteration) -> dict[str, object]:
 
 def _gates_so_far(iteration: Iteration) -> list[list[object]]:
     return [[since.isoformat(), parts] for since, parts in iteration.gates]
+
+
+def _assigned_outside(key: str) -> str:
+    return f"“{key}” is assigned outside; let more units take part there."
 
 
 def _only_grows(parts_per_million: int) -> str:

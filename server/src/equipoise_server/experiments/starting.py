@@ -16,6 +16,7 @@ from equipoise_server.experiments.covering import cover, starting_of
 from equipoise_server.experiments.design_json import design_to_json
 from equipoise_server.experiments.launch_checks import LAUNCH_CHECKS, LaunchFacts, flags_set
 from equipoise_server.experiments.launch_facts import launch_facts, layer_row
+from equipoise_server.experiments.outside import begin_outside
 from equipoise_server.experiments.ramp_timing import schedule_ramp
 from equipoise_server.experiments.rows import iteration_value
 from equipoise_server.experiments.scheduling import draw
@@ -51,6 +52,8 @@ def refuse_to_start(start: Start, *, now: datetime) -> LaunchFacts:
 def begin_iteration(start: Start, facts: LaunchFacts, *, now: datetime) -> models.Iteration:
     """Write the iteration and hold its slots, flags and segments. Slots it held before are let go."""
     experiment, design = start.experiment, start.design
+    if design.exposures is not None:
+        return _begin_outside(start, facts, now=now)
     layer = layer_row(experiment, start.environment, design) or _new_layer(start, now)
     slots = _slots(start, facts, layer)
     release_slots(experiment)
@@ -74,6 +77,16 @@ def begin_iteration(start: Start, facts: LaunchFacts, *, now: datetime) -> model
     pin_flags(start.author, pins, now=now)
     schedule_ramp(iteration_value(row, models.Experiment.objects.get(pk=experiment.id)))
     _cover_flags(start, facts, now)
+    return row
+
+
+def _begin_outside(start: Start, facts: LaunchFacts, *, now: datetime) -> models.Iteration:
+    """What it held of this server before, it lets go."""
+    release_slots(start.experiment)
+    design = frozen(start.design, facts.metrics)
+    row = begin_outside(start.experiment, start.environment, design, now=now)
+    row.planned_end_at = _planned_end(design, None, row.started_at)
+    row.save(update_fields=["planned_end_at"])
     return row
 
 

@@ -8,17 +8,20 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from equipoise_server.experiments.exposure_values import ExposureTable
 from equipoise_server.experiments.holdout_values import CoveredFlag, Covering, Holdout, HoldoutScope, Season
 from equipoise_server.experiments.layer_values import Holding, LayerRoom
 from equipoise_server.experiments.timing_values import GateStep, Pairing, Schedule, Switchback
+from equipoise_server.experiments.traffic_values import Operator, TrafficRule, TrafficTest
 from equipoise_server.flags.values import Condition
 from equipoise_server.metrics.values import Margin
 
 __all__ = [
     "Arm", "BreachAction", "Check", "CoveredFlag", "Covering", "Decision", "DecisionKind", "Design",
-    "Experiment", "ExperimentsPayload", "GateStep", "Holding", "Holdout", "HoldoutScope", "Iteration",
-    "LayerRoom", "Looks", "MetricRole", "Pairing", "PlannedMetric", "Schedule", "Season", "Spending",
-    "Spillover", "Status", "StopCause", "Switchback", "Verdict", "VerdictState",
+    "Experiment", "ExperimentsPayload", "ExposureTable", "GateStep", "Holding", "Holdout", "HoldoutScope",
+    "Iteration", "LayerRoom", "Looks", "MetricRole", "Operator", "Pairing", "PlannedMetric", "Schedule", "Season",
+    "Spending", "Spillover", "Status", "StopCause", "Switchback", "TrafficRule", "TrafficTest",
+    "Verdict", "VerdictState",
 ]  # fmt: skip
 
 
@@ -83,9 +86,9 @@ class StopCause(StrEnum):
     """A flag that it sets, or its environment, was killed."""
     GUARDRAIL = "guardrail"
     """Automation, because a guardrail's alarm was breached."""
-
     HEALTH = "health"
     """Automation, because a health check of a flag that it sets failed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Arm:
@@ -202,6 +205,10 @@ class Design:
     only_differing: bool = False
     """Only units for whom another arm would have looked different are to be analysed."""
     spillover: Spillover = Spillover.NOT_SAID
+    traffic: tuple[TrafficRule, ...] | None = None
+    """Who leaves the analysis, in place of the project's filter; none of them nobody. None has the project's."""
+    exposures: ExposureTable | None = None
+    """Of units that are assigned outside this server; None: SDKs assign them and send exposures."""
 
     @property
     def randomised_type(self) -> str:
@@ -243,6 +250,11 @@ class Iteration:
     ramp_held_since: datetime | None = None
     """Since when a due step waits until every health check passes; `ramp_note` says for what."""
     ramp_note: str = ""
+
+    @property
+    def is_outside(self) -> bool:
+        """Whether its units are, or were, assigned outside this server: nothing here serves its arms."""
+        return self.is_imported or self.design.exposures is not None
 
     def is_over(self, now: datetime) -> bool:
         """Whether the planned end has come."""

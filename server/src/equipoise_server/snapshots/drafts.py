@@ -59,6 +59,8 @@ def what_is_missing(experiment: Experiment, environment: Environment, now: datet
 def draft_shares(experiment: Experiment, environment: Environment, *, now: datetime) -> DraftShares:
     """Shares of the arms among eligible units with made-up ids. A launch shuffles them anew."""
     missing = what_is_missing(experiment, environment, now)
+    if experiment.design.exposures is not None:
+        missing = ("Units are assigned outside, so who gets what is decided there.",)
     if missing or not experiment.design.arms[0].values:
         return DraftShares(0, missing=missing)
     run, snapshot = _compiled(experiment, environment, now, is_open_to_all=True)
@@ -77,7 +79,7 @@ def explain_draft(
     experiment: Experiment, environment: Environment, context: Mapping[str, object], *, now: datetime
 ) -> tuple[DraftAnswer, ...]:
     """What a context would get of every flag that the draft sets, and why; empty while it cannot be told."""
-    if what_is_missing(experiment, environment, now):
+    if experiment.design.exposures is not None or what_is_missing(experiment, environment, now):
         return ()
     run, snapshot = _compiled(experiment, environment, now, is_open_to_all=False)
     asked = {"now": now.isoformat(), **context}

@@ -16,7 +16,7 @@ from equipoise_server.sources.connections import (
     create_connection,
     revise_connection,
 )
-from equipoise_server.sources.fetching import Wanted, fetch_facts, fetch_table
+from equipoise_server.sources.fetching import Wanted, fetch_facts, fetch_rows, fetch_table
 
 __all__ = [
     "CreateConnection",
@@ -29,6 +29,7 @@ __all__ = [
     "create_connection",
     "create_source",
     "fetch_facts",
+    "fetch_rows",
     "fetch_table",
     "revise_connection",
     "revise_source",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 
@@ -11,17 +11,16 @@ import duckdb
 from django.conf import settings
 from sqlglot import exp
 
+from equipoise_server.sources.counting import refuse_changed
 from equipoise_server.sources.previewing import connection_of
 from equipoise_server.sources.sessions import opened
-from equipoise_server.sources.source_rules import held_problems
-from equipoise_server.sources.statements import column_names, relation, rows_between
+from equipoise_server.sources.statements import column_names, only, rows_between
 from equipoise_server.sources.values import (
     Between,
     ColumnType,
     Cost,
     Fetched,
     Source,
-    SourceUnusable,
     unusable,
 )
 
@@ -39,6 +38,8 @@ class Wanted:
     units: Sequence[str] | None
     hidden: Callable[[str], str] | None = None
     """What events keep in place of an id, where ids are hidden; all rows come over then, to be sifted."""
+    where: Mapping[str, str] = field(default_factory=dict)
+    """Values that declared columns must have."""
 
 
 def fetch_facts(wanted: Wanted, name: str, directory: Path) -> Fetched:
@@ -67,6 +68,15 @@ def fetch_table(wanted: Wanted, directory: Path) -> Fetched:
     return _fetched(wanted, shaped, directory)
 
 
+def fetch_rows(wanted: Wanted, directory: Path) -> Fetched:
+    """The rows as `unit`, `moment`, and the declared columns in their order as texts `c0`, `c1`, …."""
+    shape = wanted.source.shape
+    texts = (
+        f"{_as_text(f'c{n}', shape.columns[name])} AS c{n}" for n, name in enumerate(column_names(shape))
+    )
+    return _fetched(wanted, ", ".join(("r.unit AS unit", "r.moment AS moment", *texts)), directory)
+
+
 def _fetched(wanted: Wanted, shaped: str, directory: Path) -> Fetched:
     """Read in batches, then write one Parquet file."""
     began = perf_counter()
@@ -90,15 +100,11 @@ def _exported(wanted: Wanted, directory: Path) -> Iterator[tuple[Path, int]]:
     connection = connection_of(source)
     left = settings.SOURCE_BYTES
     with opened(connection, source=source.ref) as session:
-        changed = [*held_problems(source.shape, session.held(relation(source.shape, connection.kind)))]
-        if changed:
-            raise SourceUnusable(
-                *(unusable(source.ref, one.field, one.message).problems[0] for one in changed)
-            )
+        refuse_changed(session, source, connection)
         for place, units in enumerate(_batches(None if wanted.hidden else wanted.units)):
-            query = rows_between(source.shape, connection.kind, wanted.unit_type, wanted.between, units)
+            rows = rows_between(source.shape, connection.kind, wanted.unit_type, wanted.between, units)
             part = directory / f"{source.version_id}-{place}.csv"
-            limited = query.limit(settings.SOURCE_ROWS + 1)
+            limited = only(rows, source.shape, wanted.where).limit(settings.SOURCE_ROWS + 1)
             size = session.export(limited, part, most_bytes=left)
             left -= size
             yield part, size
@@ -162,6 +168,17 @@ def _finite(column: str, kind: ColumnType) -> str:
     """JSON has no infinities; what is no number is nothing."""
     return (
         f"CASE WHEN isfinite(r.{column}) THEN r.{column} END" if kind is ColumnType.NUMBER else f"r.{column}"
+    )
+
+
+def _as_text(column: str, kind: ColumnType) -> str:
+    """Whole numbers without a point; true and false in small letters."""
+    if kind is not ColumnType.NUMBER:
+        return f"CAST(r.{column} AS VARCHAR)"
+    is_whole = f"isfinite(r.{column}) AND r.{column} = trunc(r.{column}) AND abs(r.{column}) < 1e15"
+    return (
+        f"CASE WHEN {is_whole} THEN CAST(CAST(r.{column} AS BIGINT) AS VARCHAR)"
+        f" ELSE CAST(r.{column} AS VARCHAR) END"
     )
 
 

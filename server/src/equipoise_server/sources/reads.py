@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from equipoise_server.sources.counting import (
+    Counting,
+    count_rows,
+    estimate_rows,
+    refuse_unreadable,
+    written,
+)
 from equipoise_server.sources.entries import (
     connection,
     connection_by_key,
@@ -25,15 +32,19 @@ from equipoise_server.sources.statements import RECENT_DAYS, SAMPLE_ROWS, column
 __all__ = [
     "RECENT_DAYS",
     "SAMPLE_ROWS",
+    "Counting",
     "cell",
     "column_names",
     "connection",
     "connection_by_key",
     "connections_of",
+    "count_rows",
     "distribution",
+    "estimate_rows",
     "estimate_source",
     "preview_rows",
     "preview_source",
+    "refuse_unreadable",
     "shortened",
     "source",
     "source_by_key",
@@ -41,4 +52,5 @@ __all__ = [
     "sources_of",
     "spread",
     "versions_of",
+    "written",
 ]

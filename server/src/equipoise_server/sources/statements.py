@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from sqlglot import exp
@@ -38,6 +38,50 @@ def rows_between(
     if units is None:
         return query.where(_filled(unit))
     return query.where(exp.In(this=unit.copy(), expressions=[exp.Literal.string(one) for one in units]))
+
+
+def only(rows: exp.Query, shape: Shape, where: Mapping[str, str]) -> exp.Query:
+    """Of `rows_between`, those whose declared columns have these values; a number is written as digits."""
+    if not where:
+        return rows
+    names = column_names(shape)
+    wanted = []
+    for name, value in where.items():
+        is_number = shape.columns[name] is ColumnType.NUMBER
+        literal = exp.cast(exp.Literal.string(value), "DOUBLE") if is_number else exp.Literal.string(value)
+        wanted.append(exp.column(f"c{names.index(name)}", table="given").eq(literal))
+    return exp.select("*").from_(rows.subquery("given")).where(*wanted)
+
+
+def census(rows: exp.Query, shape: Shape, column: str) -> tuple[exp.Select, exp.Select, exp.Select]:
+    """Of rows with their units: per value of a column; all in one row; and units that have several values."""
+    given = {name: exp.column(name, table="given") for name in ("unit", "moment")}
+    value = exp.column(f"c{column_names(shape).index(column)}", table="given")
+    counts: list[exp.Expr] = [
+        exp.Count(this=exp.Star()),
+        exp.Count(this=exp.Distinct(expressions=[given["unit"].copy()])),
+        _min(given["moment"]),
+        _max(given["moment"]),
+    ]
+    by_value = exp.select(value, *(one.copy() for one in counts)).from_(rows.copy().subquery("given"))
+    whole = exp.select(*counts).from_(rows.copy().subquery("given"))
+    several = exp.GT(
+        this=exp.Count(this=exp.Distinct(expressions=[value.copy()])), expression=exp.Literal.number(1)
+    )
+    crossed = exp.select(exp.alias_(given["unit"].copy(), "unit")).from_(rows.copy().subquery("given"))
+    crossed = crossed.group_by(given["unit"].copy()).having(several)
+    counted = exp.select(exp.Count(this=exp.Star())).from_(crossed.subquery("crossed"))
+    return by_value.group_by(value.copy()), whole, counted
+
+
+def nameless(shape: Shape, kind: ConnectionKind, unit_type: str) -> exp.Select:
+    """One row: how many rows there are at all, without a unit, and without an instant."""
+    unit, at = _cast(shape.units[unit_type], "TEXT"), _time(shape)
+    lacks = exp.or_(exp.Is(this=unit, expression=exp.Null()), unit.copy().eq(exp.Literal.string("")))
+    missing = (lacks, exp.Is(this=at, expression=exp.Null()))
+    counts = [exp.Count(this=exp.Case(ifs=[exp.If(this=one, true=exp.Literal.number(1))])) for one in missing]
+    found = relation(shape, kind).subquery("found")
+    return exp.select(exp.Count(this=exp.Star()), *counts).from_(found)
 
 
 def summary(shape: Shape, kind: ConnectionKind, unit_type: str, now: datetime) -> exp.Select:

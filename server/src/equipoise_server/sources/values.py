@@ -178,6 +178,40 @@ class Between:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """Rows of one value, and their units."""
+
+    value: str
+    rows: int
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """What rows of a source say by the values of one column, and where they lie in time."""
+
+    by_value: tuple[Counted, ...]
+    rows: int
+    units: int
+    crossed: int
+    """Units that have several values."""
+    earlier: int
+    later: int
+    """Rows before the time that was asked for, and after it."""
+    nameless: int
+    timeless: int
+    """Rows of the whole source without a unit, or without an instant."""
+    sample: Sample
+    cost: Cost
+    estimate: Estimate | None
+    sql: str
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+    latest_at: datetime | None = None
+    """The newest row of all, though it lies after the time that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
 class Fetched:
     """Rows of a source as a file with the event store's columns, and what they took."""
 

@@ -14,16 +14,21 @@ from equipoise_server.metrics import reads as metrics
 
 
 def resting(iterations: Sequence[Iteration], *, now: datetime) -> frozenset[UUID]:
-    """Running iterations with metrics of sources whose report is young; when asked for, it is made anyway."""
+    """Running iterations that read sources and whose report is young; when asked for, it is made anyway."""
     reading = metrics.reading_sources()
-    if not reading:
-        return frozenset()
     waiting = {
         one.id
         for one in iterations
         if one.stopped_at is None
-        and any((one.project_id, planned.key, planned.version) in reading for planned in one.design.metrics)
+        and (
+            one.design.exposures is not None
+            or any(
+                (one.project_id, planned.key, planned.version) in reading for planned in one.design.metrics
+            )
+        )
     }
+    if not waiting:
+        return frozenset()
     young = now - timedelta(minutes=settings.SOURCE_MINUTES)
     rows = models.StoredReport.objects.filter(iteration_id__in=waiting, computed_at__gt=young)
     return frozenset(rows.values_list("iteration_id", flat=True))

@@ -67,7 +67,7 @@ def source_files(
         for ref in refs:
             with _naming_metrics(measured, ref):
                 source = _source(measured, ref, plan.unit_type)
-                wanted = Wanted(source, plan.unit_type, between, units, _hiding(source, plan.unit_type))
+                wanted = Wanted(source, plan.unit_type, between, units, hiding_of(source, plan.unit_type))
                 running.step(f"reading the source {ref}")
                 fetched = fetch_facts(wanted, row_name(ref), Path(directory))
                 running.note_read(rows=fetched.cost.rows, size=fetched.cost.bytes or 0)
@@ -87,7 +87,7 @@ def _source(measured: Sequence[MeasuredMetric], ref: str, unit_type: str) -> Sou
     return source
 
 
-def _hiding(source: Source, unit_type: str) -> Callable[[str], str] | None:
+def hiding_of(source: Source, unit_type: str) -> Callable[[str], str] | None:
     """What events keep in place of an id; None where they keep ids."""
     if not access.project(source.project_id).is_pseudonymised:
         return None
