@@ -15,8 +15,16 @@ from traffic import Visit, visited
 from equipoise_server.analysis.actions import refresh
 from equipoise_server.analysis.refreshing import running_plans
 from equipoise_server.experiments.values import MetricRole, PlannedMetric
-from equipoise_server.metrics.touches import TouchPreset, preset_touch
-from equipoise_server.metrics.values import Aggregate, Definition, Fact, MetricKind, Through, Touch
+from equipoise_server.metrics.values import (
+    Aggregate,
+    Definition,
+    Fact,
+    MetricKind,
+    Through,
+    Touch,
+    TouchPreset,
+    preset_touch,
+)
 
 pytestmark = pytest.mark.django_db
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

@@ -16,7 +16,6 @@ from equipoise_server.metrics.definition_json import (
     margin_to_json,
     semantic_hash,
 )
-from equipoise_server.metrics.touches import in_order
 from equipoise_server.metrics.values import (
     Aggregate,
     Align,
@@ -29,6 +28,7 @@ from equipoise_server.metrics.values import (
     Spread,
     Through,
     Touch,
+    in_order,
 )
 
 texts = some.text(max_size=10)

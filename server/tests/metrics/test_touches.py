@@ -9,8 +9,17 @@ import pytest
 
 from equipoise_server.metrics.definition_json import definition_from_json, definition_to_json, semantic_hash
 from equipoise_server.metrics.definition_rules import definition_problems
-from equipoise_server.metrics.touches import TouchPreset, in_order, preset_touch
-from equipoise_server.metrics.values import Aggregate, Definition, Direction, Fact, MetricKind, Through
+from equipoise_server.metrics.values import (
+    Aggregate,
+    Definition,
+    Direction,
+    Fact,
+    MetricKind,
+    Through,
+    TouchPreset,
+    in_order,
+    preset_touch,
+)
 
 DAY = timedelta(days=1)
 CLICK = preset_touch(TouchPreset.CLICK_THROUGH_1D, Fact("banner_clicked"))

@@ -16,7 +16,6 @@ from equipoise_server.api.reading import Strict
 from equipoise_server.foundation.refusals import Invalid, Problem
 from equipoise_server.metrics.actions import CreateMetric
 from equipoise_server.metrics.reads import definition_to_json, fact_to_json
-from equipoise_server.metrics.touches import TouchPreset, in_order, preset_touch
 from equipoise_server.metrics.values import (
     Aggregate,
     Align,
@@ -31,6 +30,9 @@ from equipoise_server.metrics.values import (
     Through,
     Tier,
     Touch,
+    TouchPreset,
+    in_order,
+    preset_touch,
 )
 
 LARGEST_FILE = 500_000

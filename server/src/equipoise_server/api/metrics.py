@@ -15,7 +15,6 @@ from equipoise_server.api.authentication import actor_of
 from equipoise_server.api.reading import Page, PageQuery, Strict, etag, expected_version, page_of, project_of
 from equipoise_server.metrics import actions
 from equipoise_server.metrics import reads as metrics
-from equipoise_server.metrics.touches import TouchPreset, in_order, preset_touch
 from equipoise_server.metrics.values import (
     Aggregate,
     Align,
@@ -30,6 +29,9 @@ from equipoise_server.metrics.values import (
     Through,
     Tier,
     Touch,
+    TouchPreset,
+    in_order,
+    preset_touch,
 )
 
 router = Router(tags=["metrics"])

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from equipoise_server.foundation.refusals import Invalid, Problem, refuse_all
-from equipoise_server.metrics.touches import in_order
 from equipoise_server.metrics.values import (
     Aggregate,
     Align,
@@ -22,6 +21,7 @@ from equipoise_server.metrics.values import (
     Spread,
     Through,
     Touch,
+    in_order,
 )
 
 Json = Mapping[str, object]

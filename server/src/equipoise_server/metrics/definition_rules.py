@@ -9,7 +9,7 @@ from math import isfinite
 from equipoise_server.foundation.refusals import Problem
 from equipoise_server.metrics.fact_rules import fact_problems
 from equipoise_server.metrics.special_kinds import special_problems
-from equipoise_server.metrics.touches import touch_problems
+from equipoise_server.metrics.touch_rules import touch_problems
 from equipoise_server.metrics.values import SHARE_KINDS, Aggregate, Definition, Margin, MarginKind, MetricKind
 
 LONGEST_WINDOW = timedelta(days=90)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -127,6 +127,35 @@ class Touch:
     within: timedelta
 
 
+class TouchPreset(StrEnum):
+    """The windows that most people mean."""
+
+    CLICK_THROUGH_1D = "click_through_1d"
+    VIEW_THROUGH_7D = "view_through_7d"
+
+
+PRESETS: Mapping[TouchPreset, tuple[Through, timedelta]] = {
+    TouchPreset.CLICK_THROUGH_1D: (Through.CLICK, timedelta(days=1)),
+    TouchPreset.VIEW_THROUGH_7D: (Through.VIEW, timedelta(days=7)),
+}
+
+
+def preset_touch(preset: TouchPreset, fact: Fact) -> Touch:
+    """The touch that a preset makes of an event."""
+    through, within = PRESETS[preset]
+    return Touch(through, fact, within)
+
+
+def in_order(touches: Iterable[Touch]) -> tuple[Touch, ...]:
+    """Clicks before views, each by name: an order that people type means nothing."""
+    return tuple(sorted(touches, key=_place))
+
+
+def _place(touch: Touch) -> tuple[bool, str, str, str, timedelta]:
+    fact, wanted = touch.fact, repr(sorted((touch.fact.where or {}).items()))
+    return touch.through is Through.VIEW, fact.event, fact.source, wanted, touch.within
+
+
 @dataclass(frozen=True, slots=True)
 class Definition:
     """The meaning of one metric version; a change of any of it makes a new version."""
@@ -157,7 +186,7 @@ class Definition:
     over: Spread = Spread.EVENTS
     """QUANTILE: of what."""
     touches: tuple[Touch, ...] = ()
-    """What `fact` must follow, any of it; none count everything in the window. See `touches.in_order`."""
+    """What `fact` must follow, any of it; none count everything in the window. See `in_order`."""
 
     @property
     def facts(self) -> tuple[tuple[str, Fact], ...]:

@@ -8,8 +8,7 @@ from datetime import timedelta
 
 from equipoise_server.dashboard.forms import Reader
 from equipoise_server.dashboard.pages.fact_lines import fact_line, read_fact
-from equipoise_server.metrics.touches import PRESETS, in_order
-from equipoise_server.metrics.values import Through, Touch
+from equipoise_server.metrics.values import PRESETS, Through, Touch, in_order
 
 _DAY = timedelta(days=1)
 _LONGEST_DAYS = 10_000.0

@@ -1,14 +1,13 @@
-"""Click-through and view-through: what a metric's events must follow. Presets, one order, rules. Pure."""
+"""What a metric's clicks and views may be. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from datetime import timedelta
-from enum import StrEnum
 
 from equipoise_server.foundation.refusals import Problem
 from equipoise_server.metrics.fact_rules import fact_problems
-from equipoise_server.metrics.values import Aggregate, Definition, Fact, MetricKind, Through, Touch
+from equipoise_server.metrics.values import Aggregate, Definition, MetricKind, Touch
 
 MOST_TOUCHES = 4
 TOUCHED_KINDS = frozenset(
@@ -18,35 +17,6 @@ TOUCHED_KINDS = frozenset(
     }
 )  # fmt: skip
 """Kinds whose events count one by one. The others have an order or an absence of their own."""
-
-
-class TouchPreset(StrEnum):
-    """The windows that most people mean."""
-
-    CLICK_THROUGH_1D = "click_through_1d"
-    VIEW_THROUGH_7D = "view_through_7d"
-
-
-PRESETS: Mapping[TouchPreset, tuple[Through, timedelta]] = {
-    TouchPreset.CLICK_THROUGH_1D: (Through.CLICK, timedelta(days=1)),
-    TouchPreset.VIEW_THROUGH_7D: (Through.VIEW, timedelta(days=7)),
-}
-
-
-def preset_touch(preset: TouchPreset, fact: Fact) -> Touch:
-    """The touch that a preset makes of an event."""
-    through, within = PRESETS[preset]
-    return Touch(through, fact, within)
-
-
-def in_order(touches: Iterable[Touch]) -> tuple[Touch, ...]:
-    """Clicks before views, each by name: an order that people type means nothing."""
-    return tuple(sorted(touches, key=_place))
-
-
-def _place(touch: Touch) -> tuple[bool, str, str, str, timedelta]:
-    fact, wanted = touch.fact, repr(sorted((touch.fact.where or {}).items()))
-    return touch.through is Through.VIEW, fact.event, fact.source, wanted, touch.within
 
 
 def touch_problems(key: str, definition: Definition) -> Iterator[Problem]:
