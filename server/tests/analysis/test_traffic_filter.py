@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from people import NOW, a_member
-from scenes import Shop, a_design, a_running_experiment, a_shop
+from scenes import Shop, a_design, a_draft_experiment, a_running_experiment, a_shop, environment_of
 from traffic import Visit, visited
 
 from equipoise_server.access.values import Role
@@ -15,6 +16,8 @@ from equipoise_server.analysis.actions import SetTrafficFilter, refresh, set_tra
 from equipoise_server.analysis.reads import traffic_filter, traffic_filters
 from equipoise_server.analysis.values import Operator, Report, SrmState, TrafficRule, TrafficTest
 from equipoise_server.audit.models import AuditRecord
+from equipoise_server.experiments.actions import EditDesign, Launch, edit_design, launch
+from equipoise_server.experiments.reads import launch_checks
 from equipoise_server.experiments.values import Iteration
 from equipoise_server.foundation.refusals import Conflict, Forbidden, Invalid
 
@@ -176,3 +179,53 @@ def test_a_filter_without_rules_leaves_nobody_out() -> None:
     report = reported(iteration, [shopper(n, dice, "qa@example.com") for n in range(40)])
     assert report.traffic is None
     assert sum(arm.exposed for arm in report.arms) == 40
+
+
+def test_a_design_may_have_its_own_filter_in_place_of_the_projects() -> None:
+    shop = a_shop()
+    filtered(shop, BUSY)
+    visits = [shopper(n, random.Random(n)) for n in range(400)]
+    visits += [shopper(n, random.Random(n), email="ann@example.com") for n in range(400, 440)]
+    iteration = running(shop, traffic=(COLLEAGUES,))
+    traffic = reported(iteration, visits).traffic
+    assert traffic is not None
+    assert (traffic.version, traffic.before, traffic.after) == (0, (220, 220), (200, 200))
+    assert [rule.rule for rule in traffic.rules] == ["colleagues"]
+    assert traffic.before_p_value is not None
+    assert traffic.after_p_value is not None
+
+
+def test_a_design_whose_own_filter_has_no_rules_leaves_nobody_out() -> None:
+    shop = a_shop()
+    filtered(shop, COLLEAGUES)
+    visits = [shopper(n, random.Random(n), email="ann@example.com") for n in range(40)]
+    report = reported(running(shop, traffic=()), visits)
+    assert report.traffic is None
+    assert [arm.exposed for arm in report.arms] == [20, 20]
+
+
+def test_a_designs_own_filter_is_checked_before_the_start_and_frozen_by_it() -> None:
+    shop = a_shop()
+    faulty = replace(COLLEAGUES, values=(), attribute="")
+    draft = a_draft_experiment(shop, design=a_design(traffic=(faulty, BUSY)))
+    production = environment_of(shop, "production")
+    (check,) = [one for one in launch_checks(draft, production, NOW) if one.key == "traffic"]
+    assert (check.passed, check.field) == (False, "traffic.0.attribute")
+    assert "e.g. “internal”" in check.message
+    sound = edit_design(
+        shop.owner, EditDesign(draft.id, draft.version, draft.name, a_design(traffic=(BUSY,))), now=NOW
+    )
+    (check,) = [one for one in launch_checks(sound, production, NOW) if one.key == "traffic"]
+    assert check.passed
+    assert check.advice == (
+        "“over 50 events an hour” looks at what units did after they met their variant, which the variant"
+        " may change."
+    )
+    launched = launch(shop.owner, Launch(sound.id, production.id, sound.version), now=NOW)
+    with pytest.raises(Conflict) as refused:
+        edit_design(
+            shop.owner,
+            EditDesign(launched.id, launched.version, launched.name, replace(launched.design, traffic=None)),
+            now=NOW,
+        )
+    assert [problem.field for problem in refused.value.problems] == ["traffic"]

@@ -51,6 +51,7 @@ class Traffic:
     """The traffic filter at work: units per arm before and after, and the sample-ratio test of both."""
 
     version: int
+    """Of the project's filter; 0 where the experiment has its own."""
     before: tuple[int, ...]
     before_p_value: float | None
     after: tuple[int, ...]

@@ -34,7 +34,7 @@ from equipoise_server.analysis.sources.rows import located, reads_sources, sourc
 from equipoise_server.analysis.split import Watch, localised, watched
 from equipoise_server.analysis.switched import last_switchback_look
 from equipoise_server.analysis.traffic import traffic_notes, traffic_of
-from equipoise_server.analysis.traffic_filters import traffic_filter_at
+from equipoise_server.analysis.traffic_filters import traffic_filter_of
 from equipoise_server.analysis.traffic_values import TrafficFilter
 from equipoise_server.analysis.unit_signs import EARLIER
 from equipoise_server.analysis.values import Funnel, QualityNote, Report, SoundedAlarm, Srm, SrmState, Traffic
@@ -62,7 +62,7 @@ def build_report(iteration_id: UUID, *, now: datetime) -> Report:
     _settle_doubts(iteration, plan, now=now)
     until = now if iteration.stopped_at is None else min(now, iteration.stopped_at)
     since = iteration.started_at - max(plan.longest_past, EARLIER)
-    traffic = traffic_filter_at(iteration.project_id, iteration.started_at)
+    traffic = traffic_filter_of(iteration)
     files = Files(
         *(
             events.pinned_files(iteration.environment_id, kind, since=since, until=until).paths

@@ -15,10 +15,11 @@ from django.db.models import QuerySet
 from equipoise_server.access.values import Actor, Permission
 from equipoise_server.analysis import models
 from equipoise_server.analysis.codec import from_json, to_json
-from equipoise_server.analysis.traffic_rules import rule_problems
-from equipoise_server.analysis.traffic_values import TrafficFilter, TrafficRule
+from equipoise_server.analysis.traffic_values import OWN, TrafficFilter, TrafficRule
 from equipoise_server.audit.actions import change
 from equipoise_server.audit.values import Subject
+from equipoise_server.experiments.reads import traffic_rule_problems
+from equipoise_server.experiments.values import Iteration
 from equipoise_server.foundation.clashes import refused_if_taken
 from equipoise_server.foundation.refusals import Conflict, Invalid, Problem, refuse_all
 
@@ -38,7 +39,7 @@ class SetTrafficFilter:
 def set_traffic_filter(actor: Actor, command: SetTrafficFilter, *, now: datetime) -> TrafficFilter:
     """Make a new version, for experiments that start from now on."""
     actor.require(Permission.METRIC_EDIT, command.project_id)
-    refuse_all(Invalid, list(rule_problems(command.rules)))
+    refuse_all(Invalid, list(traffic_rule_problems(command.rules)))
     held = traffic_filter(command.project_id)
     version = 0 if held is None else held.version
     if version != command.expected_version:
@@ -77,6 +78,16 @@ def traffic_filter_at(project_id: UUID, at: datetime) -> TrafficFilter | None:
     """The version that held at an instant; None when there was none, or when it left nobody out."""
     found = _filter(_versions(project_id).filter(created_at__lte=at).first())
     return found if found is not None and found.rules else None
+
+
+def traffic_filter_of(iteration: Iteration) -> TrafficFilter | None:
+    """Who leaves the analysis of a run: by its own frozen design, or as the project said at its start."""
+    own = iteration.design.traffic
+    if own is None:
+        return traffic_filter_at(iteration.project_id, iteration.started_at)
+    if not own:
+        return None
+    return TrafficFilter(iteration.project_id, OWN, own, iteration.started_at, "")
 
 
 def _versions(project_id: UUID) -> QuerySet[models.TrafficFilterVersion]:

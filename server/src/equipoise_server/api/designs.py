@@ -17,6 +17,7 @@ from equipoise_server.api.design_parts import (
 from equipoise_server.api.metrics import MarginBody, MarginShape
 from equipoise_server.api.reading import Strict
 from equipoise_server.api.shapes import Json
+from equipoise_server.api.traffic import TrafficRuleBody, TrafficRuleShape
 from equipoise_server.experiments.values import (
     Arm,
     BreachAction,
@@ -93,7 +94,8 @@ class DesignBody(Strict):
     above 0 and at most 1. `planned_days` null plans no end, and `looks` are then not used: results are read
     as sequences. With a `cluster_type` clusters of it are randomised, and units exposed. `only_differing`
     asks for an analysis of those units alone whose exposures say that another arm would have differed.
-    `covariates`, `strata` and `breakdowns` name attributes that exposures carry.
+    `covariates`, `strata` and `breakdowns` name attributes that exposures carry. `traffic` says who leaves
+    the analysis: null as the project's filter says, a list of rules in its place, an empty one nobody.
     """
 
     hypothesis: str = ""
@@ -126,10 +128,11 @@ class DesignBody(Strict):
     surface: str = ""
     only_differing: bool = False
     spillover: Spillover = Spillover.NOT_SAID
+    traffic: list[TrafficRuleBody] | None = None
 
     def design(self) -> Design:
         """As the rooms know it."""
-        own = {"arms", "metrics", "looks", "covariates", "breakdowns", "switchback", "ramp"}
+        own = {"arms", "metrics", "looks", "covariates", "breakdowns", "switchback", "ramp", "traffic"}
         plain = self.model_dump(exclude=own)
         return Design(
             arms=tuple(arm.arm() for arm in self.arms),
@@ -139,6 +142,7 @@ class DesignBody(Strict):
             breakdowns=tuple(self.breakdowns),
             switchback=None if self.switchback is None else self.switchback.switchback(),
             ramp=tuple(step.step() for step in self.ramp),
+            traffic=None if self.traffic is None else tuple(rule.rule() for rule in self.traffic),
             **plain,
         )
 
@@ -209,6 +213,7 @@ class DesignShape(Schema):
     surface: str
     only_differing: bool
     spillover: Spillover
+    traffic: list[TrafficRuleShape] | None
 
 
 class IterationShape(Schema):

@@ -39,7 +39,7 @@ class LeftOutShape(Schema):
 
 
 class TrafficShape(Schema):
-    """The traffic filter at work: the split before and after it."""
+    """The traffic filter at work: the split before and after it. Version 0 is the experiment's own filter."""
 
     version: int
     before: list[int]

@@ -19,8 +19,8 @@ from equipoise_server.metrics.values import Margin
 __all__ = [
     "Arm", "BreachAction", "Check", "CoveredFlag", "Covering", "Decision", "DecisionKind", "Design",
     "Experiment", "ExperimentsPayload", "ExposureTable", "GateStep", "Holding", "Holdout", "HoldoutScope",
-    "Iteration", "LayerRoom", "Looks", "MetricRole", "Operator", "Pairing", "PlannedMetric", "Schedule", "Season",
-    "Spending", "Spillover", "Status", "StopCause", "Switchback", "TrafficRule", "TrafficTest",
+    "Iteration", "LayerRoom", "Looks", "MetricRole", "Operator", "Pairing", "PlannedMetric", "Schedule",
+    "Season", "Spending", "Spillover", "Status", "StopCause", "Switchback", "TrafficRule", "TrafficTest",
     "Verdict", "VerdictState",
 ]  # fmt: skip
 
@@ -206,7 +206,7 @@ class Design:
     """Only units for whom another arm would have looked different are to be analysed."""
     spillover: Spillover = Spillover.NOT_SAID
     traffic: tuple[TrafficRule, ...] | None = None
-    """Who leaves the analysis, in place of the project's filter; none of them nobody. None has the project's."""
+    """Who leaves the analysis; empty leaves nobody out, None whom the project's filter does."""
     exposures: ExposureTable | None = None
     """Of units that are assigned outside this server; None: SDKs assign them and send exposures."""
 

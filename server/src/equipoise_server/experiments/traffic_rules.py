@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from equipoise_server.analysis.traffic_values import TrafficRule, TrafficTest
+from equipoise_server.experiments.traffic_values import TrafficRule, TrafficTest
 from equipoise_server.foundation.ids import KEY_RULE, is_key
 from equipoise_server.foundation.refusals import Problem
 from equipoise_server.foundation.texts import LONGEST_NAME, text_problems
@@ -16,19 +16,19 @@ LONGEST_VALUE = 200
 HOURS_OF_A_DAY = 24
 
 
-def rule_problems(rules: Sequence[TrafficRule]) -> Iterator[Problem]:
+def traffic_rule_problems(rules: Sequence[TrafficRule], field: str = "rules") -> Iterator[Problem]:
     """Every fault of the rules, each with the field that it is about."""
     if len(rules) > MOST_RULES:
-        yield Problem("rules", f"A filter has at most {MOST_RULES} rules; join some of them.")
+        yield Problem(field, f"A filter has at most {MOST_RULES} rules; join some of them.")
     keys = Counter(rule.key for rule in rules)
     yield from (
-        Problem("rules", f"“{key}” is the key of {n} rules; give each its own.")
+        Problem(field, f"“{key}” is the key of {n} rules; give each its own.")
         for key, n in keys.items()
         if n > 1
     )
     for place, rule in enumerate(rules):
         for problem in _problems(rule):
-            yield Problem(f"rules.{place}.{problem.field}", problem.message)
+            yield Problem(f"{field}.{place}.{problem.field}", problem.message)
 
 
 def _problems(rule: TrafficRule) -> Iterator[Problem]:
