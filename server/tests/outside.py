@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from people import NOW
 from scenes import Shop, a_design, launched, the_metrics
 from warehouses import a_connection, an_orders_source, sources_directory
 
@@ -22,8 +23,6 @@ from equipoise_server.experiments.values import (
     PlannedMetric,
 )
 from equipoise_server.sources.values import ColumnType, Shape, Source
-
-from people import NOW
 
 COLUMNS = {
     "experiment_id": ColumnType.TEXT,
@@ -56,8 +55,8 @@ def written_exposures(rows: Iterable[Seen], table: str = "exposures") -> Path:
     target = directory / f"{table}.parquet"
     database = duckdb.connect(":memory:")
     database.execute(
-        "CREATE TABLE e (user_id VARCHAR, seen_at TIMESTAMP, experiment_id VARCHAR, variation_id INT, run INT,"
-        " plan VARCHAR, age DOUBLE)"
+        "CREATE TABLE e (user_id VARCHAR, seen_at TIMESTAMP, experiment_id VARCHAR, variation_id INT,"
+        " run INT, plan VARCHAR, age DOUBLE)"
     )
     given = [
         [one.unit, one.at.replace(tzinfo=None), one.experiment, one.variation, one.run, one.plan, one.age]

@@ -34,6 +34,13 @@ def visited(iteration: Iteration, visits: Iterable[Visit], *, now: datetime) -> 
     compact(now=now)
 
 
+def acted(iteration: Iteration, visits: Iterable[Visit], *, now: datetime) -> None:
+    """Load and compact what the visits did, without their exposures: these come from elsewhere."""
+    outcomes = (one for one in _events(iteration, visits) if isinstance(one, Track))
+    record(iteration.environment_id, outcomes, now=now)
+    compact(now=now)
+
+
 def _events(iteration: Iteration, visits: Iterable[Visit]) -> Iterator[Event]:
     unit_type = iteration.design.unit_type
     for place, visit in enumerate(visits):

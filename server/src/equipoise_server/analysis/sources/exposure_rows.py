@@ -19,7 +19,7 @@ ROWS_AT_ONCE = 20_000
 LONGEST_VARIANT = 180
 _IDS = UUID("0d8d6cb0-6e0a-4c53-9d7c-2f6a1f3f0b5e")
 _STORED = (
-    "CREATE TABLE stored AS SELECT e.unit, e.variant, MIN(e.derived_at) AS at"
+    "CREATE TABLE stored AS SELECT e.unit, e.variant, MIN(e.derived_at) AS first_at"
     " FROM read_parquet($files, union_by_name = true) AS e"
     " WHERE e.experiment = $experiment AND e.iteration = $iteration AND e.unit_type = $unit_type"
     " GROUP BY e.unit, e.variant"
@@ -49,7 +49,7 @@ class ExposureRows:
     def load(self, rows: Path, stored: Sequence[Path]) -> Found:
         """Find what is new. `rows` is a file of `fetch_rows`; `stored` are the store's files of exposures."""
         execute = self._database.execute
-        execute("CREATE TABLE stored (unit VARCHAR, variant VARCHAR, at TIMESTAMP)")
+        execute("CREATE TABLE stored (unit VARCHAR, variant VARCHAR, first_at TIMESTAMP)")
         if stored:
             iteration = self._iteration
             execute("DROP TABLE stored")
@@ -78,7 +78,7 @@ class ExposureRows:
             "SELECT f.* FROM (SELECT g.unit, g.variant, g.moment, "  # noqa: S608  # names of our own
             f"ROW_NUMBER() OVER (PARTITION BY g.unit, g.variant ORDER BY g.moment{attributes}) AS place"
             f"{attributes} FROM given AS g WHERE g.variant IS NOT NULL) AS f"
-            " LEFT JOIN stored AS s ON s.unit = f.unit AND s.variant = f.variant AND s.at <= f.moment"
+            " LEFT JOIN stored AS s ON s.unit = f.unit AND s.variant = f.variant AND s.first_at <= f.moment"
             " WHERE f.place = 1 AND s.unit IS NULL ORDER BY f.unit, f.variant"
         )
         while rows := cursor.fetchmany(ROWS_AT_ONCE):
