@@ -2,6 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# As many tests at once as the machine has processors; WORKERS=0 runs them in one process.
+WORKERS ?= auto
+PYTEST := $(BIN)/python -m pytest
+PARALLEL := --numprocesses $(WORKERS) --dist worksteal
+# Compiled modules that are kept halve the start of a process, and the tests start hundreds.
+unexport PYTHONDONTWRITEBYTECODE
 MEMBERS := engine stats sdk-python server cli examples/shop
 MEMBER_FILES := $(addsuffix /pyproject.toml,$(MEMBERS))
 
@@ -40,9 +46,13 @@ demo: $(VENV)/.product
 	$(BIN)/equipoise-server demo
 
 test: $(VENV)/.develop $(NODE_MODULES)
-	$(BIN)/python -m pytest
+	$(PYTEST) $(PARALLEL)
 
-check: lint types contracts coverage engine-compiled
+# What needs one processor each goes side by side, then the tests take them all.
+SIDE_BY_SIDE := --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+check: $(VENV)/.develop
+	$(MAKE) $(SIDE_BY_SIDE) lint types contracts engine-compiled
+	$(MAKE) coverage
 
 lint: $(VENV)/.develop
 	$(BIN)/ruff format --check .
@@ -57,7 +67,7 @@ contracts: $(VENV)/.develop
 
 # The whole suite once, with the coverage of engine and stats held at 100 %.
 coverage: $(VENV)/.develop $(NODE_MODULES)
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(PYTEST) $(PARALLEL) --cov --cov-report=term:skip-covered
 
 # The optional wheel of the engine as machine code, into dist/; then the engine's own tests on what it holds.
 COMPILED := dist/engine-compiled
@@ -66,7 +76,7 @@ engine-compiled: $(VENV)/.develop
 	cd engine && EQUIPOISE_COMPILED=1 ../$(BIN)/hatchling build -t wheel -d ../$(COMPILED)
 	$(BIN)/python -m zipfile -e $(COMPILED)/*.whl $(COMPILED)/unpacked
 	PYTHONPATH=$(COMPILED)/unpacked $(BIN)/python -c "import equipoise_engine.murmur as m; assert m.IS_COMPILED"
-	PYTHONPATH=$(COMPILED)/unpacked $(BIN)/python -m pytest engine/tests
+	PYTHONPATH=$(COMPILED)/unpacked $(PYTEST) engine/tests
 
 # The engines beside DuckDB, apart from the product: ClickHouse, Spark, and the analyzer of BigQuery's language.
 ENGINES := $(VENV)/engines
@@ -82,7 +92,7 @@ $(GOOGLESQL): server/tests/googlesql/package-lock.json
 # Every engine computes every kind of metric, against plain Python. Spark needs Java 17.
 engines: $(VENV)/.engines $(GOOGLESQL)
 	@command -v java >/dev/null || { echo "Java is not on PATH: install Java 17 (.ci/run does)"; exit 1; }
-	PYTHONPATH=$(CURDIR)/$(ENGINES) $(BIN)/python -m pytest server/tests/analysis/engines
+	PYTHONPATH=$(CURDIR)/$(ENGINES) $(PYTEST) server/tests/analysis/engines
 
 # The same on a million units, for the night: minutes, and some gigabytes of memory.
 engines-large: $(VENV)/.engines

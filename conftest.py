@@ -9,8 +9,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from xdist.workermanage import WorkerController
 
 OLDEST_NODE = 20
 NODE_MODULES = Path(__file__).parent / "sdk-typescript" / "node_modules"
@@ -63,6 +67,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if gone:
         config.hook.pytest_deselected(items=gone)
         items[:] = kept
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker tells the process that prints the summary what it left out."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = dict(session.config.stash.get(_left_out, {}))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: WorkerController) -> None:
+    """Every worker has looked at all tests, so that one of them knows everything that was left out."""
+    told = getattr(node, "workeroutput", {}).get("left_out", {})  # a worker that crashed tells nothing
+    node.config.stash[_left_out] = Counter(told) | node.config.stash.get(_left_out, Counter())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -45,9 +45,12 @@ def set_scene(tmp_path: Path) -> Iterator[Callable[[str], Scene]]:
         server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the whole demo, as `make demo` starts it; Ctrl-C ends it in good order."""
+    """The address of the whole demo, as `make demo` starts it; Ctrl-C ends it in good order.
+
+    It takes the machine from other tests as long as it runs: one module uses it.
+    """
     port, directory = free_port(), tmp_path_factory.mktemp("demo")
     settings = {**os.environ, "EQUIPOISE_DATA": str(directory), "PYTHONUNBUFFERED": "1"}
     started = subprocess.Popen(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import os
 import re
@@ -16,8 +17,19 @@ WITHIN_SECONDS = 300
 
 @functools.cache
 def build() -> None:
-    """Make modules of the package and its tests; the compiler checks every type on the way."""
-    node("build.mjs", "tests")
+    """Make modules of the package and its tests; the compiler checks every type on the way.
+
+    Once a run: of the processes that share its tests, the first builds and the others wait.
+    """
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", "")
+    with (PACKAGE / "node_modules" / ".built-for").open("a+") as built_for:
+        fcntl.flock(built_for, fcntl.LOCK_EX)
+        built_for.seek(0)
+        if run and built_for.read() == run:
+            return
+        node("build.mjs", "tests")
+        built_for.truncate(0)
+        built_for.write(run)
 
 
 def run_suite(name: str, settings: Mapping[str, str] | None = None) -> None:
