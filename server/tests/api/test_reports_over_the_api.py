@@ -116,9 +116,14 @@ def test_a_report_whose_state_is_in_doubt_has_no_metric_number_in_any_format(sho
     experiment = a_sequence(shop)
     measured(experiment, control=600, treatment=600)
     assert experiment.iteration is not None
-    doubt(experiment.iteration.id, "in sums moved by news: purchase", now=later(2.5))
+    told = "in sums moved by news: latency:denominator, purchase:before, units"
+    doubt(experiment.iteration.id, told, now=later(2.5))
     report = asking(shop).get(f"{BUTTON}/report").json
     assert report["verdict"] == "withheld_state"
+    assert (
+        "raw events say: they differ in “Latency” (what it is divided by), “Purchase” (before the exposure)"
+        " and the number of units."
+    ) in str(report["withheld"])
     assert "do not say" not in str(report["withheld"])
     assert "differs from the raw events" in str(report["withheld"])
     assert numbers_of_metrics(report) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -10,11 +10,14 @@ from uuid import UUID
 from django.db import transaction
 
 from equipoise_server.analysis import models
+from equipoise_server.analysis.column_words import column_words
 from equipoise_server.analysis.looking import forget_looks
 from equipoise_server.analysis.values import Report, Withheld
 from equipoise_server.experiments.actions import record_verdict
 from equipoise_server.experiments.values import Verdict, VerdictState
 
+IN_SUMS = "in sums moved by news: "
+"""How the nightly audit begins when it knows the columns."""
 TITLE = "Results are withheld: the state differs from the raw events"
 
 
@@ -54,26 +57,40 @@ def withheld_in(report: Report, found: Doubt | None) -> Report:
     """The report without its results while its run is in doubt; it keeps its age."""
     if found is None:
         return report
+    names = {} if report.results is None else {row.metric: row.name for row in report.results.rows}
     return replace(
         report,
         verdict=VerdictState.WITHHELD_STATE,
         sentence=TITLE + ".",
         results=None,
-        withheld=_withheld(found),
+        withheld=_withheld(found, names),
         alarms=(),
     )
 
 
-def _withheld(found: Doubt) -> Withheld:
+def _withheld(found: Doubt, names: Mapping[str, str]) -> Withheld:
     at = found.found_at.strftime("%Y-%m-%d %H:%M UTC")
     return Withheld(
         TITLE,
-        f"On {at} the sums that reports are made from did not say what the raw events say ({found.told})."
-        " They are being made again from the raw events. Results come back by themselves as soon as both"
-        " are equal; no event is lost.",
+        f"On {at} the sums that reports are made from did not say what the raw events say"
+        f"{_where(found.told, names)}. They are being made again from the raw events. Results come back by"
+        " themselves as soon as both are equal; no event is lost.",
         (
             "Was a file of the event store or of the rollups restored, copied or edited by hand?",
             "Does the disk report errors?",
             "Does the refresh fail again and again? Its reason is on the jobs page.",
         ),
+    )
+
+
+def _where(told: str, names: Mapping[str, str]) -> str:
+    """In which numbers, in words; nothing where only the whole is known to differ."""
+    columns = told.removeprefix(IN_SUMS)
+    if columns == told:
+        return ""
+    said = [column_words(column, names) for column in columns.split(", ")]
+    return (
+        f": they differ in {said[0]}"
+        if len(said) == 1
+        else f": they differ in {', '.join(said[:-1])} and {said[-1]}"
     )
