@@ -21,6 +21,7 @@ from equipoise_server.dashboard.pages.randomisation_forms import (
     read_ramp,
     read_randomisation,
 )
+from equipoise_server.dashboard.pages.traffic_lines import read_traffic, traffic_texts
 from equipoise_server.experiments.values import Arm, Design
 from equipoise_server.flags.values import Flag
 from equipoise_server.foundation.refusals import Problem
@@ -48,7 +49,7 @@ class WizardStep(StrEnum):
 FORM_STEPS = tuple(step for step in WizardStep if step is not WizardStep.REVIEW)
 _FIELDS = {
     WizardStep.HYPOTHESIS: ("hypothesis", "name", "owner"),
-    WizardStep.AUDIENCE: ("eligibility", "audience_parts_per_million", "ramp"),
+    WizardStep.AUDIENCE: ("eligibility", "audience_parts_per_million", "ramp", "traffic"),
     WizardStep.RANDOMISATION: (
         "spillover", "unit_type", "cluster_type", "cluster_count", "switchback", "layer", "slot_share",
         "surface", "only_differing",
@@ -93,6 +94,7 @@ def _audience_texts(design: Design) -> dict[str, str]:
         **clause_texts(design.eligibility),
         "share": f"{design.audience_parts_per_million / 10_000:g}",
         **ramp_texts(design),
+        **traffic_texts(design),
     }
 
 
@@ -108,6 +110,7 @@ def _read_audience(reader: Reader, design: Design) -> Design:
         eligibility=eligibility,
         audience_parts_per_million=design.audience_parts_per_million if share is None else round(share * 1e6),
         ramp=read_ramp(reader),
+        traffic=read_traffic(reader, design.traffic),
     )
 
 

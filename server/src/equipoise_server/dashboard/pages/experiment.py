@@ -20,6 +20,7 @@ from equipoise_server.dashboard.pages.freshness import FreshnessPanel
 from equipoise_server.dashboard.pages.health import HealthTab
 from equipoise_server.dashboard.pages.metrics import margin_words
 from equipoise_server.dashboard.pages.results import ResultsTab
+from equipoise_server.dashboard.pages.traffic_lines import left_out_words
 from equipoise_server.experiments.values import (
     Arm,
     Check,
@@ -71,6 +72,8 @@ class Powers:
     restart: bool
     decide: bool
     archive: bool
+    measure: bool
+    """Add a metric to what runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,10 @@ class DesignTab:
     spillover: str = ""
     ramp: RampPanel | None = None
     schedule: SchedulePanel | None = None
+    left_out: str = ""
+    """Who leaves the analysis, in words."""
+    takes_metrics: str = ""
+    """The key of a running experiment to which this person may add a metric; "" otherwise."""
 
     def in_role(self, role: MetricRole) -> tuple[PlannedMetricLine, ...]:
         """The metrics planned in a role."""
@@ -272,6 +279,7 @@ def powers(experiment: Experiment, iteration: Iteration | None, permissions: fro
         and Permission.EXPERIMENT_LAUNCH in permissions,
         decide=is_stopped and Permission.EXPERIMENT_DECIDE in permissions,
         archive=(is_draft or status is Status.DECIDED) and Permission.EXPERIMENT_EDIT in permissions,
+        measure=is_running and Permission.EXPERIMENT_EDIT in permissions,
     )
 
 
@@ -294,6 +302,7 @@ def design_tab(experiment: Experiment, iteration: Iteration | None, catalogue: S
         randomised=course.randomised_words(design),
         spillover=course.SPILLOVERS[design.spillover],
         schedule=course.schedule_panel(iteration),
+        left_out=left_out_words(design.traffic),
     )
 
 

@@ -16,6 +16,7 @@ from equipoise_server.dashboard.pages.flags import value_texts
 from equipoise_server.dashboard.pages.plan_step import SPENDINGS, look_options
 from equipoise_server.dashboard.pages.power import PowerPanel
 from equipoise_server.dashboard.pages.randomisation_forms import Scheme
+from equipoise_server.dashboard.pages.traffic_lines import CHOICES
 from equipoise_server.experiments.values import Check, Design, LayerRoom
 from equipoise_server.flags.values import Flag, Segment
 from equipoise_server.metrics.values import Metric
@@ -77,6 +78,11 @@ class WizardPage:
     """By metric, what it was in the newest experiment that measured it."""
     oec: Metric | None = None
     power: PowerPanel | None = None
+
+    @property
+    def traffic_choices(self) -> tuple[tuple[str, str, str], ...]:
+        """Whose rules say who leaves the analysis."""
+        return CHOICES
 
     @property
     def unit_options(self) -> list[Option]:

@@ -88,8 +88,11 @@ def _opened(visit: Visit, tab: Tab, shown: Shown) -> ExperimentPage:
             return ExperimentPage(head, tab, health=health_tab(shown.report, shown.arms))
         case Tab.DESIGN:
             catalogue = metrics.metrics_of(visit.project.id, archived=True)
+            is_newest = iteration == shown.experiment.iteration
             design = replace(
-                pages.design_tab(shown.experiment, iteration, catalogue), ramp=_ramp(visit, shown)
+                pages.design_tab(shown.experiment, iteration, catalogue),
+                ramp=_ramp(visit, shown),
+                takes_metrics=head.key if head.powers.measure and is_newest else "",
             )
             return ExperimentPage(head, tab, design=design)
         case Tab.ACTIVITY:
