@@ -16,6 +16,7 @@ from equipoise_server.dashboard.views import (
     home,
     imports,
     jobs,
+    late_metrics,
     layers,
     metrics,
     planning_aids,
@@ -46,6 +47,7 @@ _experiments: list[URLPattern | URLResolver] = [
     path("/<key>/pause", experiments.pause_ramp),
     path("/<key>/resume", experiments.resume_ramp),
     path("/<key>/decide", experiments.decide),
+    path("/<key>/metrics", late_metrics.add),
     path("/<key>/<tab>", experiments.one),
 ]
 _flags: list[URLPattern | URLResolver] = [
