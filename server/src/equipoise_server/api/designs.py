@@ -14,6 +14,7 @@ from equipoise_server.api.design_parts import (
     SwitchbackBody,
     SwitchbackShape,
 )
+from equipoise_server.api.exposures import ExposureTableBody, ExposureTableShape
 from equipoise_server.api.metrics import MarginBody, MarginShape
 from equipoise_server.api.reading import Strict
 from equipoise_server.api.shapes import Json
@@ -96,6 +97,8 @@ class DesignBody(Strict):
     asks for an analysis of those units alone whose exposures say that another arm would have differed.
     `covariates`, `strata` and `breakdowns` name attributes that exposures carry. `traffic` says who leaves
     the analysis: null as the project's filter says, a list of rules in its place, an empty one nobody.
+    With `exposures` units are assigned outside, and a table says who met what: there is no flag, layer,
+    audience or ramp.
     """
 
     hypothesis: str = ""
@@ -129,11 +132,12 @@ class DesignBody(Strict):
     only_differing: bool = False
     spillover: Spillover = Spillover.NOT_SAID
     traffic: list[TrafficRuleBody] | None = None
+    exposures: ExposureTableBody | None = None
 
     def design(self) -> Design:
         """As the rooms know it."""
         own = {"arms", "metrics", "looks", "covariates", "breakdowns", "switchback", "ramp", "traffic"}
-        plain = self.model_dump(exclude=own)
+        plain = self.model_dump(exclude={*own, "exposures"})
         return Design(
             arms=tuple(arm.arm() for arm in self.arms),
             metrics=tuple(metric.planned() for metric in self.metrics),
@@ -142,6 +146,7 @@ class DesignBody(Strict):
             breakdowns=tuple(self.breakdowns),
             switchback=None if self.switchback is None else self.switchback.switchback(),
             ramp=tuple(step.step() for step in self.ramp),
+            exposures=None if self.exposures is None else self.exposures.table(),
             traffic=None if self.traffic is None else tuple(rule.rule() for rule in self.traffic),
             **plain,
         )
@@ -214,6 +219,7 @@ class DesignShape(Schema):
     only_differing: bool
     spillover: Spillover
     traffic: list[TrafficRuleShape] | None
+    exposures: ExposureTableShape | None
 
 
 class IterationShape(Schema):

@@ -12,6 +12,7 @@ from equipoise_server.access import reads as access
 from equipoise_server.access.values import Environment
 from equipoise_server.experiments import models
 from equipoise_server.experiments.checks import judge
+from equipoise_server.experiments.exposure_notes import ExposureLook
 from equipoise_server.experiments.holdout_rows import all_holdouts, holdout_by_key
 from equipoise_server.experiments.launch_checks import LAUNCH_CHECKS, flags_set
 from equipoise_server.experiments.launch_facts import killed_groups, launch_facts
@@ -37,6 +38,7 @@ from equipoise_server.flags import reads as flags
 from equipoise_server.foundation.refusals import NotFound, Problem
 
 __all__ = [
+    "ExposureLook",
     "analysable_iterations",
     "arm_digits",
     "coverings",
