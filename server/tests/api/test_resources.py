@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 from calling import Caller, caller
 from django.utils import timezone
-from people import a_person
+from people import a_member, a_person
 from scenes import a_button_flag, a_shop
 
+from equipoise_server.access.values import Role
 from equipoise_server.audit.models import AuditRecord
 
 pytestmark = pytest.mark.django_db
@@ -179,3 +180,30 @@ def test_a_condition_that_nobody_can_evaluate_is_refused_with_its_place() -> Non
         PRODUCTION, {"off": "grey", "default": "grey", "rules": rules, "expected_version": 1}
     )
     assert (answer.status, answer.fields) == (422, ["rules.0.eligibility.operator"])
+
+
+def test_exposure_tokens_are_set_and_their_key_replaced() -> None:
+    asking = a_caller()
+    place = "/projects/shop/environments/production/exposure-tokens"
+    assert asking.post(f"{place}/rotate", {}).status == 409
+    assert items(asking, "/projects/shop/environments")[1]["exposure_tokens"] == "off"
+    asked = asking.put(place, {"rule": "required", "reason": "Somebody forges."})
+    assert (asked.status, asked.json["exposure_tokens"]) == (200, "required")
+    assert asking.put(place, {"rule": "required"}).json == asked.json
+    assert asking.post(f"{place}/rotate", {"has_leaked": True}).status == 204
+    (set_once, rotated) = AuditRecord.objects.filter(action__startswith="exposure_tokens.").order_by("number")
+    assert (set_once.reason, rotated.action) == ("Somebody forges.", "exposure_tokens.rotate")
+    refused = asking.put(place, {"rule": "sometimes"})
+    assert (refused.status, refused.fields) == (422, ["rule"])
+
+
+def test_who_may_not_manage_keys_sees_no_key_of_tokens() -> None:
+    shop = a_shop()
+    caller(shop.owner).put("/projects/shop/environments/production/exposure-tokens", {"rule": "issued"})
+    path = "/projects/shop/environments/production/snapshot"
+    assert "exposure_tokens" in caller(a_member(shop.owner, shop.project, Role.ENGINEER)).get(path).json
+    experimenter = caller(a_member(shop.owner, shop.project, Role.EXPERIMENTER))
+    assert "exposure_tokens" not in experimenter.get(path).json
+    assert (
+        experimenter.post("/projects/shop/environments/production/exposure-tokens/rotate", {}).status == 403
+    )

@@ -62,3 +62,29 @@ def test_an_admin_adds_an_environment_and_arrives_in_it() -> None:
     engineer = signed_in(a_member(shop.owner, shop.project, Role.ENGINEER))
     assert "Add the environment" not in engineer.get(SETTINGS).text
     assert engineer.post(f"{SETTINGS}/environments", {"name": "Mine"}).status_code == 403
+
+
+def test_an_admin_asks_client_keys_for_tokens_and_replaces_their_key() -> None:
+    shop = scenes.a_shop()
+    client = signed_in(shop.owner)
+    shown = Page(client.get(SETTINGS).text).text
+    assert "Here they count as they come." in shown
+    assert "Replace the key" not in shown
+    said = client.post(f"{SETTINGS}/exposure-tokens", {"rule": "required"}, follow=True).text
+    assert "Exposures from client keys count with a token alone." in Page(said).text
+    assert "count with the token of the answer alone" in Page(client.get(SETTINGS).text).text
+    rotated = client.post(f"{SETTINGS}/exposure-tokens/rotate", {"has_leaked": "yes"}, follow=True).text
+    assert "no token made before is good" in Page(rotated).text
+
+
+def test_an_engineer_replaces_the_key_of_tokens_but_does_not_set_the_rule() -> None:
+    shop = scenes.a_shop()
+    engineer = signed_in(a_member(shop.owner, shop.project, Role.ENGINEER))
+    refused = engineer.post(f"{SETTINGS}/exposure-tokens", {"rule": "issued"}, follow=True)
+    assert "project.edit" in Page(refused.text).text
+    early = engineer.post(f"{SETTINGS}/exposure-tokens/rotate", {}, follow=True)
+    assert "has no key yet" in Page(early.text).text
+    signed_in(shop.owner).post(f"{SETTINGS}/exposure-tokens", {"rule": "issued"})
+    shown = Page(engineer.get(SETTINGS).text).text
+    assert "Replace the key" in shown
+    assert "Why this change?" not in shown

@@ -38,6 +38,7 @@ from equipoise_server.flags.actions import (
     kill_environment,
     unkill_environment,
 )
+from equipoise_server.foundation.exposure_tokens import TokenRule
 from equipoise_server.foundation.refusals import NotFound, Problem
 
 router = Router(tags=["projects"])
@@ -84,6 +85,18 @@ class Reason(Strict):
     """Why; it is kept in the audit record."""
 
     reason: str = ""
+
+
+class NewTokenRule(Reason):
+    """What an environment makes of exposure tokens."""
+
+    rule: TokenRule
+
+
+class TokenRotation(Reason):
+    """A new key for exposure tokens."""
+
+    has_leaked: bool = Field(False, description="Refuse what the keys before have signed, from now on.")
 
 
 @router.get("/projects", response=Page[ProjectShape])
@@ -139,6 +152,27 @@ def unkill_whole_environment(
     """Serve by the flags' own settings again."""
     place = environment_of(project_of(request, project), environment)
     unkill_environment(actor_of(request), KillEnvironment(place.id, body.reason), now=timezone.now())
+    return Status(204, None)
+
+
+@router.put("/projects/{project}/environments/{environment}/exposure-tokens", response=EnvironmentShape)
+def set_exposure_tokens(
+    request: HttpRequest, project: str, environment: str, body: NewTokenRule
+) -> Environment:
+    """Set whether answers carry tokens of exposures, and whether client keys need them."""
+    place = environment_of(project_of(request, project), environment)
+    command = actions.SetExposureTokens(place.id, body.rule, body.reason)
+    return actions.set_exposure_tokens(actor_of(request), command, now=timezone.now())
+
+
+@router.post("/projects/{project}/environments/{environment}/exposure-tokens/rotate", response={204: None})
+def rotate_token_key(
+    request: HttpRequest, project: str, environment: str, body: TokenRotation
+) -> Status[None]:
+    """Sign exposure tokens with a new key; tokens of a key that has leaked are good no more."""
+    place = environment_of(project_of(request, project), environment)
+    command = actions.RotateTokenKey(place.id, body.has_leaked, body.reason)
+    actions.rotate_token_key(actor_of(request), command, now=timezone.now())
     return Status(204, None)
 
 

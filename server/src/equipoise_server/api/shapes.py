@@ -9,6 +9,7 @@ from ninja import Field, Schema
 
 from equipoise_server.access.values import KeyKind, Role
 from equipoise_server.flags.values import FlagKind, FlagType
+from equipoise_server.foundation.exposure_tokens import TokenRule
 
 Json = dict[str, object]
 Value = bool | int | float | str | Json
@@ -21,6 +22,9 @@ class EnvironmentShape(Schema):
     key: str
     name: str
     is_protected: bool
+    exposure_tokens: TokenRule = Field(
+        description="Whether answers carry tokens of exposures, and whether client keys need them."
+    )
 
 
 class ProjectShape(Schema):

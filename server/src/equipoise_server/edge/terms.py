@@ -8,7 +8,7 @@ from equipoise_server.access.values import KeyKind, SdkKey
 from equipoise_server.edge.answers import Refused
 from equipoise_server.edge.keys import current_view
 from equipoise_server.edge.state import EdgeState
-from equipoise_server.events.terms import NO_TERMS, Terms
+from equipoise_server.events.actions import NO_TERMS, Terms
 
 
 def terms_of(state: EdgeState, key: SdkKey, received_at: datetime) -> Terms:

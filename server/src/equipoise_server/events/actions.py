@@ -33,7 +33,8 @@ from equipoise_server.events.validation import MOST_EVENTS, Judged, judge
 from equipoise_server.events.values import NOBODY, Acceptance, Event, SegmentBody, Sender
 
 __all__ = [
-    "EraseUnits", "Gone", "Inbox", "Need", "ReplayEvents", "SetRetention", "TakesBatches", "When", "accept",
+    "NO_TERMS", "EraseUnits", "Gone", "Inbox", "Need", "ReplayEvents", "SetRetention", "TakesBatches",
+    "Terms", "When", "accept",
     "accept_messages", "ask_erasure", "compact", "delete_retired", "fill_retention_port", "first_units",
     "forget_stored", "forgets", "hiding", "open_inbox", "preview_replay", "record", "replay",
     "set_retention",

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from equipoise_server.access.values import ApiToken, Environment, Member, Project, SdkKey
 from equipoise_server.dashboard.forms import Form
+from equipoise_server.foundation.exposure_tokens import TokenRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,13 @@ class KeyLine:
 
     key: SdkKey
     environment: str
+
+
+TOKEN_RULES = {
+    TokenRule.OFF: "Here they count as they come.",
+    TokenRule.ISSUED: "Here answers carry tokens; exposures count with and without.",
+    TokenRule.REQUIRED: "Here exposures from client keys count with the token of the answer alone.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +51,24 @@ class SettingsPage:
     may_revoke_tokens: frozenset[UUID]
     environment_form: Form
     may_add_environments: bool
+    token_rule_form: Form
+    may_set_tokens: bool
+    may_rotate_tokens: bool
     issued_what: str = "key"
+
+    @property
+    def token_rule_says(self) -> str:
+        """What the environment makes of exposure tokens now."""
+        return TOKEN_RULES[self.environment.exposure_tokens]
+
+    @property
+    def token_rules(self) -> list[tuple[str, str]]:
+        """What may be chosen instead."""
+        return [
+            (TokenRule.OFF, "count as they come"),
+            (TokenRule.ISSUED, "count as they come; answers carry tokens"),
+            (TokenRule.REQUIRED, "count with a token alone"),
+        ]
 
     @property
     def copy_options(self) -> list[tuple[str, str]]:

@@ -26,6 +26,7 @@ from equipoise_server.dashboard.visits import (
 from equipoise_server.flags import actions as flag_actions
 from equipoise_server.flags import reads as flags
 from equipoise_server.flags.actions import AddEnvironment, KillEnvironment
+from equipoise_server.foundation.exposure_tokens import TokenRule
 from equipoise_server.foundation.ids import key_from_name
 from equipoise_server.foundation.refusals import NotFound, Problem, Refusal
 
@@ -64,6 +65,10 @@ def _page(
         may_revoke_tokens=frozenset(token.id for token in tokens if token.revoked_at is None),
         environment_form=environment_form or Form(),
         may_add_environments=visit.may(Permission.PROJECT_EDIT),
+        token_rule_form=Form({"rule": [visit.environment.exposure_tokens]}),
+        may_set_tokens=visit.may(Permission.PROJECT_EDIT),
+        may_rotate_tokens=visit.may(Permission.KEY_MANAGE)
+        and visit.environment.exposure_tokens is not TokenRule.OFF,
         issued_what=issued_what,
     )
     frame = frame_of(visit, "Settings", section="settings")
