@@ -13,3 +13,4 @@ class AutomationConfig(AppConfig):
     def ready(self) -> None:
         """Register the room's due work."""
         import_module("equipoise_server.automation.kills")
+        import_module("equipoise_server.automation.health_watch")

@@ -11,11 +11,16 @@ class ReactionKind(StrEnum):
 
     NOTHING = "nothing"
     STOP = "stop"
+    ROLL_BACK = "roll_back"
+    KILL = "kill"
 
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """One decision of automation; the reason is "" when nothing is done. It names metrics, never numbers."""
+    """One decision of automation; the reason is "" when nothing is done.
+
+    About a report it names metrics, never numbers; about a health check, which decides nothing, both.
+    """
 
     kind: ReactionKind
     reason: str = ""

@@ -1,7 +1,8 @@
 """The worker: claims due work, keeps its lease alive, and puts periodic slots on the table.
 
 Several may run; each piece of work has one runner at a time. Prompt work (kills, ramp steps) has a thread
-of its own in every worker, so that a long refresh holds up none of it.
+of its own in every worker, so that a long refresh holds up none of it; so has work that waits for other
+people's machines (health checks), so that it holds up nothing.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from equipoise_server.foundation.running import Running
 from equipoise_server.foundation.texts import in_short
 
 IDLE_SECONDS = 0.25
+OUTSIDE_IDLE_SECONDS = 1.0
 LISTEN_SECONDS = 1.0
 """How soon a running piece of work hears that somebody wants it to stop."""
 HEART_BEAT = timedelta(seconds=10)
@@ -50,6 +52,7 @@ PERIODS: Mapping[str, timedelta] = {
     "analysis.measure_holdouts": timedelta(days=1),
     "due_work.forget": timedelta(hours=1),
     "audit.verify": timedelta(days=1),
+    "health.watch": timedelta(seconds=5),
 }
 
 Told = TypeVar("Told")
@@ -76,9 +79,12 @@ class Worker:
 
     def run(self) -> None:
         """Work until stopped; outlives the database's troubles."""
-        prompt = due_kinds.of_lane(Lane.PROMPT)
+        prompt, outside = due_kinds.of_lane(Lane.PROMPT), due_kinds.of_lane(Lane.OUTSIDE)
         beside = (
             threading.Thread(target=self._loop, args=(lambda: self.step(prompt),), name="prompt"),
+            threading.Thread(
+                target=self._loop, args=(lambda: self.step(outside), OUTSIDE_IDLE_SECONDS), name="outside"
+            ),
             threading.Thread(target=self._beat, name="beat"),
         )
         for thread in beside:
@@ -101,9 +107,10 @@ class Worker:
         return True
 
     def _round(self) -> bool:
-        return self.step()
+        self._schedule_periodic()
+        return self.step(due_kinds.known() - due_kinds.of_lane(Lane.OUTSIDE))
 
-    def _loop(self, step: Callable[[], bool]) -> None:
+    def _loop(self, step: Callable[[], bool], idle_seconds: float = IDLE_SECONDS) -> None:
         is_in_trouble = False
         while not self.stop.is_set():
             try:
@@ -116,7 +123,7 @@ class Worker:
                 is_in_trouble, worked = True, False
                 connection.close()
             if not worked:
-                self.stop.wait(IDLE_SECONDS)
+                self.stop.wait(idle_seconds)
         connection.close()
 
     def _beat(self) -> None:

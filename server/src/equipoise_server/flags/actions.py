@@ -47,12 +47,14 @@ from equipoise_server.flags.previewing import (
     create_preview_link,
     revoke_preview_links,
 )
+from equipoise_server.flags.promotion import fill_promotion_port
 from equipoise_server.flags.ramps import (
     ChangeRamp,
     ScheduleRamp,
     end_ramp,
     pause_ramp,
     resume_ramp,
+    roll_back_ramp,
     schedule_ramp,
 )
 from equipoise_server.flags.rollouts import SetRolloutShare, add_rollout_rule, keep_on, set_rollout_share
@@ -106,6 +108,7 @@ __all__ = [
     "delete_segment",
     "end_ramp",
     "fill_coverage_port",
+    "fill_promotion_port",
     "keep_on",
     "kill_environment",
     "kill_flag",
@@ -115,6 +118,7 @@ __all__ = [
     "proposed_node",
     "resume_ramp",
     "revoke_preview_links",
+    "roll_back_ramp",
     "schedule_ramp",
     "set_rollout_share",
     "uncover_flags",

@@ -125,6 +125,33 @@ def end_ramp(actor: Actor, command: ChangeRamp, *, now: datetime) -> Ramp:
     return ramp_value(found_ramp(row.pk))
 
 
+def roll_back_ramp(actor: Actor, command: ChangeRamp, *, now: datetime) -> Ramp:
+    """Put the share back to where it was before the schedule, and end that; who may kill may do this.
+
+    Refused while a running experiment holds the flag still: its rules cannot change then.
+    """
+    row = found_ramp(command.ramp_id)
+    actor.require(Permission.FLAG_KILL, row.flag.project_id)
+    if row.ended_at is not None:
+        raise Conflict(Problem("", "This schedule is over; lower the share by hand."))
+    settings = found_settings(row.flag, row.environment_id)
+    before = found_share(row.flag, settings, row.rule_id, row.ring_id)
+    held = pins_problem(row.flag, row.environment_id, "The share cannot change")
+    refuse_all(Conflict, [] if held is None else [held])
+    start = before if row.from_parts_per_million is None else row.from_parts_per_million
+    after = min(before, start)
+    place = {"rule": row.rule_id, "ring": row.ring_id}
+    with change(actor.author, "flag.roll_back", _subject(row), now=now, reason=command.reason) as entry:
+        entry.before = {**place, "parts_per_million": before}
+        entry.after = {**place, "parts_per_million": after}
+        models.Ramp.objects.filter(pk=row.pk).update(ended_at=now, note=command.reason)
+        if after != before:
+            write_share(settings, (row.rule_id, row.ring_id), after, settings.version)
+            # Back is always allowed: like a kill, this revision is served without being vetted.
+            entry.kills(row.environment_id, row.flag.key)
+    return ramp_value(found_ramp(row.pk))
+
+
 def take_due_steps(ramp_id: UUID, *, now: datetime) -> None:
     """Raise the share to the last step whose time has come, once every health check of the flag passes.
 

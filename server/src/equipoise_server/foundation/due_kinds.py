@@ -13,6 +13,8 @@ class Lane(StrEnum):
 
     PROMPT = "prompt"
     """Kills, ramp steps, holds: before everything else, and beside long work in every worker."""
+    OUTSIDE = "outside"
+    """Waits for other people's machines: beside all other work in every worker, so that it holds up none."""
     INTAKE = "intake"
     """Short, and others wait for it."""
     STEADY = "steady"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from equipoise_server.health.asking import ask_due, note_acted, try_plan
+from equipoise_server.health.asking import ask_due, take_on, try_plan
 from equipoise_server.health.checking import (
     CreateCheck,
     DeleteCheck,
@@ -19,7 +19,7 @@ __all__ = [
     "ask_due",
     "create_check",
     "delete_check",
-    "note_acted",
     "revise_check",
+    "take_on",
     "try_plan",
 ]

@@ -18,7 +18,6 @@ from equipoise_server.health.judging import judged, standing_after, unknown
 from equipoise_server.health.rows import check_value, finding_to_json, standing_columns
 from equipoise_server.health.values import Finding, HealthCheck, Plan, Why
 from equipoise_server.sources import reads as sources
-from equipoise_server.sources.prometheus import Asked, NotAnswered, ask
 from equipoise_server.sources.values import Connection
 
 KEPT_RESULTS = 500
@@ -50,9 +49,12 @@ def ask_due(project_id: UUID, connection: str, *, now: datetime) -> None:
             return  # the rest stays due and goes first in the next round
 
 
-def note_acted(check_id: UUID, *, now: datetime) -> None:
-    """Say that a row of failures was acted on. Called inside the change that acts."""
-    models.HealthCheck.objects.filter(pk=check_id).update(acted_at=now)
+def take_on(check: HealthCheck, *, now: datetime) -> bool:
+    """Whether a row of failures is the caller's to act on, once. Called inside the transaction that acts."""
+    held = models.HealthCheck.objects.filter(
+        pk=check.id, edition=check.edition, acted_at=None, failures__gte=check.plan.failures
+    )
+    return held.update(acted_at=now) == 1
 
 
 def _found(project_id: UUID, plan: Plan, now: datetime) -> Finding:
@@ -67,9 +69,13 @@ def look(connection: Connection, plan: Plan, *, now: datetime) -> Finding:
     """Ask once and judge; a fault is a finding, too."""
     window = None if plan.window_seconds is None else timedelta(seconds=plan.window_seconds)
     try:
-        answer = ask(connection, Asked(plan.query, now, window))
-        samples = ask(connection, Asked(plan.sample_query, now)) if plan.sample_query.strip() else None
-    except NotAnswered as fault:
+        answer = sources.ask(connection, sources.Asked(plan.query, now, window))
+        samples = (
+            sources.ask(connection, sources.Asked(plan.sample_query, now))
+            if plan.sample_query.strip()
+            else None
+        )
+    except sources.NotAnswered as fault:
         return unknown(Why(fault.fault), fault.told)
     return judged(plan, answer, samples)
 

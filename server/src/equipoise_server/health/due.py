@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from equipoise_server.flags.promotion import fill_promotion_port
+from equipoise_server.flags.actions import fill_promotion_port
 from equipoise_server.foundation.due_kinds import Lane, handles
 from equipoise_server.foundation.due_work import WorkDetails, schedule
 from equipoise_server.health.reads import due_connections, reasons_to_wait, uses_of
-from equipoise_server.sources.usage import fill_usage_port
-
-ASK = "health.ask"
+from equipoise_server.health.values import ASK
+from equipoise_server.sources.actions import fill_usage_port
 
 
 @handles("health.watch", title="Make health checks due", lane=Lane.INTAKE)

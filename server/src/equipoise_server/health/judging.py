@@ -19,7 +19,7 @@ from equipoise_server.health.values import (
     State,
     Why,
 )
-from equipoise_server.sources.prometheus_answers import Series
+from equipoise_server.sources.reads import Series
 
 _NAMED = 5
 

@@ -8,13 +8,13 @@ from uuid import UUID
 
 from equipoise_server.foundation.refusals import NotFound, Problem
 from equipoise_server.health import models
-from equipoise_server.health.judging import bound_words
+from equipoise_server.health.judging import bound_words, values_words
 from equipoise_server.health.rows import check_value, result_value
 from equipoise_server.health.values import HealthCheck, Reading, Result, State
 
 __all__ = [
     "SHOWN_RESULTS", "bound_words", "breached", "check", "check_by_key", "checks_of", "due_connections",
-    "reasons_to_wait", "results_of", "uses_of",
+    "failure_words", "reasons_to_wait", "results_of", "uses_of", "values_words",
 ]  # fmt: skip
 
 SHOWN_RESULTS = 20
@@ -83,10 +83,15 @@ def _reason(one: HealthCheck, now: datetime) -> str:
         return ""
     if standing.state is State.UNKNOWN:
         return f"The health check “{one.key}” is unknown: {standing.told or 'nobody has asked yet.'}"
+    return f"The health check “{one.key}” fails: {failure_words(one)}"
+
+
+def failure_words(one: HealthCheck) -> str:
+    """Which variants failed in the last look, and what they should be."""
     last = next(iter(results_of(one.id, limit=1)), None)
-    failing = () if last is None else last.finding.readings
-    told = ", ".join(_told(reading) for reading in failing if reading.state is State.FAILING)
-    return f"The health check “{one.key}” fails: {told}, and it shall be {bound_words(one.plan)}."
+    readings = () if last is None else last.finding.readings
+    told = ", ".join(_told(reading) for reading in readings if reading.state is State.FAILING)
+    return f"{told or 'the last look'}, and it shall be {bound_words(one.plan)}."
 
 
 def _told(reading: Reading) -> str:

@@ -8,6 +8,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+ASK = "health.ask"
+"""The kind of due work that asks a Prometheus; its handler lies where what follows is known."""
+
 
 class Reduction(StrEnum):
     """Which one value a window of time has."""

@@ -17,6 +17,7 @@ from equipoise_server.sources.connections import (
     revise_connection,
 )
 from equipoise_server.sources.fetching import Wanted, fetch_facts, fetch_rows, fetch_table
+from equipoise_server.sources.usage import fill_usage_port
 
 __all__ = [
     "CreateConnection",
@@ -31,6 +32,7 @@ __all__ = [
     "fetch_facts",
     "fetch_rows",
     "fetch_table",
+    "fill_usage_port",
     "revise_connection",
     "revise_source",
 ]

@@ -36,7 +36,7 @@ POINTS = 30
 LEAST_STEP_SECONDS = 5
 _CHUNK_BYTES = 65_536
 _GOOD, _BAD_REQUEST, _UNPROCESSABLE = 200, 400, 422
-_UNAUTHORIZED, _FORBIDDEN = 401, 403
+_UNAUTHORIZED, _FORBIDDEN, _UNAVAILABLE = 401, 403, 503
 
 
 class AskFault(StrEnum):
@@ -155,9 +155,11 @@ def _exchange(endpoint: Endpoint, machine: str, headers: Mapping[str, str], targ
             decode_content=False, timeout=urllib3.Timeout(total=seconds),
         )  # fmt: skip
         return answer.status, _whole(answer, deadline)
-    except (urllib3.exceptions.TimeoutError, TimeoutError) as late:
-        raise _too_late() from late
     except (urllib3.exceptions.HTTPError, OSError) as away:
+        # urllib3 counts a connection that was refused among those that came too late.
+        is_refused = isinstance(away, urllib3.exceptions.NewConnectionError)
+        if not is_refused and isinstance(away, urllib3.exceptions.TimeoutError | TimeoutError):
+            raise _too_late() from away
         told = f"“{endpoint.authority}” cannot be reached ({_kind_of(away)}); see whether it runs."
         raise NotAnswered(AskFault.UNREACHABLE, told) from away
     finally:
@@ -197,6 +199,8 @@ def _understood(status: int, body: bytes) -> tuple[Series, ...]:
         content = None
     if status in {_BAD_REQUEST, _UNPROCESSABLE}:
         raise NotAnswered(AskFault.BAD_QUERY, f"Prometheus does not take the query: {told_by(content)}")
+    if status == _UNAVAILABLE and isinstance(content, dict):
+        raise NotAnswered(AskFault.TIMED_OUT, f"Prometheus gave up on the query: {told_by(content)}")
     if status != _GOOD:
         told = f"The answer is {status} where a Prometheus says 200; the connection may lead to a proxy."
         raise NotAnswered(AskFault.NOT_PROMETHEUS, told)

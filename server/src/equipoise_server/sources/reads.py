@@ -27,12 +27,18 @@ from equipoise_server.sources.previewing import (
     preview_source,
     shortened,
 )
+from equipoise_server.sources.prometheus import Asked, NotAnswered, ask
+from equipoise_server.sources.prometheus_answers import Series
 from equipoise_server.sources.statements import RECENT_DAYS, SAMPLE_ROWS, column_names, spread
 
 __all__ = [
     "RECENT_DAYS",
     "SAMPLE_ROWS",
+    "Asked",
     "Counting",
+    "NotAnswered",
+    "Series",
+    "ask",
     "cell",
     "column_names",
     "connection",
