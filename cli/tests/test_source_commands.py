@@ -12,6 +12,9 @@ import pytest
 from click.testing import Result
 from server_process import Scene
 
+from equipoise_cli.configuration import Access
+from equipoise_cli.connection import Connection
+
 Terminal = Callable[..., Result]
 SOURCE = """
 key = "orders"
@@ -121,3 +124,30 @@ def test_exposures_are_imported_from_a_source(terminal: Terminal, lake: Path) ->
 def test_an_import_has_one_origin(terminal: Terminal, lake: Path) -> None:
     (lake / "mapping.toml").write_text(EXPOSURES)
     assert terminal("import", "--mapping", str(lake / "mapping.toml")).exit_code == 2
+
+
+def test_a_table_of_exposures_is_looked_at_from_the_command_line(
+    terminal: Terminal, scene: Scene, lake: Path
+) -> None:
+    shape = SOURCE.replace('"orders"\ntime', '"exposures"\ntime').replace(
+        'amount = "number"', 'variant = "text"'
+    )
+    assert described(terminal, lake, "seen-outside", shape).exit_code == 0
+    since = (datetime.now(UTC) - timedelta(days=10)).isoformat()
+    table = {"source": "seen-outside", "variant_column": "variant", "since": since}
+    arms = [{"key": "old"}, {"key": "new"}]
+    with Connection(Access(scene.server.url, scene.token)) as connection:
+        design = {"arms": arms, "control": "old", "exposures": table}
+        body = {"key": "outside", "name": "Outside", "design": design}
+        connection.post("/projects/shop/experiments", body)
+    assert "It was not read yet." in terminal("sources", "exposures", "outside").stdout
+    looked = terminal("sources", "exposures", "outside", "--look").stdout
+    assert "seen-outside@1: 400 rows of 400 units." in looked
+    assert "No column names the experiment" in looked
+    assert "customer-1" not in looked
+    found = json.loads(terminal("sources", "exposures", "outside", "--json").stdout)
+    assert found["table"]["source"] == "seen-outside"
+
+
+def test_an_experiment_of_sdks_reads_no_table(terminal: Terminal) -> None:
+    assert "SDKs send" in terminal("sources", "exposures", "green-button").stdout

@@ -12,7 +12,7 @@ from equipoise_cli.answers import JsonObject, part
 from equipoise_cli.choices import json_option, project_option
 from equipoise_cli.configuration import access
 from equipoise_cli.connection import Connection
-from equipoise_cli.looks import print_estimate, print_preview
+from equipoise_cli.looks import print_estimate, print_exposures, print_preview, print_reading
 from equipoise_cli.printing import print_json, print_table
 
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -92,6 +92,24 @@ def preview(*, key: str, project: str, as_json: bool) -> None:
         print_json(answer)
     else:
         print_preview(answer)
+
+
+@sources.command()
+@click.argument("experiment")
+@click.option("--look", is_flag=True, help="Read the table: rows by variant, and what is odd about them.")
+@project_option
+@json_option
+def exposures(*, experiment: str, look: bool, project: str, as_json: bool) -> None:
+    """Tell which table EXPERIMENT reads its exposures from, and how far."""
+    path = f"/projects/{project}/experiments/{experiment}/exposures"
+    with Connection(access()) as connection:
+        answer = connection.get(f"{path}/preview" if look else path)
+    if as_json:
+        print_json(answer)
+    elif look:
+        print_exposures(answer)
+    else:
+        print_reading(answer)
 
 
 def _row(source: JsonObject) -> tuple[object, ...]:
