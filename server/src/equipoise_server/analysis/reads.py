@@ -15,6 +15,7 @@ from equipoise_server.analysis.past import KnownMetric, known_metrics
 from equipoise_server.analysis.planning import power_plan
 from equipoise_server.analysis.renewing import newest_refresh
 from equipoise_server.analysis.sources.exposing import LastReading, last_reading
+from equipoise_server.analysis.sources.following import Followed, followed_touches
 from equipoise_server.analysis.sources.pace import resting
 from equipoise_server.analysis.sources.previewing import FactPreview, preview_definition
 from equipoise_server.analysis.traffic_filters import traffic_filter, traffic_filters
@@ -23,10 +24,12 @@ from equipoise_server.analysis.values import Report
 __all__ = [
     "AudienceSize",
     "FactPreview",
+    "Followed",
     "KnownMetric",
     "LastReading",
     "audience_size",
     "evidence_of",
+    "followed_touches",
     "freshness_of",
     "has_final_report",
     "holdout_impact",

@@ -7,9 +7,9 @@ from django.utils import timezone
 from ninja import Router, Schema
 
 from equipoise_server.access.values import Permission, Project
-from equipoise_server.analysis.reads import FactPreview, preview_definition
+from equipoise_server.analysis.reads import followed_touches, preview_definition
 from equipoise_server.api.authentication import actor_of
-from equipoise_server.api.metrics import METRIC, DefinitionBody
+from equipoise_server.api.metrics import METRIC, DefinitionBody, TouchShape
 from equipoise_server.api.reading import Strict, environment_of, project_of
 from equipoise_server.api.sources import PreviewShape
 from equipoise_server.metrics import reads as metrics
@@ -27,10 +27,19 @@ class FactPreviewShape(Schema):
     preview: PreviewShape
 
 
+class FollowedShape(Schema):
+    """Events of the last weeks that follow a click or view in time, each once; null: that follow none."""
+
+    touch: TouchShape | None
+    events: int
+    units: int
+
+
 class MetricPreviewShape(Schema):
-    """A look at everything that a metric reads."""
+    """A look at everything that a metric reads; `follows` of those that ask for clicks or views."""
 
     facts: list[FactPreviewShape]
+    follows: list[FollowedShape]
 
 
 class DefinitionToPreview(Strict):
@@ -43,7 +52,7 @@ class DefinitionToPreview(Strict):
 @router.get(METRIC + "/preview", response=MetricPreviewShape)
 def get_metric_preview(
     request: HttpRequest, project: str, metric: str, environment: str, *, version: int = 0
-) -> dict[str, tuple[FactPreview, ...]]:
+) -> dict[str, object]:
     """A look at what a metric reads in an environment. For those who may edit metrics: it shows rows."""
     place = _place(request, project)
     found = metrics.metric_by_key(place.id, metric, version=version)
@@ -53,7 +62,7 @@ def get_metric_preview(
 @router.post("/projects/{project}/metric-previews", response=MetricPreviewShape)
 def preview_unsaved_metric(
     request: HttpRequest, project: str, body: DefinitionToPreview
-) -> dict[str, tuple[FactPreview, ...]]:
+) -> dict[str, object]:
     """The same look for a definition that nobody has saved yet; nothing is changed."""
     place = _place(request, project)
     return _previewed(place, body.environment, checked_definition(place.id, body.definition.definition()))
@@ -65,8 +74,9 @@ def _place(request: HttpRequest, project: str) -> Project:
     return place
 
 
-def _previewed(
-    place: Project, environment: str, definition: Definition
-) -> dict[str, tuple[FactPreview, ...]]:
-    found = environment_of(place, environment)
-    return {"facts": preview_definition(place.id, found.id, definition, now=timezone.now())}
+def _previewed(place: Project, environment: str, definition: Definition) -> dict[str, object]:
+    found, now = environment_of(place, environment), timezone.now()
+    return {
+        "facts": preview_definition(place.id, found.id, definition, now=now),
+        "follows": followed_touches(found.id, definition, now=now),
+    }

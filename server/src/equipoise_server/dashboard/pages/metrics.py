@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from equipoise_server.analysis.reads import FactPreview
+from equipoise_server.analysis.reads import FactPreview, Followed
 from equipoise_server.dashboard import words
 from equipoise_server.dashboard.forms import Form
 from equipoise_server.dashboard.pages.activity import ActivityLine
@@ -20,6 +20,7 @@ from equipoise_server.metrics.values import (
     Metric,
     MetricKind,
     Spread,
+    Touch,
 )
 from equipoise_server.sources.values import Source
 
@@ -85,6 +86,19 @@ class MetricPreviewPage:
     meaning: str
     facts: tuple[FactPreview, ...]
     faults: tuple[Problem, ...]
+    follows: tuple[tuple[str, int, int], ...] = ()
+    """(what it follows, events, units); empty unless it asks for clicks or views."""
+
+
+def followed_lines(found: Sequence[Followed]) -> tuple[tuple[str, int, int], ...]:
+    """What the metric's events of late followed, in words."""
+    return tuple((_followed(one.touch), one.events, one.units) for one in found)
+
+
+def _followed(touch: Touch | None) -> str:
+    if touch is None:
+        return "none of them: not counted"
+    return f"{words.span(touch.within)} after a {touch.through}, {_event(touch.fact)}"
 
 
 def metrics_page(

@@ -6,7 +6,7 @@ from django.http import HttpResponse
 from django.views.decorators.http import require_POST, require_safe
 
 from equipoise_server.access.values import Permission
-from equipoise_server.analysis.reads import FactPreview, preview_definition
+from equipoise_server.analysis.reads import FactPreview, followed_touches, preview_definition
 from equipoise_server.dashboard.forms import posted
 from equipoise_server.dashboard.pages import metrics as pages
 from equipoise_server.dashboard.pages.metrics import MetricPreviewPage
@@ -26,7 +26,10 @@ def preview(visit: Visit, key: str) -> HttpResponse:
     facts: tuple[FactPreview, ...] = ()
     try:
         facts = preview_definition(visit.project.id, visit.environment.id, metric.definition, now=visit.now)
-        page = MetricPreviewPage(metric, pages.meaning(metric.definition), facts, ())
+        follows = followed_touches(visit.environment.id, metric.definition, now=visit.now)
+        page = MetricPreviewPage(
+            metric, pages.meaning(metric.definition), facts, (), pages.followed_lines(follows)
+        )
     except Refusal as fault:
         page = MetricPreviewPage(metric, pages.meaning(metric.definition), (), fault.problems)
     crumbs = (("Metrics", visit.href("metrics")), (metric.name, visit.href("metrics", key)))
