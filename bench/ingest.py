@@ -201,8 +201,8 @@ def equipoise(directory: str) -> Iterator[Server]:
     world = {**os.environ, "EQUIPOISE_DATA": directory, "EQUIPOISE_SECRET_KEY": "bench alone"}
     seed = [sys.executable, "-c", SEED]
     made = subprocess.run(seed, env=world, check=True, stdout=subprocess.PIPE, text=True)
-    app = ["equipoise_server.commands.asgi:app", "--log-level", "error", "--no-access-log", "--fd"]
-    with a_process([sys.executable, "-m", "uvicorn", *app], world, made.stdout.strip()) as server:
+    command = [sys.executable, "-m", "equipoise_server.commands.main", "serve", "--fd"]
+    with a_process(command, world, made.stdout.strip()) as server:
         yield server
 
 

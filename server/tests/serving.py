@@ -78,9 +78,9 @@ class Served:
 def a_server(installation: Installation) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     """A process on a port of its own, until told to end."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        app = ["equipoise_server.commands.asgi:app", "--log-level", "error", "--fd", str(listener.fileno())]
+        command = ["-m", "equipoise_server.commands.main", "serve", "--fd", str(listener.fileno())]
         process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", *app],
+            [sys.executable, *command],
             env=installation.environment,
             cwd=installation.directory,
             pass_fds=[listener.fileno()],

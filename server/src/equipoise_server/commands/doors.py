@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from equipoise_server.commands import intake
 from equipoise_server.commands.adopting import Adopter
+from equipoise_server.commands.connections import DESK, Desk
 from equipoise_server.commands.draining import draining_at_the_end
 from equipoise_server.edge import forwarding, ofrep
 from equipoise_server.edge.admission import Admission, Line, room_for_streams
@@ -55,7 +56,7 @@ class Doors:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one connection on to its door."""
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._live(scope, receive, send)
         elif scope["type"] == "http":
             await self._door(scope["path"])(scope, receive, send)
         else:
@@ -66,12 +67,16 @@ class Doors:
             return self._edge
         return self._static if path.startswith("/static/") else self._django
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hold open what the SDKs' door needs, from start-up to shutdown."""
         await receive()
         async with AsyncExitStack() as stack:
             try:
-                self._edge = await _open_edge(stack)
+                taking_in = intake.start()  # first: it is forked, and threads are not
+                stack.push_async_callback(asyncio.to_thread, taking_in.close)
+                scope["state"][DESK] = desk = Desk(takes_events=False, door=taking_in.door)
+                stack.callback(desk.close)
+                self._edge = await _open_edge(stack, taking_in)
             except Exception as failure:  # noqa: BLE001  # the server prints it and ends
                 await send({"type": "lifespan.startup.failed", "message": str(failure)})
                 return
@@ -80,10 +85,8 @@ class Doors:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-async def _open_edge(stack: AsyncExitStack) -> ASGIApp:
+async def _open_edge(stack: AsyncExitStack, taking_in: intake.Intake) -> ASGIApp:
     """Start the threads behind the SDKs' door; the stack ends them in reverse."""
-    taking_in = intake.start()  # first: it is forked, and threads are not
-    stack.push_async_callback(asyncio.to_thread, taking_in.close)
     state = _state()
     broadcaster = await stack.enter_async_context(Broadcaster(state, jitter=random.random))
     stack.enter_context(draining_at_the_end(broadcaster.drain))
@@ -97,12 +100,13 @@ async def _open_edge(stack: AsyncExitStack) -> ASGIApp:
     crossing = forwarding.Crossing(taking_in.address)
     stack.push_async_callback(crossing.close)
     stack.callback(revisions.subscribe(taking_in.wake))
+    line = Line(room=forwarding.LARGEST_LINE_BYTES)
     room = Admission(
         room_for_streams(settings.MAX_STREAMS), STREAMS_A_SECOND, clock=state.clock, jitter=random.random
     )
     streams = Streams(state, broadcaster, room)
     routes = [
-        *forwarding.routes(state, crossing, Line(), wake=taking_in.wake),
+        *forwarding.routes(state, crossing, line, wake=taking_in.wake),
         Route("/v1/stream", StreamDoor(state, streams), methods=["GET"]),
         *ofrep.routes(state, streams),
         *flagd.routes(state),

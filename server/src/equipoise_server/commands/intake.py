@@ -11,6 +11,7 @@ import os
 import select
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 import time
@@ -26,10 +27,14 @@ from django.utils import timezone
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from equipoise_server.edge import segment
+from equipoise_server.commands import connections
+from equipoise_server.edge import passage, segment
+from equipoise_server.edge.admission import Admitted, Line, room_for_streams
+from equipoise_server.edge.answers import Refused, answer_refused
 from equipoise_server.edge.app import build
 from equipoise_server.edge.cross_origin import AnyOrigin
 from equipoise_server.edge.events import EventsDoor, Upkeep
+from equipoise_server.edge.newest_keys import NewestKeys
 from equipoise_server.edge.notifications import Notifications, can_notify
 from equipoise_server.edge.polling import Poller
 from equipoise_server.edge.state import EdgeState
@@ -43,6 +48,7 @@ FIRST_ROUND_SECONDS = 2.0
 LONGEST_START_SECONDS = 10.0
 LONGEST_END_SECONDS = 15.0
 LOOK_EVERY_SECONDS = 0.1
+PASSAGE = "passage"
 POLITENESS = 5
 """What the scheduler is told: whoever answers for flags goes first."""
 
@@ -54,6 +60,8 @@ class Intake:
     directory: Path
     keeper: int
     lifeline: int
+    door: socket.socket | None
+    """Where it asks for connections; None where the system cannot pass them."""
 
     @property
     def address(self) -> Path:
@@ -87,12 +95,15 @@ def start() -> Intake:
     directory = Path(tempfile.mkdtemp(prefix="equipoise-"))
     theirs, ours = os.pipe()
     os.set_blocking(ours, False)
+    door = passage.listen(directory / PASSAGE)
     keeper = os.fork()
     if keeper == 0:
         os.close(ours)
+        if door is not None:
+            door.close()
         _end_with(lambda: _keep(directory / "events", theirs))
     os.close(theirs)
-    return Intake(directory, keeper, ours)
+    return Intake(directory, keeper, ours, door)
 
 
 def _end_with(work: Callable[[], None]) -> None:
@@ -107,7 +118,9 @@ def _end_with(work: Callable[[], None]) -> None:
 
 def _keep(address: Path, lifeline: int) -> None:
     """Fork the process that takes events in, and again when it dies, until `serve` is gone."""
-    os.setsid()  # Ctrl-C is for `serve`, which ends us in good order
+    # Ctrl-C is for `serve`, which ends us in good order. In its session nevertheless: Linux shares time
+    # between sessions first, and politeness is of no effect beyond one (sched(7), autogroups).
+    os.setpgrp()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     pause = LOOK_EVERY_SECONDS
@@ -151,36 +164,51 @@ def _take_in(address: Path, lifeline: int) -> None:
         os.nice(POLITENESS)
     address.unlink(missing_ok=True)
     config = uvicorn.Config(
-        _App(lifeline), uds=str(address), log_level="warning", access_log=False, server_header=False,
-        timeout_graceful_shutdown=10,
+        _App(address, lifeline), uds=str(address), http=connections.Connection, log_level="warning",
+        access_log=False, server_header=False, timeout_graceful_shutdown=10,
     )  # fmt: skip
-    uvicorn.Server(config).run()
+    connections.run(config)
 
 
 @dataclass(slots=True)
 class _App:
     """The doors for events over an inbox of this process; opened by its lifespan."""
 
+    address: Path
     lifeline: int
     doors: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._live(scope, receive, send)
         elif self.doors is not None:
-            await self.doors(scope, receive, send)
+            is_here = passage.is_of_events(f"{scope['method']} {scope['path']}".encode())
+            await (self.doors if is_here else _elsewhere)(scope, receive, send)
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         async with AsyncExitStack() as stack:
             try:
                 self.doors = await _open(stack, self.lifeline)
+                scope["state"][connections.DESK] = self._desk(stack)
             except Exception as failure:  # noqa: BLE001  # the server prints it and ends; the keeper tries again
                 await send({"type": "lifespan.startup.failed", "message": str(failure)})
                 return
             await send({"type": "lifespan.startup.complete"})
             await receive()
         await send({"type": "lifespan.shutdown.complete"})
+
+    def _desk(self, stack: AsyncExitStack) -> connections.Desk:
+        desk = connections.Desk(takes_events=True, passage=passage.knock(self.address.with_name(PASSAGE)))
+        stack.callback(desk.close)
+        return desk
+
+
+async def _elsewhere(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """Refuse what was sent right behind a batch, before its answer: it cannot move to where it is served."""
+    told = "This request came before the answer to a batch of events. Send it again."
+    headers = {"retry-after": "0", "connection": "close"}
+    await answer_refused(send, Refused(503, "On another connection", told, headers=headers))
 
 
 async def _open(stack: AsyncExitStack, lifeline: int) -> ASGIApp:
@@ -199,9 +227,15 @@ async def _open(stack: AsyncExitStack, lifeline: int) -> ASGIApp:
     events = EventsDoor(
         state, inbox, clock=timezone.now, allows_backfill=settings.ALLOW_BACKFILL, has_room=_has_room
     )
+    room_for_streams(settings.MAX_STREAMS)  # senders' connections are open files, too
+    line = Line()
+
+    def guarded(door: ASGIApp) -> ASGIApp:
+        return Admitted(NewestKeys(door, state, poller.wake), line)
+
     routes = [
-        Route("/v1/events", AnyOrigin(events), methods=["POST", "OPTIONS"]),
-        *segment.routes(state, inbox, clock=timezone.now, has_room=_has_room),
+        Route("/v1/events", AnyOrigin(guarded(events)), methods=["POST", "OPTIONS"]),
+        *segment.routes(state, inbox, clock=timezone.now, has_room=_has_room, guarded=guarded),
     ]
     return build(state, routes)
 

@@ -24,20 +24,21 @@ def main() -> None:
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", envvar="EQUIPOISE_PORT", default=8000, show_default=True, help="Port to listen on.")
-def serve(host: str, port: int) -> None:
-    """Serve the dashboard, the management API and the SDKs' door. One process."""
+@click.option("--fd", type=click.IntRange(3), help="Number of an open socket to listen on, in place of both.")
+def serve(host: str, port: int, fd: int | None) -> None:
+    """Serve the dashboard, the management API and the SDKs' door."""
+    import socket
+
     import uvicorn
 
     _set_up()
-    uvicorn.run(
-        "equipoise_server.commands.asgi:app",
-        host=host,
-        port=port,
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=10,
-        server_header=False,
-    )
+    from equipoise_server.commands import connections
+
+    config = uvicorn.Config(
+        "equipoise_server.commands.asgi:app", host=host, port=port, http=connections.Connection,
+        log_level="warning", access_log=False, timeout_graceful_shutdown=10, server_header=False,
+    )  # fmt: skip
+    connections.run(config, None if fd is None else [socket.socket(fileno=fd)])
 
 
 @main.command()

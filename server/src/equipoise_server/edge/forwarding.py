@@ -1,6 +1,6 @@
-"""The doors for events as `serve` shows them: bodies go on, unread, to the process that takes events in.
+"""The doors for events in the process that answers for flags, for requests whose connection cannot move.
 
-So a flood of events costs the loop that answers for flags next to nothing, and holds a bounded memory.
+Their bodies go on, unread, to the process that takes events in; they hold a small memory at most.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from pathlib import Path
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from equipoise_server.edge.admission import Line
+from equipoise_server.edge.admission import Line, busy
 from equipoise_server.edge.answers import Refused, answer_refused
 from equipoise_server.edge.cross_origin import AnyOrigin
 from equipoise_server.edge.keys import authenticate
 from equipoise_server.edge.state import EdgeState
 from equipoise_server.events.values import LARGEST_BODY, SEGMENT_CALLS
 
+LARGEST_LINE_BYTES = 4 * 1024 * 1024
 MOST_AT_ONCE = 16
 """Batches at the other process: enough to share an fsync, too few to hold up the next in line for long."""
 LONGEST_ANSWER_SECONDS = 15.0
@@ -139,10 +140,10 @@ class ForwardingDoor:
             try:
                 passed = await self._crossing.ask(_request(scope, len(body)), body)
             except Away as cause:
-                raise _try_later() from cause
+                raise busy() from cause
         if is_known and passed.status == _UNKNOWN_KEY:  # the other has not heard of this key yet
             self._wake()
-            raise _try_later()
+            raise busy()
         return passed
 
 
@@ -185,8 +186,3 @@ def _header(line: bytes) -> tuple[bytes, bytes]:
 
 def _value(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> bytes:
     return next((value for name, value in headers if name == wanted), b"")
-
-
-def _try_later() -> Refused:
-    told = "Nothing of this batch was accepted. Keep its events and send them again later."
-    return Refused(503, "Busy", told, headers={"retry-after": "1"})

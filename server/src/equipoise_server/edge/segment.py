@@ -11,7 +11,7 @@ from functools import partial
 
 import msgspec
 from starlette.routing import BaseRoute, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from equipoise_server.access.values import SdkKey
 from equipoise_server.edge.answers import Refused, answer_json, answer_refused
@@ -31,15 +31,16 @@ def routes(
     *,
     clock: Callable[[], datetime],
     has_room: Callable[[], bool] = lambda: True,
+    guarded: Callable[[ASGIApp], ASGIApp] = lambda door: door,
 ) -> Sequence[BaseRoute]:
-    """One address for each call, and one for batches of them."""
-    return [
-        Route(
-            f"/v1/segment/v1/{call}",
-            AnyOrigin(SegmentDoor(state, inbox, call, clock=clock, has_room=has_room)),
-            methods=["POST", "OPTIONS"],
-        )
+    """One address for each call, and one for batches of them; who gets to a door is for `guarded` to say."""
+    doors = {
+        call: SegmentDoor(state, inbox, call, clock=clock, has_room=has_room)
         for call in (*SEGMENT_CALLS, "batch")
+    }
+    return [
+        Route(f"/v1/segment/v1/{call}", AnyOrigin(guarded(door)), methods=["POST", "OPTIONS"])
+        for call, door in doors.items()
     ]
 
 
