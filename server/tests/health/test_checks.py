@@ -8,12 +8,12 @@ from math import inf, nan
 from uuid import uuid4
 
 import pytest
-from health_scene import ILL, PLAN, WELL, a_check, after_looks, killing, work
+from health_scene import ILL, PLAN, WELL, a_check, after_looks, killing, rolling_back, work
 from metrics_server import Metrics, a_metrics_server, connected
 from people import NOW, a_member
 from scenes import Shop, a_button_flag, environment_of, later
 
-from equipoise_server.access.values import Role
+from equipoise_server.access.values import Actor, Permission, Role
 from equipoise_server.audit.reads import of_subject
 from equipoise_server.flags.actions import ArchiveFlag, archive_flag
 from equipoise_server.foundation.models import DueWork
@@ -176,6 +176,19 @@ def test_who_may_not_edit_flags_may_not_watch_them(shop: Shop) -> None:
         delete_check(viewer, DeleteCheck(check.id), now=NOW)
     with pytest.raises(Forbidden):
         try_plan(viewer, flag, PLAN, now=NOW)
+
+
+@pytest.mark.parametrize("plan", [killing(), rolling_back()])
+def test_who_may_not_kill_lets_no_check_kill_or_roll_back(shop: Shop, plan: Plan) -> None:
+    flag = a_button_flag(shop)
+    editing = frozenset({Permission.PROJECT_READ, Permission.FLAG_EDIT})
+    editor = Actor(shop.owner.author, {shop.project.id: editing})
+    command = CreateCheck(flag.id, environment_of(shop).id, "errors", "Errors", plan)
+    with pytest.raises(Forbidden, match=r"flag\.kill"):
+        create_check(editor, command, now=NOW)
+    holding = create_check(editor, replace(command, plan=PLAN), now=NOW)
+    with pytest.raises(Forbidden, match=r"flag\.kill"):
+        revise_check(editor, ReviseCheck(holding.id, 1, "Errors", plan), now=NOW)
 
 
 def test_a_plan_is_tried_without_leaving_a_trace(shop: Shop, metrics: Metrics) -> None:

@@ -242,6 +242,8 @@ class IterationShape(Schema):
     gates: list[tuple[datetime, int]]
     ramp_paused_at: datetime | None
     ramp_delay: timedelta
+    ramp_held_since: datetime | None
+    ramp_note: str
 
 
 class VerdictShape(Schema):

@@ -58,7 +58,7 @@ class StepShape(Schema):
 
 
 class RampShape(Schema):
-    """A schedule; `done_count` steps are taken, `note` says why it was paused or ended early."""
+    """A schedule; `done_count` steps are taken, `note` says why it is held, was paused or ended early."""
 
     id: UUID
     rule_id: str
@@ -67,6 +67,7 @@ class RampShape(Schema):
     done_count: int
     state: RampState
     note: str
+    held_since: datetime | None
 
 
 @router.post(SETTINGS + "/share", response=FlagSettingsShape)

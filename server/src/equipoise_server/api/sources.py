@@ -36,7 +36,8 @@ class ConnectionWords(Strict):
     """Where the data lie. A password is never sent: say where the server finds it."""
 
     location: str = Field(
-        description="A directory or .duckdb file of the server's sources, or postgresql://role@host/database."
+        description="A directory or .duckdb file of the server's sources, postgresql://role@host/database, "
+        "or a Prometheus' https://host:9090."
     )
     password_from: str = Field("", description="env:EQUIPOISE_SOURCE_… or file:NAME.")
 
@@ -225,7 +226,7 @@ def revise_connection(
 
 @router.post(CONNECTION + "/archive", response=ConnectionShape)
 def archive_connection(request: HttpRequest, project: str, connection: str) -> Connection:
-    """Take a connection away; refused while a source reads over it."""
+    """Take a connection away; refused while a source or a health check reads over it."""
     found = sources.connection_by_key(project_of(request, project).id, connection)
     return actions.archive_connection(actor_of(request), found.id, now=timezone.now())
 
