@@ -14,6 +14,7 @@ from traffic import Visit, visited
 from equipoise_server.access.values import Role
 from equipoise_server.analysis.actions import refresh
 from equipoise_server.experiments.actions import Launch, launch
+from equipoise_server.experiments.reads import experiment_by_key
 
 pytestmark = pytest.mark.django_db
 FILTER = "/projects/shop/traffic-filter"
@@ -84,3 +85,45 @@ def test_a_report_tells_the_split_before_and_after_and_the_funnel() -> None:
     ]
     assert [step["name"] for step in funnel["steps"]] == ["exposed"]
     assert "somebody else assigns" in funnel["reason"]
+
+
+def test_a_designs_own_filter_is_written_read_checked_and_reported() -> None:
+    shop = a_shop()
+    draft = a_draft_experiment(shop, design=a_design(looks=None))
+    asking, place = caller(shop.owner), "/projects/shop/experiments/checkout-button"
+    written = asking.get(place).json["design"]
+    assert isinstance(written, dict)
+    assert written["traffic"] is None
+    for metric in written["metrics"]:
+        del metric["version"]  # is frozen at the start, and nobody's to choose
+
+    def edited(traffic: object, version: int) -> int:
+        design = {**written, "traffic": traffic}
+        made = asking.put(place, {"name": "Button", "design": design, "expected_version": version})
+        assert made.status == 200, made.text
+        assert made.json["design"]["traffic"] == (  # type: ignore[index]  # an object
+            [{**rule, "operator": "is", "most": None, "is_about_behaviour": False} for rule in traffic]
+            if isinstance(traffic, list)
+            else traffic
+        )
+        return int(str(made.json["version"]))
+
+    version = edited([{**INTERNAL, "values": []}], draft.version)
+    refused = asking.post(f"{place}/launch", {"environment": "production", "expected_version": version})
+    assert refused.fields == ["traffic.0.values"]
+    version = edited([], version)
+    version = edited([INTERNAL], version)
+    body = {"environment": "production", "expected_version": version}
+    assert asking.post(f"{place}/launch", body).status == 200
+    iteration = experiment_by_key(shop.project.id, "checkout-button").iteration
+    assert iteration is not None
+    visits = [
+        Visit(f"u{n}", ("control", "treatment")[n % 2], iteration.started_at + HOUR,
+              attributes={"internal": n < 40})
+        for n in range(200)
+    ]  # fmt: skip
+    visited(iteration, visits, now=iteration.started_at + 3 * HOUR)
+    refresh(iteration.id, iteration.started_at + timedelta(days=2))
+    traffic = asking.get(f"{place}/report").json["traffic"]
+    assert isinstance(traffic, dict)
+    assert (traffic["version"], traffic["before"], traffic["after"]) == (0, [100, 100], [80, 80])
