@@ -5,7 +5,7 @@ import { gzipSync } from "node:zlib";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import type { BrowserClient, BrowserOptions } from "../src/browser/index.js";
 import { launched } from "./chromium.js";
-import { flags, shop } from "./documents.js";
+import { expected, flags, shop, TOKENS } from "./documents.js";
 import { bundle, EvaluatingServer } from "./evaluating_server.js";
 
 const LARGEST_GZIP_BYTES = 12_000;
@@ -96,6 +96,38 @@ test("the next visit begins with the last one's values; new ones wait for the vi
   assert.deepEqual(shown, [was, "last-session", was]);
   const third = await visited();
   assert.equal(await third.evaluate(() => window.client.string("button", "")), "#f00");
+});
+
+test("exposures carry the token of the answer, of experiment and holdout alike", async () => {
+  server.document = shop(1, TOKENS);
+  const page = await visited();
+  await page.evaluate(async () => {
+    await window.client.ready;
+    window.client.string("button", "");
+    window.client.number("plans", 0);
+    window.client.boolean("banner", false);
+    await window.client.flush(5);
+  });
+  assert.deepEqual(new Set(server.events.map(({ experiment }) => experiment)), new Set(["button", "plans", "winter"]));
+  for (const event of server.events) assert.equal(event["token"], expected(server.document, event));
+});
+
+test("values of before there were tokens are exposed with the token of the newest answer", async () => {
+  const first = await visited();
+  await first.evaluate(() => window.client.ready);
+  await first.close();
+  server.document = shop(2, TOKENS);
+  const page = await visited();
+  const source = await page.evaluate(async () => {
+    await window.client.refresh();
+    window.client.string("button", "");
+    await window.client.flush(5);
+    return window.client.status.source;
+  });
+  assert.equal(source, "last-session");
+  const [event] = server.events;
+  assert.ok(event);
+  assert.equal(event["token"], expected(server.document, event));
 });
 
 test("a kill shows at once, over the stream", async () => {

@@ -1,5 +1,5 @@
 /** Small snapshot documents, hashed as a server does. */
-import { contentHash } from "../src/core/index.js";
+import { compileSnapshot, contentHash, type Enrolment } from "../src/core/index.js";
 
 type Node = Record<string, unknown>;
 
@@ -19,6 +19,18 @@ export function shop(revision: number, changes: Node = {}): Node {
     flags: flags(),
     ...changes,
   };
+}
+
+/** What signs the places that pages report. */
+export const TOKENS = { exposure_tokens: { required: true, keys: [{ id: 3, secret: "0af1".repeat(16) }] } };
+
+/** Return the token that belongs to an exposure of today. */
+export function expected(document: Node, event: Node): string | undefined {
+  const { tokens } = compileSnapshot(document);
+  const { experiment, iteration, variant, unit_type, unit, cluster_type, cluster } = event as Record<string, string>;
+  const ofCluster = cluster === undefined ? {} : { clusterType: cluster_type, cluster };
+  const place = { experiment, iteration, arm: variant, unitType: unit_type, unit, layer: "", ...ofCluster };
+  return tokens?.sign(String(event["flag"]), place as unknown as Enrolment, new Date(String(event["at"])));
 }
 
 function button(): Node {

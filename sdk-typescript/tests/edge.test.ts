@@ -8,6 +8,7 @@ import { createHmac } from "node:crypto";
 import { build } from "esbuild";
 import { Miniflare } from "miniflare";
 import { Edge } from "../src/edge/index.js";
+import { Ledger } from "../src/reporting/losses.js";
 import { shop } from "./documents.js";
 import { FaultyServer } from "./faulty_server.js";
 
@@ -134,6 +135,19 @@ test("the page brings along the values of its visitor, and no rule", async () =>
   for (const secret of ["salt", "split1", "eq_server", PREVIEW_KEY]) assert.ok(!page.includes(secret), secret);
 });
 
+test("the values of a page are vouched for, where the environment asks for it, without the key", async () => {
+  const secret = "0af1".repeat(16);
+  await server.publish({ ...visitors(2), exposure_tokens: { required: true, keys: [{ id: 3, secret }] } });
+  const { page } = await seen();
+  const script = /<head><script>self\.__EQUIPOISE__=(.*?)<\/script><title>/.exec(page)?.[1] ?? "";
+  const { flags } = JSON.parse(script) as { flags: { key: string; metadata: Record<string, string> }[] };
+  const told = Object.fromEntries(flags.map(({ key, metadata }) => [key, metadata]));
+  assert.match(String(told["checkout-button"]?.["exposure.token"]), /^x1\.3\.\d+\.[\w-]{22}$/);
+  assert.match(String(told["banner"]?.["holdout.token"]), /^x1\.3\.\d+\.[\w-]{22}$/);
+  assert.equal(told["theme"]?.["exposure.token"], undefined);
+  assert.ok(!page.includes(secret));
+});
+
 test("what a visitor met is reported once, after the answer", async () => {
   const { cookie, variant } = await seen();
   await seen(cookie);
@@ -198,6 +212,68 @@ test("a worker without a rewriter finds the head by its tag, and leaves alone wh
   assert.match(String(page.headers.get("set-cookie")), /; Secure$/);
   const other = visit.finish(Response.json({ a: 1 }));
   assert.deepEqual(await other.json(), { a: 1 });
+});
+
+interface Told {
+  readonly batch?: string;
+  readonly dropped?: Record<string, number>;
+  readonly events: unknown[];
+}
+
+/** A worker in this process, whose clock of retries is the real one; `sent` ends when its events are settled. */
+function inProcess() {
+  const silent = { warn: () => undefined };
+  const edge = new Edge({ serverUrl: server.url, key: "k", unitType: "visitor", flags: [], logger: silent });
+  const work: Promise<unknown>[] = [];
+  const lifetime = { waitUntil: (one: Promise<unknown>) => void work.push(one) };
+  async function sent(count: number, of: unknown = {}): Promise<void> {
+    const visit = await edge.visit(new Request("https://shop.test/"), lifetime);
+    for (let number = 0; number < count; number++) visit.track("seen", { properties: of as Record<string, unknown> });
+    visit.send();
+    await Promise.all(work.splice(0));
+  }
+  return { edge, sent };
+}
+
+test("what a worker lost is told with the next batch that arrives, once", async () => {
+  const { edge, sent } = inProcess();
+  const round: Record<string, unknown> = {};
+  round["itself"] = round;
+  await sent(2, round);
+  await sent(1);
+  await sent(1);
+  const [first, second] = server.bodies as unknown as Told[];
+  assert.deepEqual(first?.dropped, { invalid: 2 });
+  assert.match(String(first?.batch), /^[0-9a-f-]{36}$/);
+  assert.deepEqual([second?.dropped, second?.events.length], [undefined, 1]);
+  assert.deepEqual([edge.status.dropped, edge.status.queued], [2, 0]);
+});
+
+test("a worker keeps its losses in mind while the server is away, and those beyond its memory join them", async () => {
+  const { edge, sent } = inProcess();
+  await sent(1);
+  await server.break("503");
+  await sent(405);
+  assert.deepEqual([edge.status.queued, edge.status.dropped], [400, 5]);
+  await server.mend();
+  await sent(1);
+  const [, told] = server.bodies as unknown as Told[];
+  assert.deepEqual([told?.dropped, told?.events.length], [{ queue_full: 5 }, 401]);
+});
+
+test("of two batches that tell the same losses, each is told under the same id, and none is told again", () => {
+  const ledger = new Ledger();
+  let ids = 0;
+  const untold = () => ledger.untold(() => `id-${++ids}`);
+  ledger.drop("refused", 3);
+  const [one, other] = [untold(), untold()];
+  assert.equal(one, other);
+  ledger.noteTold(one);
+  ledger.drop("invalid");
+  const next = untold();
+  ledger.noteTold(other);
+  assert.deepEqual(untold(), next);
+  assert.deepEqual(next, { batch: "id-2", dropped: { invalid: 1 } });
 });
 
 test("bad arguments are refused all at once", () => {

@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { build } from "esbuild";
-import { compileSnapshot, type Decision } from "../src/core/index.js";
+import { compileSnapshot, type Decision, type Snapshot } from "../src/core/index.js";
+import { vouched } from "../src/core/tokens.js";
 import { shop } from "./documents.js";
 
 const CORS = {
@@ -111,8 +112,9 @@ export class EvaluatingServer {
 }
 
 /** One flag's answer, as the server writes it. */
-export function item(decision: Decision, { epoch, revision }: { epoch: number; revision: number }): object {
-  const { flagKey: key, value, variant, reason, metadata } = decision;
+export function item(decision: Decision, { epoch, revision, tokens }: Snapshot): object {
+  const { flagKey: key, value, variant, reason } = decision;
+  const metadata = tokens === null ? decision.metadata : vouched(decision, tokens, new Date());
   return { key, value, variant, reason, metadata: { ...metadata, version: `${epoch}.${revision}` } };
 }
 

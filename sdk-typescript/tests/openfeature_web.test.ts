@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { launched } from "./chromium.js";
-import { flags, shop } from "./documents.js";
+import { expected, flags, shop, TOKENS } from "./documents.js";
 import { bundle, EvaluatingServer } from "./evaluating_server.js";
 
 let browser: Browser;
@@ -89,6 +89,19 @@ test("the next visit says that its values are from the last one; a kill is an ev
   server.publish(shop(2, { flags: { ...flags(), button: { ...flags()["button"], killed: true } } }));
   await page.waitForFunction(() => window.flags.getStringDetails("button", "").reason === "DISABLED");
   assert.ok((await page.evaluate(() => window.heard)).includes("PROVIDER_CONFIGURATION_CHANGED"));
+});
+
+test("exposures through OpenFeature carry the token of the answer", async () => {
+  server.document = shop(1, TOKENS);
+  const page = await visited();
+  await page.evaluate(async () => {
+    window.flags.getStringValue("button", "");
+    await window.ended();
+  });
+  const [event] = server.events;
+  assert.ok(event);
+  assert.match(String(event["token"]), /^x1\.3\./);
+  assert.equal(event["token"], expected(server.document, event));
 });
 
 test("another context gets its own values", async () => {

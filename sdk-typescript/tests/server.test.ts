@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { connect, inMemory, MemoryStickyStore, type Client, type Options } from "../src/server/index.js";
-import { hashed, shop } from "./documents.js";
+import { hashed, shop, TOKENS } from "./documents.js";
 import { FaultyServer } from "./faulty_server.js";
 
 const ends: (() => Promise<unknown>)[] = [];
@@ -170,6 +170,14 @@ test("a store that fails costs no value", () => {
   };
   const client = inMemory(shop(1), { stickyStore: broken, logger });
   assert.ok([2, 3].includes(client.number("plans", 0, ANNA)));
+});
+
+test("the values of a page are vouched for, without the key", () => {
+  const client = inMemory(shop(1, TOKENS));
+  const script = client.bootstrapScript(ANNA);
+  assert.equal(script.match(/"exposure\.token":"x1\.3\.\d+\.[\w-]{22}"/g)?.length, 2);
+  assert.match(script, /"holdout\.token":"x1\.3\./);
+  assert.ok(!script.includes(TOKENS.exposure_tokens.keys[0]?.secret ?? ""));
 });
 
 test("a page gets the values of its visitor, safely written, and no rule", () => {

@@ -4,6 +4,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 import { compileSnapshot, hashUnit, memberHash, Members, pick, slot, type Enrolment } from "../src/core/index.js";
 import { previewed } from "../src/core/previews.js";
+import { ringOf } from "../src/core/tokens.js";
 
 const vectors = new URL("../../../spec/vectors/", import.meta.url);
 
@@ -50,6 +51,27 @@ test("units hash to the same numbers and slots", () => {
   for (const { salt, unit, hash, slot: place } of rows) {
     assert.deepEqual([hashUnit(salt, unit), slot(salt, unit)], [hash, place], `${salt}:${unit}`);
   }
+});
+
+test("places are signed with the same tokens", () => {
+  interface Signed {
+    readonly ring: { readonly project: string; readonly environment: string; readonly keys: unknown[] };
+    readonly cases: { name: string; now: number; claim: Record<string, string | number | null>; token: string }[];
+  }
+  const { ring, cases } = JSON.parse(readFileSync(new URL("exposure-tokens.json", vectors), "utf8")) as Signed;
+  const held = ringOf({ required: true, keys: ring.keys }, ring.project, ring.environment);
+  assert.ok(cases.length > 5);
+  for (const { name, now, claim, token } of cases) {
+    const { experiment, iteration, flag, variant: arm, unit_type, unit, cluster_type, cluster } = claim;
+    const ofCluster = cluster === null ? {} : { clusterType: cluster_type, cluster };
+    const place = { experiment, iteration, arm, unitType: unit_type, unit, layer: "", ...ofCluster } as Enrolment;
+    assert.equal(held?.sign(String(flag), place, new Date(now * 1000)), token, name);
+  }
+});
+
+test("a snapshot without a usable key signs nothing", () => {
+  for (const member of [undefined, {}, { keys: [] }, { keys: [7] }, { keys: [{ id: 1, secret: "short" }] }])
+    assert.equal(ringOf(member, "shop", "production"), null);
 });
 
 test("members hash to the same 64 bits", () => {

@@ -1,10 +1,11 @@
 /** What a page calls: the last session's values at once, then what the server evaluates; never a rule, never a wait. */
-import type { Decision } from "../core/decisions.js";
+import type { Decision, Enrolment } from "../core/decisions.js";
 import { failure } from "../core/decisions.js";
 import type { Json, Table, Widened } from "../core/values.js";
 import { chosenAttributes, encoded, exposure, track, type Report, type TrackDetails } from "../reporting/events.js";
 import { Exposed, exposureKey } from "../reporting/exposed.js";
 import { Outbox } from "../reporting/outbox.js";
+import { placesIn } from "../reporting/places.js";
 import { BackOff, later, patience } from "../reporting/retries.js";
 import { Sender, type Verdict } from "../reporting/sender.js";
 import { Troubles } from "../reporting/troubles.js";
@@ -131,7 +132,8 @@ export class BrowserClient {
       const key = exposureKey(place, differs);
       if (!this.#exposed.isNews(key, 0, true)) continue;
       const attributes = chosenAttributes(this.#context.attributes, this.#settings.exposureAttributes);
-      const report = (): Report => exposure(place, { flag, revision: metadata["revision"], differs, attributes });
+      const report = (): Report =>
+        exposure(this.#vouched(flag, place), { flag, revision: metadata["revision"], differs, attributes });
       if (!this.#report("exposure", report)) this.#exposed.forget(key);
     }
   }
@@ -240,6 +242,13 @@ export class BrowserClient {
       const seconds = this.#backOff.failed(cause instanceof Refusal ? cause.retryAfterSeconds : null);
       if (!this.#isClosed) this.#retry = later(() => void this.refresh(), seconds);
     }
+  }
+
+  /** The place with the newest token for it: values of the last session, or of the page, may have an old one or none. */
+  #vouched(flag: string, place: Enrolment): Enrolment {
+    const newest = placesIn(this.#latest.get(flag)?.metadata ?? {}, this.#context.units);
+    const same = newest.find((one) => exposureKey(one, undefined) === exposureKey(place, undefined));
+    return same?.token === undefined ? place : { ...place, token: same.token };
   }
 
   #bulk({ units, attributes }: PageContext): Promise<Response> {

@@ -28,6 +28,8 @@ export interface Enrolment {
   /** What was randomised in place of the unit, and stays its cluster when the context brings it along again. */
   readonly clusterType?: string;
   readonly cluster?: string;
+  /** By which the server vouches for the place, where it was given by one (spec/exposure-tokens.md). */
+  readonly token?: string;
 }
 
 /** The key of an iteration among the `clusters` of a context. */

@@ -7,6 +7,7 @@ import type { Members } from "./members.js";
 import { Prerequisites } from "./prerequisites.js";
 import { Reader, type Problem } from "./reading.js";
 import { Segments } from "./targeting.js";
+import { ringOf, type TokenRing } from "./tokens.js";
 import { copied, isObject, own, type Context, type Table } from "./values.js";
 
 const FORMAT = 1;
@@ -40,6 +41,7 @@ class Head {
   readonly revision: number;
   readonly hash: string | null;
   readonly previewKey: string | null;
+  readonly tokens: TokenRing | null;
   readonly defaultUnitType: string;
   readonly unitTypes: ReadonlySet<string>;
   readonly killed: boolean;
@@ -69,6 +71,7 @@ class Head {
     const [hash, previewKey] = [reader.get("hash"), reader.get("preview_key")];
     this.hash = typeof hash === "string" ? hash : null;
     this.previewKey = typeof previewKey === "string" ? previewKey : null;
+    this.tokens = ringOf(reader.get("exposure_tokens"), this.project, this.environment);
     if (problems.length > 0) throw new SnapshotError(problems);
   }
 }
@@ -89,6 +92,8 @@ export class Snapshot {
   readonly unitTypes: readonly string[];
   /** What links to previews are signed with, in hex; null when there are none. */
   readonly previewKey: string | null;
+  /** What signs the places that pages report; null when they need no token. */
+  readonly tokens: TokenRing | null;
   readonly #definitions: Table;
   readonly #around: Surroundings;
   readonly #flags = new Map<string, Flag>();
@@ -98,6 +103,7 @@ export class Snapshot {
     const { project, environment, revision, tables, unitTypes } = head;
     [this.project, this.environment, this.epoch, this.revision] = [project, environment, head.epoch, revision];
     [this.hash, this.previewKey, this.defaultUnitType] = [head.hash, head.previewKey, head.defaultUnitType];
+    this.tokens = head.tokens;
     this.unitTypes = [...unitTypes];
     this.#definitions = tables.flags;
     const segments = new Segments(tables.segments, unitTypes, blobs);

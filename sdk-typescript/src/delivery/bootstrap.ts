@@ -1,5 +1,7 @@
 /** Writes evaluated values into a page that a server renders, where the browser's client finds them. */
 import type { Decision } from "../core/decisions.js";
+import type { Snapshot } from "../core/snapshot.js";
+import { vouched } from "../core/tokens.js";
 import type { Item } from "../browser/answers.js";
 
 /** Where a page finds its values. */
@@ -11,12 +13,25 @@ export interface Brought {
   readonly units: Readonly<Record<string, unknown>>;
 }
 
+/** Whose snapshot decided, and when. */
+export interface Deciding {
+  readonly snapshot: Snapshot | null;
+  readonly now: Date;
+}
+
 /** Return decisions as a browser's client reads them. Errors are left out: the page's own defaults serve there. */
-export function broughtOf(decisions: readonly Decision[], units: Brought["units"], version: string): Brought {
+export function broughtOf(
+  decisions: readonly Decision[],
+  units: Brought["units"],
+  { snapshot, now }: Deciding,
+): Brought {
+  const version = snapshot === null ? "" : `${snapshot.epoch}.${snapshot.revision}`;
   const flags = decisions
     .filter((decision) => decision.variant !== null)
-    .map(({ flagKey: key, value, variant, reason, metadata }) => {
-      return { key, value, variant: variant ?? "", reason, metadata: { ...metadata, version } };
+    .map((decision) => {
+      const { flagKey: key, value, variant, reason } = decision;
+      const told = snapshot?.tokens ? vouched(decision, snapshot.tokens, now) : decision.metadata;
+      return { key, value, variant: variant ?? "", reason, metadata: { ...told, version } };
     });
   return { flags, units };
 }

@@ -1,6 +1,7 @@
 /** Equipoise in a worker at the edge: decides before the page is fetched, and keeps the cache of the network useful. */
 import { previewed } from "../core/previews.js";
 import { Exposed } from "../reporting/exposed.js";
+import { Ledger } from "../reporting/losses.js";
 import { Troubles } from "../reporting/troubles.js";
 import { Holder, type Lifetime } from "./holder.js";
 import { settingsOf, type EdgeOptions, type Settings } from "./settings.js";
@@ -15,6 +16,18 @@ export { Visit } from "./visit.js";
 const PREVIEW = "equipoise_preview";
 const UNIT = /^[\w.-]{8,64}$/;
 
+/** How a worker is doing. */
+export interface EdgeStatus {
+  /** In use; null before the first snapshot. */
+  readonly revision: number | null;
+  /** Events that earlier visits could not send. */
+  readonly queued: number;
+  /** Events that were lost; the server hears of them with the next batch. */
+  readonly dropped: number;
+  /** The last trouble that is not over. */
+  readonly lastError: string | null;
+}
+
 /** Shared by all requests of a worker: make one, outside of the handler. */
 export class Edge {
   readonly #settings: Settings;
@@ -22,6 +35,7 @@ export class Edge {
   readonly #holder: Holder;
   readonly #exposed = new Exposed(10_000);
   readonly #unsent: string[] = [];
+  readonly #ledger = new Ledger();
 
   /** @throws {TypeError} for bad arguments, all at once */
   constructor(options: EdgeOptions) {
@@ -50,13 +64,15 @@ export class Edge {
       exposed: this.#exposed,
       troubles: this.#troubles,
       unsent: this.#unsent,
+      ledger: this.#ledger,
       waitUntil: (work) => lifetime.waitUntil(work),
     });
   }
 
-  /** How the worker is doing: the revision in use, and the last trouble that is not over. */
-  get status(): { readonly revision: number | null; readonly lastError: string | null } {
-    return { revision: this.#holder.snapshot?.revision ?? null, lastError: this.#troubles.last };
+  get status(): EdgeStatus {
+    const revision = this.#holder.snapshot?.revision ?? null;
+    const [queued, dropped] = [this.#unsent.length, this.#ledger.dropped];
+    return { revision, queued, dropped, lastError: this.#troubles.last };
   }
 }
 

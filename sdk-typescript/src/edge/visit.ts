@@ -14,6 +14,8 @@ import {
   type TrackDetails,
 } from "../reporting/events.js";
 import { exposureKey, type Exposed } from "../reporting/exposed.js";
+import type { Ledger } from "../reporting/losses.js";
+import { isWorthKeeping } from "../reporting/sender.js";
 import type { Troubles } from "../reporting/troubles.js";
 import { injected } from "./injecting.js";
 import type { Settings } from "./settings.js";
@@ -31,6 +33,8 @@ export interface VisitParts {
   readonly troubles: Troubles;
   /** Events that earlier visits could not send. */
   readonly unsent: string[];
+  /** What all visits lost. */
+  readonly ledger: Ledger;
   readonly waitUntil: (work: Promise<unknown>) => void;
 }
 
@@ -144,8 +148,7 @@ export class Visit {
     const { context, settings, snapshot } = this.#parts;
     const keys = settings.shared ?? snapshot?.flagKeys ?? [];
     const decisions = keys.map((key) => this.peek(key, null));
-    const version = snapshot === null ? "" : `${snapshot.epoch}.${snapshot.revision}`;
-    return scriptOf(broughtOf(decisions, context.units, version), nonce);
+    return scriptOf(broughtOf(decisions, context.units, { snapshot, now: settings.outside.now() }), nonce);
   }
 
   #cookie(): string {
@@ -160,6 +163,7 @@ export class Visit {
     try {
       this.#events.push(encoded(make(), outside.newId(), outside.now()));
     } catch (cause) {
+      this.#parts.ledger.drop("invalid");
       this.#parts.troubles.say(
         "lost",
         `an event was dropped: ${cause instanceof Error ? cause.message : String(cause)}`,
@@ -168,18 +172,28 @@ export class Visit {
   }
 
   async #delivered(events: readonly string[]): Promise<void> {
+    const { ledger, settings, troubles } = this.#parts;
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-      const status = await this.#post(batchOf(events, this.#parts.settings.outside.now()));
-      if (status !== null && status < 500 && status !== 429) {
-        if (status !== 200) this.#parts.troubles.say("refused", `events dropped: the server answered ${status}`);
-        return;
+      const losses = ledger.untold(settings.outside.newId);
+      const status = await this.#post(batchOf(events, settings.outside.now(), losses));
+      if (status === 200) return ledger.noteTold(losses);
+      if (status !== null && !isWorthKeeping(status)) {
+        ledger.drop("refused", events.length);
+        return troubles.say("refused", `events dropped: the server answered ${status}`);
       }
       await new Promise((resolve) => setTimeout(resolve, attempt * 500 * Math.random()));
     }
-    const { troubles, unsent } = this.#parts;
-    const room = LARGEST_COUNT_UNSENT - unsent.length;
+    this.#keep(events);
+  }
+
+  /** Let a later visit send them. */
+  #keep(events: readonly string[]): void {
+    const { ledger, troubles, unsent } = this.#parts;
+    const room = Math.max(0, LARGEST_COUNT_UNSENT - unsent.length);
     unsent.push(...events.slice(0, room));
-    if (events.length > room) troubles.say("events", "events were lost: the server cannot be reached");
+    if (events.length <= room) return;
+    ledger.drop("queue_full", events.length - room);
+    troubles.say("events", "events were lost: the server cannot be reached");
   }
 
   async #post(body: string): Promise<number | null> {

@@ -1,7 +1,7 @@
 /** Writes exposures and tracks as JSON (spec/schemas/events.schema.json); refuses what is not one. */
 import type { Enrolment } from "../core/decisions.js";
 import { canonicalUnit } from "../core/hashing.js";
-import type { Losses } from "./outbox.js";
+import type { Losses } from "./losses.js";
 import { isObject, type Context, type Scalar, type Table } from "../core/values.js";
 
 const LONGEST_NAME = 200;
@@ -25,7 +25,7 @@ export interface TrackDetails {
 
 export function exposure(place: Enrolment, details: ExposureDetails): Report {
   const { differs, attributes } = details;
-  const { clusterType, cluster } = place;
+  const { clusterType, cluster, token } = place;
   return {
     kind: "exposure",
     experiment: place.experiment,
@@ -37,6 +37,7 @@ export function exposure(place: Enrolment, details: ExposureDetails): Report {
     revision: details.revision,
     ...(clusterType === undefined || cluster === undefined ? {} : { cluster_type: clusterType, cluster }),
     ...(differs === undefined ? {} : { differs }),
+    ...(token === undefined ? {} : { token }),
     ...(Object.keys(attributes).length > 0 ? { attributes } : {}),
   };
 }

@@ -1,21 +1,11 @@
 /** Holds events until they are sent: bounded, counting what it drops, tracks before exposures. */
+import { Ledger, type Loss, type Losses } from "./losses.js";
 
 const BATCH_SIZE = 500;
 const BATCH_LETTERS = 300_000; // at most 3 bytes each: below the server's limit of a million
 
-/** Why an event was lost, in the words of the server. */
-export type Loss = "queue_full" | "invalid" | "refused" | "closed";
-
-/** What was lost and is told to the server: counts by cause, under an id that they keep until they arrive. */
-export interface Losses {
-  readonly batch: string;
-  readonly dropped: Readonly<Record<string, number>>;
-}
-
 export class Outbox {
-  readonly #lost = new Map<Loss, number>();
-  readonly #told = new Map<string, number>();
-  #telling: Losses | null = null;
+  readonly #ledger = new Ledger();
   #exposures: string[] = [];
   #tracks: string[] = [];
   #leaving: string[] = [];
@@ -24,23 +14,17 @@ export class Outbox {
 
   /** How many events were lost. */
   get dropped(): number {
-    return [...this.#lost.values()].reduce((sum, count) => sum + count, 0);
+    return this.#ledger.dropped;
   }
 
   /** Return what was lost and has not arrived yet; the same again until `noteTold`. */
   losses(newId: () => string): Losses | null {
-    if (this.#telling !== null) return this.#telling;
-    const news = [...this.#lost].map(([cause, count]) => [cause, count - (this.#told.get(cause) ?? 0)] as const);
-    const untold = news.filter(([, count]) => count > 0);
-    if (untold.length > 0) this.#telling = { batch: newId(), dropped: Object.fromEntries(untold) };
-    return this.#telling;
+    return this.#ledger.untold(newId);
   }
 
   /** The server has counted the losses that were on their way. */
-  noteTold(): void {
-    for (const [cause, count] of Object.entries(this.#telling?.dropped ?? {}))
-      this.#told.set(cause, (this.#told.get(cause) ?? 0) + count);
-    this.#telling = null;
+  noteTold(losses: Losses | null): void {
+    this.#ledger.noteTold(losses);
   }
 
   /** How many events wait, those of the batch on its way included. */
@@ -71,7 +55,7 @@ export class Outbox {
 
   /** Count events that could not be written or were refused. */
   drop(cause: Loss, count = 1): void {
-    if (count > 0) this.#lost.set(cause, (this.#lost.get(cause) ?? 0) + count);
+    this.#ledger.drop(cause, count);
   }
 
   /** Return the batch to send, exposures first; one that is not settled is returned again. */

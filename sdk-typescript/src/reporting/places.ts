@@ -17,7 +17,7 @@ function heldIn(metadata: Metadata, units: Table): readonly Enrolment[] {
   const unit = typeof unitType === "string" ? canonicalUnit(own(units, unitType)) : null;
   const isWhole = typeof key === "string" && typeof iteration === "number" && typeof arm === "string";
   if (!isWhole || typeof unitType !== "string" || unit === null) return [];
-  return [{ experiment: key, iteration, arm, unitType, unit, layer: key }];
+  return [{ experiment: key, iteration, arm, unitType, unit, layer: key, ...tokenIn(metadata, "holdout.token") }];
 }
 
 function enrolledIn(metadata: Metadata, units: Table): readonly Enrolment[] {
@@ -28,7 +28,12 @@ function enrolledIn(metadata: Metadata, units: Table): readonly Enrolment[] {
   if (metadata["experiment.active"] !== true || !isWhole || typeof unitType !== "string" || unit === null) return [];
   const met = window === undefined ? unit : `${unit}:${String(window)}`;
   const place = { experiment: key, iteration, arm, unitType, unit: met, layer: String(layer) };
-  return [{ ...place, ...clusterIn(metadata, units) }];
+  return [{ ...place, ...clusterIn(metadata, units), ...tokenIn(metadata, "exposure.token") }];
+}
+
+function tokenIn(metadata: Metadata, name: string): { token: string } | undefined {
+  const token = metadata[name];
+  return typeof token === "string" ? { token } : undefined;
 }
 
 function clusterIn(metadata: Metadata, units: Table): { clusterType: string; cluster: string } | undefined {

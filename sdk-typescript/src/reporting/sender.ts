@@ -1,6 +1,7 @@
 /** Sends batches of the outbox until each is accepted or refused for good. Never waited for by the application. */
 import { isObject } from "../core/values.js";
 import { batchOf } from "./events.js";
+import type { Losses } from "./losses.js";
 import type { Outbox } from "./outbox.js";
 import { BackOff, later } from "./retries.js";
 import type { Troubles } from "./troubles.js";
@@ -13,6 +14,11 @@ export interface Verdict {
   readonly status: number;
   readonly body: string;
   readonly retryAfterSeconds: number | null;
+}
+
+/** Whether another attempt may succeed after this status; any other refusal is for good. */
+export function isWorthKeeping(status: number): boolean {
+  return WORTH_KEEPING.has(status) || status >= 500;
 }
 
 export type Deliver = (body: string) => Promise<Verdict | null>;
@@ -70,21 +76,21 @@ export class Sender {
       const batch = this.outbox.next();
       const losses = this.outbox.losses(this.outside.newId);
       const verdict = await this.deliver(batchOf(batch, this.outside.now(), losses)).catch(() => null);
-      if (verdict === null || WORTH_KEEPING.has(verdict.status) || verdict.status >= 500) {
+      if (verdict === null || isWorthKeeping(verdict.status)) {
         const told = verdict === null ? "the server cannot be reached" : `the server answered ${verdict.status}`;
         this.troubles.note("events", `events wait: ${told}`);
         this.#schedule(this.#backOff.failed(verdict?.retryAfterSeconds ?? null));
         return;
       }
-      this.#settle(verdict, batch.length);
+      this.#settle(verdict, batch.length, losses);
     }
   }
 
-  #settle(verdict: Verdict, count: number): void {
+  #settle(verdict: Verdict, count: number, losses: Losses | null): void {
     this.#backOff.succeeded();
     this.outbox.settle();
     if (verdict.status === 200) {
-      this.outbox.noteTold();
+      this.outbox.noteTold(losses);
       this.troubles.over("events");
       this.#noteQuarantine(verdict.body);
     } else {

@@ -5,7 +5,7 @@ import { isObject, type Context, type Json, type Table, type Widened } from "../
 import { broughtOf, scriptOf } from "../delivery/bootstrap.js";
 import { chosenAttributes, encoded, exposure, track, type Report, type TrackDetails } from "../reporting/events.js";
 import { Exposed, exposureKey } from "../reporting/exposed.js";
-import type { Loss } from "../reporting/outbox.js";
+import type { Loss } from "../reporting/losses.js";
 import { Troubles, type Logger } from "../reporting/troubles.js";
 import type { Connection } from "./connection.js";
 import type { Keeper, Source } from "../delivery/keeper.js";
@@ -166,9 +166,10 @@ export class Client {
    * @param nonce of the page's content security policy, if it has one
    */
   bootstrapScript(context: Context, { nonce = null }: { readonly nonce?: string | null } = {}): string {
-    const { epoch, revision } = this.scope;
+    const { snapshot } = this.#parts.keeper.serving;
     const units = isObject(context?.units) ? context.units : {};
-    return scriptOf(broughtOf(this.evaluateAll(context), units, `${epoch}.${revision}`), nonce);
+    const deciding = { snapshot, now: this.#parts.outside.now() };
+    return scriptOf(broughtOf(this.evaluateAll(context), units, deciding), nonce);
   }
 
   /** Return what a link to a preview asks to see, for `context.overrides`; empty when its token is void. */
