@@ -21,6 +21,7 @@ PAGES = (
     "/experiments/checkout-button/design",
     "/experiments/one-page-checkout",
     "/experiments/search-ranking",
+    "/experiments/courier-batching",
     "/experiments/product-photos",
     "/experiments/express-pay/edit/variants",
     "/experiments/express-pay/edit/plan",
@@ -30,6 +31,7 @@ PAGES = (
     "/metrics",
     "/metrics/purchase",
     "/layers",
+    "/holdouts/spared",
     "/activity",
     "/settings",
 )
@@ -84,6 +86,7 @@ def test_every_fate_of_an_experiment_can_be_seen(pat: Visit) -> None:
         "search-ranking": ("running", "guardrail_breached"),
         "free-shipping-banner": ("running", "running"),
         "one-page-checkout": ("running", "withheld_srm"),
+        "courier-batching": ("running", "winning"),
         "express-pay": ("draft", None),
         "product-photos": ("decided", "winning"),
         "hillstrom-e-mail": ("stopped", "winning"),

@@ -45,3 +45,13 @@ def test_an_absolute_margin_of_a_share_is_said_in_points_everywhere() -> None:
 def test_a_relative_margin_is_drawn_with_the_lift_it_judged() -> None:
     drawn = _refunds(Guardrail(GuardrailState.UNCLEAR, "50 %", 0.5, None, False))
     assert (drawn.low, drawn.high, drawn.margin) == (-0.026, 0.608, 0.5)
+
+
+def test_where_only_the_difference_is_judged_it_is_drawn_in_proportion_to_control() -> None:
+    """Groups of units have a difference and no lift: 34 minutes against 31, with its interval."""
+    row = gallery.a_row("delivery", "Delivery", MetricRole.OEC, values=(34.0, 31.0), interval=(-0.1, -0.07))
+    judged = replace(row, lift=None, lift_interval=None, effect_interval=Interval(-3.4, -2.6), display="min")
+    line = line_of(judged, arm_names(gallery.DESIGN))
+    drawn = forest_row(judged, line, named_arm=False)
+    assert (drawn.estimate, drawn.low, drawn.high) == (-3.0 / 34, -3.4 / 34, -2.6 / 34)
+    assert drawn.text == line.effect_range

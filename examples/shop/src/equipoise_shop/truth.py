@@ -11,13 +11,15 @@ class Effect:
     """How one value changes a visit. The defaults change nothing.
 
     purchase, cart: factors on the probability to pay and to fill the cart. load_ms: milliseconds on top of
-    every page from here on. lost: share of visits that crash before the exposure is sent.
+    every page from here on. lost: share of visits that crash before the exposure is sent. delivery_minutes:
+    on top of every delivery.
     """
 
     purchase: float = 1.0
     cart: float = 1.0
     load_ms: float = 0.0
     lost: float = 0.0
+    delivery_minutes: float = 0.0
 
     def and_then(self, later: Effect) -> Effect:
         """Both effects together; a crash belongs to the moment it happens in and is not carried on."""
@@ -44,6 +46,7 @@ BANNER = Asked("free-shipping-banner", otherwise=False)
 RANKING = Asked("search-ranking", otherwise="popular")
 PHOTOS = Asked("product-photos", otherwise="small")
 BUTTON = Asked("checkout-button", otherwise="grey")
+BATCHING = Asked("courier-batching", otherwise=False)
 ONE_PAGE = Asked("one-page-checkout", otherwise=False)
 
 TRUTH: Mapping[tuple[str, bool | str], Effect] = {
@@ -51,6 +54,7 @@ TRUTH: Mapping[tuple[str, bool | str], Effect] = {
     (RANKING.key, "learned"): Effect(purchase=0.98, load_ms=60.0),
     (BANNER.key, True): NO_EFFECT,
     (ONE_PAGE.key, True): Effect(purchase=1.02, lost=0.08),
+    (BATCHING.key, True): Effect(delivery_minutes=-3.0),
     (PHOTOS.key, "large"): Effect(cart=1.15),
 }
 

@@ -24,6 +24,8 @@ REFUND_SHARE = 0.06
 BASKET_MEDIAN, BASKET_SPREAD = 42.0, 0.55
 LOAD_MEAN_MS, LOAD_DEVIATION_MS = 400.0, 85.0
 FASTEST_LOAD_MS = 120.0
+DELIVERY_MEAN_MINUTES, DELIVERY_DEVIATION_MINUTES = 34.0, 9.0
+FASTEST_DELIVERY_MINUTES = 8.0
 
 
 ATTRIBUTES = ("country", "platform", "returning")
@@ -46,6 +48,11 @@ class Visitor:
     basket: float
     load_ms: tuple[float, float]
     pause_seconds: tuple[float, float, float]
+    delivery_minutes: float
+
+    def region_at(self, moment: datetime) -> dict[str, object]:
+        """What the SDK is told about the region that delivers, which takes turns by the clock."""
+        return {"units": {"region": self.country}, "now": moment.isoformat()}
 
     @property
     def context(self) -> dict[str, Mapping[str, object]]:
@@ -71,7 +78,13 @@ def visitor(seed: int, name: str) -> Visitor:
         basket=round(BASKET_MEDIAN * math.exp(rng.gauss(0.0, BASKET_SPREAD)), 2),
         load_ms=(_load(rng), _load(rng)),
         pause_seconds=(5 + 40 * draw(), 10 + 90 * draw(), 20 + 120 * draw()),
+        delivery_minutes=_delivery(rng),
     )
+
+
+def _delivery(rng: random.Random) -> float:
+    minutes = rng.gauss(DELIVERY_MEAN_MINUTES, DELIVERY_DEVIATION_MINUTES)
+    return round(max(FASTEST_DELIVERY_MINUTES, minutes), 1)
 
 
 def _load(rng: random.Random) -> float:

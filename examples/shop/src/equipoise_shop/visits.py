@@ -5,7 +5,17 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from equipoise_sdk import Client
-from equipoise_shop.truth import BANNER, BUTTON, NO_EFFECT, ONE_PAGE, PHOTOS, RANKING, Asked, effect_of
+from equipoise_shop.truth import (
+    BANNER,
+    BATCHING,
+    BUTTON,
+    NO_EFFECT,
+    ONE_PAGE,
+    PHOTOS,
+    RANKING,
+    Asked,
+    effect_of,
+)
 from equipoise_shop.visitors import (
     CART_SHARE,
     CHECKOUT_SHARE,
@@ -60,8 +70,18 @@ class Visit:
             return
         gift = self._client.boolean("gift-wrapping", False, self._context) and visitor.returning
         self._report("purchase", value=visitor.basket, properties={"gift": gift})
+        self._deliver()
         if visitor.refund_draw < REFUND_SHARE:
             self._report("refund", value=visitor.basket)
+
+    def _deliver(self) -> None:
+        """Send the order out. It belongs to the region, whose couriers all orders of the hour share."""
+        region = self._visitor.region_at(self._now)
+        decision = self._client.peek(BATCHING.key, BATCHING.otherwise, region)
+        self._client.expose(decision, at=self._now)
+        minutes = self._visitor.delivery_minutes + effect_of(BATCHING, decision.value).delivery_minutes
+        self._wait(0.5)
+        self._client.track("delivery", region, value=round(minutes, 1), at=self._now)
 
     def _meet(self, asked: Asked) -> bool:
         """Show what the flag decides; False when the page crashes before it could say that it was shown."""

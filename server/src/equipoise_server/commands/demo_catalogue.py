@@ -15,10 +15,12 @@ from equipoise_server.metrics.values import (
     Margin,
     MarginKind,
     MetricKind,
+    Spread,
     Tier,
 )
 
 SOON = timedelta(days=1)
+RAMP = "ramp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,29 @@ METRICS = (
         Definition(MetricKind.MEAN, Fact("page_load", Aggregate.SUM), window=SOON),
         direction=Direction.DECREASE,
         display="ms",
+        default_margin=_relative(0.05),
+    ),
+    PlannedMetric(
+        "slow-pages",
+        "Slowest pages",
+        "The time within which 95 of 100 pages are usable.",
+        Definition(
+            MetricKind.QUANTILE,
+            Fact("page_load", Aggregate.SUM),
+            window=SOON,
+            quantile=0.95,
+            over=Spread.EVENTS,
+        ),
+        direction=Direction.DECREASE,
+        display="ms",
+    ),
+    PlannedMetric(
+        "delivery-time",
+        "Delivery time",
+        "Mean minutes from the order to the door.",
+        Definition(MetricKind.MEAN, Fact("delivery", Aggregate.SUM), window=SOON),
+        direction=Direction.DECREASE,
+        display="min",
         default_margin=_relative(0.05),
     ),
     PlannedMetric(
@@ -164,6 +189,14 @@ FLAGS = (
         off="off",
     ),
     PlannedFlag(
+        "courier-batching",
+        "Courier batching",
+        "Couriers take orders from the same street together.",
+        FlagType.BOOLEAN,
+        ON_OFF,
+        off="off",
+    ),
+    PlannedFlag(
         "gift-wrapping",
         "Gift wrapping",
         "Offer gift wrapping at the checkout.",
@@ -173,7 +206,7 @@ FLAGS = (
         kind=FlagKind.RELEASE,
         rules=(
             Rule("germany", eligibility=GERMANY, serve="on", description="Germany has it already"),
-            Rule("ramp", rollout=Rollout("on", "user", 250_000), description="A quarter of everybody else"),
+            Rule(RAMP, rollout=Rollout("on", "user", 250_000), description="A quarter of everybody else"),
         ),
     ),
     PlannedFlag(
@@ -223,4 +256,6 @@ GROUPS = (
         frozenset({"search-ranking", "search-page-size"}),
     ),
 )
+# How the share of gift wrapping rises from when the demo is opened: hours from then, parts per million.
+RAMP_STEPS = ((6, 500_000), (30, 1_000_000))
 TESTERS = tuple(f"tester-{number}" for number in range(1, 25))

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from equipoise_server.experiments.values import Arm, Design, MetricRole, PlannedMetric
+from equipoise_server.experiments.values import (
+    Arm,
+    Design,
+    MetricRole,
+    PlannedMetric,
+    Spillover,
+    Switchback,
+)
 from equipoise_server.metrics.values import Margin, MarginKind
 
 VISITORS_PER_DAY = 7_500
@@ -51,8 +58,11 @@ PURCHASE_OEC = PlannedMetric("purchase", MetricRole.OEC)
 REVENUE = PlannedMetric("revenue", MetricRole.SECONDARY)
 BASKET = PlannedMetric("basket", MetricRole.SECONDARY)
 CART = PlannedMetric("cart", MetricRole.SECONDARY)
+SLOW_PAGES = PlannedMetric("slow-pages", MetricRole.SECONDARY)
 FAST_PAGES = PlannedMetric("page-load", MetricRole.GUARDRAIL, _relative(0.05))
 FEW_REFUNDS = PlannedMetric("refund", MetricRole.GUARDRAIL, Margin(MarginKind.ABSOLUTE, 0.003))
+# Couriers are shared within a country.
+COUNTRIES = ("DE", "FR", "GB", "NL", "PL", "US")
 NEARBY = {"attribute": "country", "operator": "in", "values": ["DE", "FR", "NL"]}
 
 EXPERIMENTS = (
@@ -79,7 +89,7 @@ EXPERIMENTS = (
         Design(
             hypothesis="A green button stands out from the page, so more visitors go on to pay.",
             arms=_arms("checkout-button", ("Grey button", "grey"), ("Green button", "green")),
-            metrics=(PURCHASE_OEC, REVENUE, BASKET, CART, FAST_PAGES, FEW_REFUNDS),
+            metrics=(PURCHASE_OEC, REVENUE, BASKET, CART, SLOW_PAGES, FAST_PAGES, FEW_REFUNDS),
             mde_relative=0.06,
             baseline=0.10,
             daily_units=VISITORS_PER_DAY,
@@ -134,6 +144,23 @@ EXPERIMENTS = (
             baseline=0.28,
             daily_units=2_400,
             planned_days=21,
+        ),
+    ),
+    PlannedExperiment(
+        "courier-batching",
+        "Couriers batch orders",
+        "Grace Hopper",
+        Fate.RUNNING,
+        Design(
+            hypothesis="Couriers who take orders from one street together come sooner, all in all.",
+            unit_type="region",
+            arms=_arms("courier-batching", ("One by one", "off"), ("Batched", "on")),
+            metrics=(PlannedMetric("delivery-time", MetricRole.OEC),),
+            mde_relative=0.05,
+            baseline=34.0,
+            baseline_deviation=9.0,
+            switchback=Switchback(COUNTRIES, window_minutes=120, days=12, burn_in_minutes=15),
+            spillover=Spillover.SUPPLY,
         ),
     ),
     PlannedExperiment(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from equipoise_server.access.actions import (
@@ -19,23 +19,37 @@ from equipoise_server.access.actions import (
 from equipoise_server.access.reads import actor_of_user
 from equipoise_server.access.values import Actor, Environment, KeyKind, Project, Role
 from equipoise_server.audit.values import Author
-from equipoise_server.commands.demo_catalogue import FLAGS, GROUPS, METRICS, TESTERS, PlannedFlag
+from equipoise_server.commands.demo_catalogue import (
+    FLAGS,
+    GROUPS,
+    METRICS,
+    RAMP,
+    RAMP_STEPS,
+    TESTERS,
+    PlannedFlag,
+)
 from equipoise_server.commands.demo_people import ACCOUNTS, ADA, GRACE, PASSWORD, PAT
+from equipoise_server.experiments.actions import CreateHoldout, create_holdout
+from equipoise_server.experiments.values import HoldoutScope
 from equipoise_server.flags.actions import (
     ChangeMembers,
     CreateFlag,
     CreateGroup,
     CreateList,
+    ScheduleRamp,
     UpdateFlagSettings,
     change_members,
     create_flag,
     create_group,
     create_list,
+    schedule_ramp,
     update_flag_settings,
 )
-from equipoise_server.flags.values import FlagVariant
+from equipoise_server.flags.reads import flag_by_key
+from equipoise_server.flags.values import FlagVariant, RampStep
 from equipoise_server.metrics.actions import CreateMetric, create_metric
 
+HELD_PARTS = 50_000
 OPERATOR = Author("machine", "demo", "Demo")
 
 
@@ -55,7 +69,7 @@ def set_up(*, now: datetime) -> Setting:
     """Make everything that was there before the first experiment."""
     people = {account: _hire(account.email, account.name, now=now) for account in ACCOUNTS}
     founder = actor_of_user(people[ADA])
-    project = create_project(founder, CreateProject("shop", "Shop"), now=now)
+    project = create_project(founder, CreateProject("shop", "Shop", unit_types=("user", "region")), now=now)
     admin = actor_of_user(people[ADA])
     for account in ACCOUNTS:
         grant_role(admin, GrantRole(project.id, account.email, Role(account.role)), now=now)
@@ -76,7 +90,30 @@ def set_up(*, now: datetime) -> Setting:
         command = CreateGroup(project.id, group.key, group.name, group.flags, group.description)
         create_group(setting.engineer, command, now=now)
     _add_testers(setting, now=now)
+    _hold_out(setting, now=now)
     return setting
+
+
+def _hold_out(setting: Setting, *, now: datetime) -> None:
+    """A few visitors who are spared whatever is launched from now on, to see what all of it does together."""
+    command = CreateHoldout(
+        "spared",
+        "Spared visitors",
+        "user",
+        parts_per_million=HELD_PARTS,
+        scope=HoldoutScope((setting.project.id,)),
+        description="One visitor in twenty keeps the shop as it was, to weigh half a year's work.",
+    )
+    create_holdout(setting.admin, command, now=now)
+
+
+def let_rise(setting: Setting, *, now: datetime) -> None:
+    """Gift wrapping goes on to everybody, step by step, while the demo runs."""
+    flag = flag_by_key(setting.project.id, "gift-wrapping")
+    steps = tuple(RampStep(now + timedelta(hours=hours), parts) for hours, parts in RAMP_STEPS)
+    reason = "A quarter had it for two weeks without complaints."
+    command = ScheduleRamp(flag.id, setting.production.id, RAMP, steps, reason=reason)
+    schedule_ramp(setting.engineer, command, now=now)
 
 
 def _add_testers(setting: Setting, *, now: datetime) -> None:

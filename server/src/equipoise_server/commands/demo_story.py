@@ -12,7 +12,7 @@ import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from equipoise_server.analysis.actions import refresh
+from equipoise_server.analysis.actions import measure_holdouts, refresh
 from equipoise_server.commands.demo_experiments import (
     EXPERIMENTS,
     PAST_ENDED_BEFORE,
@@ -25,7 +25,7 @@ from equipoise_server.commands.demo_experiments import (
 )
 from equipoise_server.commands.demo_imports import import_real_experiments
 from equipoise_server.commands.demo_progress import say
-from equipoise_server.commands.demo_setting import Setting, set_up
+from equipoise_server.commands.demo_setting import Setting, let_rise, set_up
 from equipoise_server.commands.demo_snapshot import await_revision
 from equipoise_server.events.actions import compact
 from equipoise_server.experiments.actions import (
@@ -57,10 +57,12 @@ def tell(server: str, state: Path, *, now: datetime) -> None:
         _draft(setting, planned, now=now - A_DAY)
     _let_visit(setting, server, days=RUNNING_FOR.days, per_day=VISITORS_PER_DAY, until=now)
     import_real_experiments(setting, now=now)
+    let_rise(setting, now=now)
     say("Reports")
     compact(now=now)
     for experiment in running:
         _report(experiment, now=now)
+    measure_holdouts(now)
     _write_state(state, setting)
 
 

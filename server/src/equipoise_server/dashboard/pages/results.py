@@ -279,8 +279,11 @@ def _guardrail_says(guardrail: Guardrail, conclusion: Conclusion) -> tuple[str, 
 
 
 def forest_row(row: ComparisonRow, line: MetricLine, *, named_arm: bool) -> ForestRow:
-    """A row on the lift axis; an absolute margin is drawn with the difference that was judged by it."""
-    interval, margin, told = row.lift_interval, None, line.lift_range
+    """A row on the lift axis. Where the difference was judged, it is drawn in proportion to control."""
+    estimate, interval, margin, told = row.lift, row.lift_interval, None, line.lift_range
+    if row.lift is None and row.effect is not None and row.control_value:
+        estimate, told = row.effect / row.control_value, line.effect_range
+        interval = _per_control(row.effect_interval, row.control_value)
     if row.guardrail is not None:
         margin = row.guardrail.margin_lift
         if row.guardrail.margin_effect is not None and row.control_value:
@@ -290,7 +293,7 @@ def forest_row(row: ComparisonRow, line: MetricLine, *, named_arm: bool) -> Fore
         label=line.name,
         arm=line.arm if named_arm else "",
         arm_index=line.arm_index,
-        estimate=row.lift if interval else None,
+        estimate=estimate if interval else None,
         low=interval.low if interval else None,
         high=interval.high if interval else None,
         text=told or line.says,
