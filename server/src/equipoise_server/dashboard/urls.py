@@ -10,6 +10,7 @@ from equipoise_server.dashboard.views import (
     data_quality,
     experiments,
     exposure_tokens,
+    exposures,
     flag_editing,
     flags,
     groups,
@@ -49,6 +50,7 @@ _experiments: list[URLPattern | URLResolver] = [
     path("/<key>/resume", experiments.resume_ramp),
     path("/<key>/decide", experiments.decide),
     path("/<key>/metrics", late_metrics.add),
+    path("/<key>/exposures", exposures.one),
     path("/<key>/<tab>", experiments.one),
 ]
 _flags: list[URLPattern | URLResolver] = [

@@ -148,6 +148,8 @@ def was_ended_by_a_kill(iteration: Iteration | None) -> bool:
 
 def randomised_words(design: Design) -> str:
     """What is shuffled, in words."""
+    if design.exposures is not None:
+        return f"{design.unit_type}, assigned outside"
     if design.switchback is not None:
         window = words.span(timedelta(minutes=design.switchback.window_minutes))
         return f"{design.unit_type}, switched every {window} by a schedule"

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from equipoise_server.dashboard.forms import Form, Reader, filled
 from equipoise_server.dashboard.pages.clauses import clause_texts, read_condition
+from equipoise_server.dashboard.pages.exposure_forms import value_texts_of, with_values
 from equipoise_server.dashboard.pages.metric_step import (
     guardrail_count,
     metrics_texts,
@@ -52,7 +53,7 @@ _FIELDS = {
     WizardStep.AUDIENCE: ("eligibility", "audience_parts_per_million", "ramp", "traffic"),
     WizardStep.RANDOMISATION: (
         "spillover", "unit_type", "cluster_type", "cluster_count", "switchback", "layer", "slot_share",
-        "surface", "only_differing",
+        "surface", "only_differing", "exposures",
     ),
     WizardStep.VARIANTS: ("arms", "control"),
     WizardStep.METRICS: ("metrics",),
@@ -123,7 +124,7 @@ def _variants_texts(design: Design) -> dict[str, str]:
         texts |= {f"arm.{place}.key": arm.key, f"arm.{place}.name": arm.name}
         texts |= {f"arm.{place}.weight": str(arm.weight), f"arm.{place}.description": arm.description}
         texts |= {f"arm.{place}.values.{flag}": value for flag, value in arm.values.items()}
-    return texts
+    return {**texts, **value_texts_of(design)}
 
 
 def arm_count(form: Form) -> int:
@@ -172,7 +173,7 @@ def _read_variants(reader: Reader, design: Design) -> Design:
         )
     chosen = form.text("control", "0")
     control = arms[int(chosen)].key if chosen.isdigit() and int(chosen) < len(arms) else design.control
-    return replace(design, arms=tuple(arms), control=control)
+    return with_values(replace(design, arms=tuple(arms), control=control), arms, form)
 
 
 def without_arm(form: Form, gone: int) -> Form:

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from equipoise_server.access.values import Permission, Project
+from equipoise_server.analysis.reads import LastReading
 from equipoise_server.analysis.values import Report
 from equipoise_server.dashboard import words
 from equipoise_server.dashboard.badges import Badge, badge_of, days_left, needs_decision
@@ -15,6 +16,7 @@ from equipoise_server.dashboard.forms import Form
 from equipoise_server.dashboard.pages import course
 from equipoise_server.dashboard.pages.activity import ActivityLine
 from equipoise_server.dashboard.pages.course import RampPanel, SchedulePanel
+from equipoise_server.dashboard.pages.exposures import OutsidePanel, outside_panel
 from equipoise_server.dashboard.pages.figures import ArmNames
 from equipoise_server.dashboard.pages.freshness import FreshnessPanel
 from equipoise_server.dashboard.pages.health import HealthTab
@@ -118,6 +120,8 @@ class ExperimentHead:
     decision: Decision | None
     decided_arm: str
     health_faults: int
+    outside: OutsidePanel | None = None
+    """Where exposures are read, when units are assigned outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +212,8 @@ class Shown:
     report: Report | None
     killed: tuple[str, ...] = ()
     """What is killed now of all that it depends on."""
+    reading: LastReading | None = None
+    """How far its table of exposures was read."""
 
     @property
     def arms(self) -> ArmNames:
@@ -258,6 +264,7 @@ def experiment_head(
         waits_for_stop=experiment.status is Status.RUNNING and needs_decision(badge_of(experiment, now)),
         decision=decided,
         decided_arm=arm_names(design).name(decided.arm) if decided else "",
+        outside=outside_panel(design, shown.reading),
         health_faults=0 if report is None else sum(1 for note in report.notes if note.level != "info"),
     )
 

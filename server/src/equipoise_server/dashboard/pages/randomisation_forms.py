@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from equipoise_server.dashboard.forms import Form, Reader, choice
+from equipoise_server.dashboard.pages.exposure_forms import outside_texts, read_outside
 from equipoise_server.experiments.values import Design, GateStep, Pairing, Spillover, Switchback
 from equipoise_server.foundation.refusals import Problem
 
@@ -20,10 +21,13 @@ class Scheme(StrEnum):
     UNITS = "units"
     CLUSTERS = "clusters"
     SWITCHBACK = "switchback"
+    OUTSIDE = "outside"
 
 
 def scheme_of(design: Design) -> Scheme:
     """What a design shuffles."""
+    if design.exposures is not None:
+        return Scheme.OUTSIDE
     if design.switchback is not None:
         return Scheme.SWITCHBACK
     return Scheme.CLUSTERS if design.cluster_type else Scheme.UNITS
@@ -49,6 +53,7 @@ def randomisation_texts(design: Design) -> dict[str, str | Sequence[str]]:
         "slot_share": f"{design.slot_share * 100:g}",
         "surface": design.surface,
         "only_differing": ("yes",) if design.only_differing else (),
+        **outside_texts(design.exposures),
     }
 
 
@@ -56,6 +61,8 @@ def read_randomisation(reader: Reader, design: Design) -> Design:
     """The draft with what was typed. A scheme that was left behind takes its fields along."""
     form = reader.form
     scheme = choice(Scheme, form.text("scheme"), Scheme.UNITS)
+    if scheme is Scheme.OUTSIDE:
+        return read_outside(reader, design)
     slots = reader.percent("slot_share", "The part of the layer")
     clusters = reader.whole("cluster_count", "The number of clusters")
     is_clustered = scheme is Scheme.CLUSTERS
@@ -70,6 +77,7 @@ def read_randomisation(reader: Reader, design: Design) -> Design:
         slot_share=design.slot_share if slots is None else slots,
         surface=form.text("surface").strip(),
         only_differing="yes" in form.all("only_differing"),
+        exposures=None,
     )
 
 

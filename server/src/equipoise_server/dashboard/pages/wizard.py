@@ -12,6 +12,7 @@ from equipoise_server.dashboard.pages.advice import Advice
 from equipoise_server.dashboard.pages.design_forms import WizardStep, step_of_field
 from equipoise_server.dashboard.pages.draft_preview import AudiencePanel, WhoGetsWhat
 from equipoise_server.dashboard.pages.experiment import DesignTab
+from equipoise_server.dashboard.pages.exposure_forms import declared_columns, source_options
 from equipoise_server.dashboard.pages.flags import value_texts
 from equipoise_server.dashboard.pages.plan_step import SPENDINGS, look_options
 from equipoise_server.dashboard.pages.power import PowerPanel
@@ -20,6 +21,7 @@ from equipoise_server.dashboard.pages.traffic_lines import CHOICES
 from equipoise_server.experiments.values import Check, Design, LayerRoom
 from equipoise_server.flags.values import Flag, Segment
 from equipoise_server.metrics.values import Metric
+from equipoise_server.sources.values import Source
 
 Option = tuple[str, str]
 
@@ -78,6 +80,17 @@ class WizardPage:
     """By metric, what it was in the newest experiment that measured it."""
     oec: Metric | None = None
     power: PowerPanel | None = None
+    sources: tuple[Source, ...] = ()
+
+    @property
+    def source_options(self) -> list[Option]:
+        """The sources that may be a table of exposures."""
+        return source_options(self.sources, self.form.text("unit_type", self.design.unit_type))
+
+    @property
+    def outside_columns(self) -> list[str]:
+        """What the chosen table of exposures declares."""
+        return declared_columns(self.sources, self.form.text("outside.source"))
 
     @property
     def traffic_choices(self) -> tuple[tuple[str, str, str], ...]:

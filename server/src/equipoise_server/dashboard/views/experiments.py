@@ -69,7 +69,8 @@ def one(visit: Visit, key: str, tab: str = Tab.RESULTS) -> HttpResponse:
 def _shown(found: Experiment, *, run: int | None = None) -> Shown:
     iteration = pages.iteration_shown(found, run)
     report = analysis.report_of(iteration.id) if iteration else None
-    return Shown(found, iteration, report, experiments.kills_over(found))
+    reading = analysis.last_reading(iteration) if iteration else None
+    return Shown(found, iteration, report, experiments.kills_over(found), reading)
 
 
 def _head(visit: Visit, shown: Shown) -> ExperimentHead:

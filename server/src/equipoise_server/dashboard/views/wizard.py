@@ -41,6 +41,7 @@ from equipoise_server.foundation.ids import key_from_name
 from equipoise_server.foundation.refusals import Conflict, NotFound, Problem, Refusal
 from equipoise_server.metrics import reads as metrics
 from equipoise_server.metrics.values import Metric
+from equipoise_server.sources import reads as sources
 
 
 @require_http_methods(["GET", "POST"])
@@ -150,7 +151,7 @@ def _with_choices(visit: Visit, page: WizardPage) -> WizardPage:
         return replace(
             page, unit_types=visit.project.unit_types, advice=planning_aids.advice(visit, design),
             layers=experiments.layers_of(visit.environment.id), scheme=scheme_of(design),
-            surfaces=experiments.surfaces_of(project_id),
+            surfaces=experiments.surfaces_of(project_id), sources=sources.sources_of(project_id),
         )  # fmt: skip
     if page.step is WizardStep.VARIANTS:
         known = {flag.key: flag for flag in flags.flags_of(project_id)}
