@@ -17,6 +17,7 @@ from equipoise_server.access.exposure_tokens import (
     set_exposure_tokens,
 )
 from equipoise_server.access.project_keys import make_project_key
+from equipoise_server.access.sign_ins import note_failed_sign_in
 from equipoise_server.access.tokens import IssueToken, issue_api_token, issue_token, revoke_token
 from equipoise_server.access.values import (
     Actor,
@@ -59,6 +60,7 @@ __all__ = [
     "issue_sdk_key",
     "issue_token",
     "make_project_key",
+    "note_failed_sign_in",
     "record_key_uses",
     "revoke_sdk_key",
     "revoke_token",

@@ -26,6 +26,15 @@ class User(AbstractBaseUser):
     objects: ClassVar[models.Manager[User]] = models.Manager()
 
 
+class FailedSignIn(models.Model):
+    """A wrong password, kept while it counts."""
+
+    account = models.CharField(max_length=64)
+    """The SHA-256 of the e-mail address that was typed."""
+    address = models.CharField(max_length=64)
+    at = models.DateTimeField(db_index=True)
+
+
 class Project(models.Model):
     """A product or team: the scope of flags, experiments, metrics and roles."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
@@ -10,7 +10,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.db.models import Q
 from django.utils.crypto import constant_time_compare
 
-from equipoise_server.access import models, project_keys, secrets
+from equipoise_server.access import models, project_keys, secrets, sign_ins
 from equipoise_server.access.permissions import AUTOMATION_PERMISSIONS, ROLE_PERMISSIONS
 from equipoise_server.access.values import (
     Actor,
@@ -195,6 +195,11 @@ def working_sdk_keys() -> dict[str, WorkingKey]:
     """Every key that is not revoked, by prefix: what the SDKs' door keeps in memory."""
     rows = models.SdkKey.objects.filter(revoked_at=None).select_related("environment__project")
     return {row.prefix: WorkingKey(_sdk_key(row), row.secret_sha256) for row in rows}
+
+
+def sign_in_wait(email: str, address: str, *, now: datetime) -> timedelta | None:
+    """How long an account must wait at an address after too many wrong passwords; None: not at all."""
+    return sign_ins.sign_in_wait(email, address, now=now)
 
 
 def _environment(row: models.Environment) -> Environment:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from datetime import timedelta
+
 from django.contrib.auth import authenticate, login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
@@ -23,13 +26,27 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     """Ask for e-mail and password, and start a session."""
     if request.method == "GET":
         return _sign_in_page(request, Form(), request.GET.get("next", "/"))
-    form = posted(request)
-    user = authenticate(request, email=form.text("email"), password=form.text("password"))
+    form, now = posted(request), timezone.now()
+    email, address = form.text("email"), str(request.META.get("REMOTE_ADDR", ""))
+    wait = reads.sign_in_wait(email, address, now=now)
+    if wait is not None:
+        return _too_often(request, form, wait)
+    user = authenticate(request, email=email, password=form.text("password"))
     if user is None:
+        actions.note_failed_sign_in(email, address, now=now)
         told = Problem("", "This e-mail address and password do not belong together.")
         return _sign_in_page(request, form.with_problems([told]), form.text("next", "/"), status=422)
     login(request, user)
     return HttpResponseRedirect(safe_path(request, form.text("next", "/")))
+
+
+def _too_often(request: HttpRequest, form: Form, wait: timedelta) -> HttpResponse:
+    """Too many wrong passwords: the right one is not even looked at."""
+    seconds = math.ceil(wait.total_seconds())
+    told = Problem("", f"Too many wrong passwords. Try again in {seconds} seconds.")
+    answer = _sign_in_page(request, form.with_problems([told]), form.text("next", "/"), status=429)
+    answer["Retry-After"] = str(seconds)
+    return answer
 
 
 def _sign_in_page(request: HttpRequest, form: Form, back: str, *, status: int = 200) -> HttpResponse:
