@@ -11,6 +11,7 @@ from markupsafe import Markup
 from equipoise_server.dashboard import words
 from equipoise_server.dashboard.charts import Canvas, schedule_grid
 from equipoise_server.dashboard.pages.figures import Figure, Table
+from equipoise_server.dashboard.pages.health_checks import CheckLine
 from equipoise_server.experiments import reads as experiments
 from equipoise_server.experiments.values import Design, Iteration, Schedule, Spillover, StopCause
 
@@ -40,6 +41,10 @@ class RampPanel:
     paused_at: datetime | None
     may_pause: bool
     may_resume: bool
+    held_since: datetime | None = None
+    """Since when a due step waits for health checks; `note` says for which."""
+    note: str = ""
+    checks: tuple[CheckLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +63,15 @@ class SchedulePanel:
 
 
 def ramp_panel(
-    design: Design, iteration: Iteration | None, *, now: datetime, may_pause: bool, may_resume: bool
+    design: Design,
+    iteration: Iteration | None,
+    *,
+    now: datetime,
+    may_pause: bool,
+    may_resume: bool,
+    checks: tuple[CheckLine, ...] = (),
 ) -> RampPanel | None:
-    """The steps with their times; None without a ramp."""
+    """The steps with their times, and the health checks that hold them; None without a ramp."""
     if not design.ramp:
         return None
     first = RampLine(
@@ -82,12 +93,17 @@ def ramp_panel(
         paused_at if is_running else None,
         may_pause=is_running and may_pause and paused_at is None and not lines[-1].is_done,
         may_resume=is_running and may_resume and paused_at is not None,
+        held_since=iteration.ramp_held_since if iteration is not None and is_running else None,
+        note="" if iteration is None else iteration.ramp_note,
+        checks=checks,
     )
 
 
 def _when(iteration: Iteration, due_at: datetime, now: datetime) -> str:
     if iteration.ramp_paused_at is not None and due_at > iteration.ramp_paused_at:
         return "after the pause"
+    if iteration.ramp_held_since is not None and due_at > iteration.ramp_held_since:
+        return "after the hold"
     return words.moment(due_at) if abs(now - due_at) < timedelta(days=365) else words.day(due_at)
 
 

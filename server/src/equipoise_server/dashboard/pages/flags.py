@@ -16,6 +16,7 @@ from equipoise_server.dashboard import conditions, words
 from equipoise_server.dashboard.forms import Form
 from equipoise_server.dashboard.pages.activity import ActivityLine
 from equipoise_server.dashboard.pages.flag_relations import Relations
+from equipoise_server.dashboard.pages.health_checks import CheckLine
 from equipoise_server.dashboard.pages.rollout_lines import ShareLine, share_lines
 from equipoise_server.flags.reads import HeldFlag
 from equipoise_server.flags.values import Flag, FlagSettings, FlagType, FlagValue, Group, Override, Ramp, Rule
@@ -135,6 +136,8 @@ class FlagPage:
     snippet: str
     held_back: tuple[HeldFlag, ...] = ()
     """The holdouts that keep their units on a baseline of it here."""
+    checks: tuple[CheckLine, ...] = ()
+    """Its health checks here."""
 
     @property
     def unit_options(self) -> list[tuple[str, str]]:

@@ -26,13 +26,16 @@ from equipoise_server.dashboard.pages.experiment import (
 from equipoise_server.dashboard.pages.experiments import Show, experiments_page
 from equipoise_server.dashboard.pages.freshness import FreshnessPanel, freshness_panel
 from equipoise_server.dashboard.pages.health import health_tab
+from equipoise_server.dashboard.pages.health_checks import CheckLine
 from equipoise_server.dashboard.pages.results import results_tab
+from equipoise_server.dashboard.views.health_checks import lines_of
 from equipoise_server.dashboard.views.home import environment_names
 from equipoise_server.dashboard.visits import Visit, done, frame_of, in_place, not_done, show
 from equipoise_server.experiments import actions
 from equipoise_server.experiments import reads as experiments
 from equipoise_server.experiments.actions import Archive, Decide, PauseRamp, Restart, ResumeRamp, Stop, Widen
 from equipoise_server.experiments.values import DecisionKind, Experiment, Status
+from equipoise_server.flags import reads as flags
 from equipoise_server.foundation.refusals import Conflict, Invalid, NotFound, Problem, Refusal
 from equipoise_server.metrics import reads as metrics
 
@@ -114,8 +117,18 @@ def _ramp(visit: Visit, shown: Shown) -> RampPanel | None:
     design = shown.iteration.design if shown.iteration else shown.experiment.design
     return ramp_panel(
         design, shown.iteration, now=visit.now, may_pause=visit.may(Permission.EXPERIMENT_STOP),
-        may_resume=visit.may(Permission.EXPERIMENT_LAUNCH),
+        may_resume=visit.may(Permission.EXPERIMENT_LAUNCH), checks=_checks(visit, shown),
     )  # fmt: skip
+
+
+def _checks(visit: Visit, shown: Shown) -> tuple[CheckLine, ...]:
+    """The health checks that the ramp waits for."""
+    if shown.iteration is None:
+        return ()
+    environment_id = shown.iteration.environment_id
+    keys = dict.fromkeys(key for arm in shown.iteration.design.arms for key in arm.values)
+    found = [flags.flag_by_key(visit.project.id, key) for key in keys]
+    return tuple(line for flag in found for line in lines_of(flag, environment_id, now=visit.now))
 
 
 def _moved(visit: Visit, key: str, move: Callable[[Experiment, Form], str]) -> HttpResponse:

@@ -17,6 +17,7 @@ from equipoise_server.dashboard.pages.activity import activity_lines
 from equipoise_server.dashboard.pages.attributes import read_attributes
 from equipoise_server.dashboard.pages.flag_relations import relations
 from equipoise_server.dashboard.pages.flags import ConfirmKillPage, FlagPage, NewFlagPage
+from equipoise_server.dashboard.views.health_checks import lines_of
 from equipoise_server.dashboard.views.home import environment_names
 from equipoise_server.dashboard.visits import Visit, done, frame_of, in_place, not_done, show
 from equipoise_server.flags import actions
@@ -108,6 +109,7 @@ def one(visit: Visit, key: str) -> HttpResponse:
         explanation=_explanation(visit, flag, question),
         snippet=pages.snippet(flag, visit.environment.key, visit.project.default_unit_type),
         held_back=flags.holdouts_over(visit.environment.id, frozenset([flag.key])),
+        checks=lines_of(flag, visit.environment.id, now=visit.now),
     )
     frame = frame_of(visit, flag.name, section="flags", crumbs=(("Flags", visit.href("flags")),))
     return show(visit, "flags/page.html", page, frame=frame)

@@ -19,7 +19,7 @@ from equipoise_server.metrics import reads as metrics
 from equipoise_server.sources import actions
 from equipoise_server.sources import reads as sources
 from equipoise_server.sources.actions import CreateConnection, CreateSource, ReviseSource
-from equipoise_server.sources.values import ConnectionKind, Estimate, Preview, Source
+from equipoise_server.sources.values import TABULAR, ConnectionKind, Estimate, Preview, Source
 
 
 @require_safe
@@ -43,7 +43,8 @@ def connect(visit: Visit) -> HttpResponse:
         made = actions.create_connection(visit.actor, command, now=visit.now)
     except Refusal as refusal:
         return _list_page(visit, form.with_problems(refusal.problems), status=refusal.status)
-    return done(visit, visit.href("sources"), said=f"“{made.key}” is connected. Describe a source over it.")
+    next_step = "Describe a source over it." if made.kind in TABULAR else "Add health checks to flags."
+    return done(visit, visit.href("sources"), said=f"“{made.key}” is connected. {next_step}")
 
 
 @require_safe
@@ -65,7 +66,7 @@ def new(visit: Visit) -> HttpResponse:
     """A new source."""
     visit.actor.require(Permission.METRIC_EDIT, visit.project.id)
     if visit.request.method == "GET":
-        connections = sources.connections_of(visit.project.id)
+        connections = [one for one in sources.connections_of(visit.project.id) if one.kind in TABULAR]
         form = pages.new_source_form(connections, visit.project.default_unit_type, visit.actor.author.name)
         return _form_page(visit, form, None)
     form = posted(visit.request)
@@ -166,6 +167,7 @@ def _form_page(visit: Visit, form: Form, source: Source | None, *, status: int =
     connections = tuple(
         (one.key, f"{one.key} ({pages.KIND_WORDS[one.kind]})")
         for one in sources.connections_of(visit.project.id)
+        if one.kind in TABULAR
     )
     frame = frame_of(visit, title, section="metrics", crumbs=crumbs)
     page = SourceFormPage(form, source, connections)
