@@ -24,7 +24,7 @@ def project_key(project_id: UUID) -> ProjectKey:
     path = _path(project_id)
     try:
         return _read(path)
-    except FileNotFoundError as fault:
+    except (OSError, ValueError) as fault:
         told = f"The key of project {project_id} is missing: bring {path} back from the backup of the keys."
         raise KeyMissing(told) from fault
 

@@ -101,6 +101,7 @@ class DataQualityShape(Schema):
     last_received_at: datetime | None
     newest_event_at: datetime | None
     waiting_since: datetime | None = Field(description="When the oldest event came that waits for the store.")
+    waits_for: str = Field(description="Why events wait and the way out, when the project's key is missing.")
     days: list[DayShape]
     senders: list[SenderShape]
 
@@ -186,7 +187,8 @@ def get_data_quality(
     now = timezone.now()
     place = _place(request, project, environment)
     since = now.date() - timedelta(days=query.days - 1)
-    return _quality(events.quality_of(place.id, since=since, until=now.date(), now=now))
+    found = _quality(events.quality_of(place.id, since=since, until=now.date(), now=now))
+    return {**found, "waits_for": events.waiting_for_key(place.id)}
 
 
 @router.get(PLACE + "/quarantine", response=Page[FaultShape])

@@ -18,6 +18,7 @@ from equipoise_server.events import places
 from equipoise_server.events.asking import EraseUnits, ask_erasure, first_units
 from equipoise_server.events.compaction import watermarks
 from equipoise_server.events.forgetting import Gone, When, forgets
+from equipoise_server.events.holding import held
 from equipoise_server.events.inbox import Batch, Inbox
 from equipoise_server.events.leavings import delete_retired
 from equipoise_server.events.pseudonyms import TakesBatches, hiding
@@ -25,7 +26,7 @@ from equipoise_server.events.quarantine_life import forget_quarantine, quarantin
 from equipoise_server.events.replaying import ReplayEvents, clear_replayed, preview_replay, replay
 from equipoise_server.events.retention import Need, SetRetention, fill_retention_port, set_retention
 from equipoise_server.events.rounds import compact
-from equipoise_server.events.scrubbing import LONGEST_SECONDS
+from equipoise_server.events.scrubbing import LONGEST_SECONDS, forget_others
 from equipoise_server.events.segment import translate
 from equipoise_server.events.terms import NO_TERMS, Terms
 from equipoise_server.events.unit_scrubs import scrub_wanted
@@ -122,11 +123,13 @@ def record(environment_id: UUID, events: Iterable[Event], *, now: datetime) -> N
 
 def forget_stored(inbox: Inbox, *, now: datetime) -> None:
     """Let an inbox delete what the store holds, refused events past their life, and what erasures want."""
-    through = watermarks().get(inbox.name, 0)
+    through, waiting = watermarks().get(inbox.name, 0), held().get(inbox.name, ())
     lives = quarantine_lives()
     longest = max([inboxes.QUARANTINE_LIFE, *lives.values()])
-    inbox.forget(through=through, quarantine_before=now - longest)
+    inbox.forget(through=0 if waiting else through, quarantine_before=now - longest)
+    if waiting:
+        inbox.do(partial(forget_others, through=through, waiting=waiting)).result(LONGEST_SECONDS)
     if lives:
         inbox.do(partial(forget_quarantine, lives=lives, now=now)).result(LONGEST_SECONDS)
-    scrub_wanted(inbox, through, now=now)
+    scrub_wanted(inbox, through, waiting, now=now)
     clear_replayed(inbox)

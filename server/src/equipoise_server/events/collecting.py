@@ -21,6 +21,7 @@ from django.conf import settings
 from equipoise_server.events import jetstream, places
 from equipoise_server.events.claims import SHARED, lock_of
 from equipoise_server.events.compaction import watermarks
+from equipoise_server.events.holding import forgettable
 from equipoise_server.events.inbox import (
     BATCH_COLUMNS,
     QUARANTINE_LIFE,
@@ -58,7 +59,7 @@ def collect(*, now: datetime) -> None:
     directory = places.inbox_directory()
     directory.mkdir(parents=True, exist_ok=True)
     try:
-        asyncio.run(_collect(address, watermarks(), directory, now))
+        asyncio.run(_collect(address, forgettable(watermarks()), directory, now))
     except StorageFailed as fault:
         _log.error("events that wait in NATS cannot be fetched: %s", fault)
 

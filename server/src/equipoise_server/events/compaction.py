@@ -20,7 +20,8 @@ from django.db import transaction
 
 from equipoise_server.events import backlog, counts, store
 from equipoise_server.events.arrivals import Row, StoredBatch, instant, rows
-from equipoise_server.events.graves import graves_of
+from equipoise_server.events.graves import graves_known
+from equipoise_server.events.holding import hold, let_go, released
 from equipoise_server.events.models import (
     ConflictingEvent,
     InboxWatermark,
@@ -55,6 +56,10 @@ class _Outcome:
     counted: counts.Round = field(default_factory=counts.Round)
     conflicts: list[ConflictingEvent] = field(default_factory=list)
     watermarks: dict[str, int] = field(default_factory=dict)
+    held: list[StoredBatch] = field(default_factory=list)
+    """Batches that wait for their project's key."""
+    let_go: list[StoredBatch] = field(default_factory=list)
+    """Batches that waited for a key, and are taken now."""
 
 
 class LostRace(Exception):
@@ -64,12 +69,16 @@ class LostRace(Exception):
 def compact_once(places: Places, *, now: datetime) -> Compacted | None:
     """Move one round of waiting batches into the store; None when nothing waits."""
     head, _ = StoreHead.objects.get_or_create(pk=1)
-    taken = _take(backlog.batches(places.inbox, watermarks()))
+    marks = watermarks()
+    taken = _take(backlog.batches(places.inbox, marks, released()))
     if not taken:
         return None
     outcome = _Outcome()
     for batch in taken:
-        outcome.watermarks[batch.inbox] = max(batch.id, outcome.watermarks.get(batch.inbox, 0))
+        mark = marks.get(batch.inbox, 0)
+        outcome.watermarks[batch.inbox] = max(batch.id, outcome.watermarks.get(batch.inbox, mark))
+        if batch.id <= mark:
+            outcome.let_go.append(batch)
     database = store.open_database(places.scratch)
     try:
         for (environment_id, day), arrived in _by_day(taken, outcome).items():
@@ -97,12 +106,18 @@ def _take(waiting: Iterator[StoredBatch]) -> list[StoredBatch]:
 
 
 def _by_day(batches: Sequence[StoredBatch], outcome: _Outcome) -> dict[tuple[UUID, date], list[Row]]:
-    """The events by day, without erased units; what is left of nobody is counted and goes."""
+    """The events by day, without erased units; what is left of nobody is counted and goes.
+
+    Where nobody can tell who was erased, batches wait.
+    """
     days: dict[tuple[UUID, date], list[Row]] = defaultdict(list)
-    buried = graves_of(batch.environment_id for batch in batches)
+    buried, unknown = graves_known(batch.environment_id for batch in batches)
     counted = outcome.counted
     place = 0
     for batch in batches:
+        if batch.environment_id in unknown:
+            outcome.held.append(batch)
+            continue
         graves = buried.get(batch.environment_id)
         source = counted.take(batch)
         for day, row in rows(batch, first_place=place, source=source):
@@ -235,5 +250,7 @@ def _commit(outcome: _Outcome, version: int, now: datetime) -> None:
         StoreFile.objects.filter(pk__in=outcome.replaced).update(retired_at=now)
         for inbox, batch in outcome.watermarks.items():
             InboxWatermark.objects.update_or_create(inbox=inbox, defaults={"batch": batch})
+        let_go(outcome.let_go)
+        hold(outcome.held, now=now)
         ConflictingEvent.objects.bulk_create(outcome.conflicts)
         counts.commit(outcome.counted)

@@ -10,6 +10,7 @@ from equipoise_server.events.actions import compact, delete_retired
 from equipoise_server.events.asking import WORK
 from equipoise_server.events.counts import forget_told
 from equipoise_server.events.erasing import work_off
+from equipoise_server.events.holding import AWAIT_KIND, announce, refuse_without_key
 from equipoise_server.events.replaying import REPLAY_KIND, do_replay
 from equipoise_server.events.retention import drop_old_days
 from equipoise_server.foundation.due_kinds import Lane, handles
@@ -18,6 +19,14 @@ from equipoise_server.foundation.due_kinds import Lane, handles
 @handles("events.compact", title="Move events into the store", lane=Lane.INTAKE)
 def compact_events(_payload: Mapping[str, str], now: datetime) -> None:
     """Move what waits in the inboxes into the store."""
+    compact(now=now)
+    announce(now=now)
+
+
+@handles(AWAIT_KIND, title="Store events that wait for their project's key", lane=Lane.INTAKE)
+def store_what_waits_for_a_key(payload: Mapping[str, str], now: datetime) -> None:
+    """Fail loudly while the key is missing; store them once it is back."""
+    refuse_without_key(UUID(payload["project_id"]))
     compact(now=now)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from equipoise_server.access import reads as access
-from equipoise_server.access.values import ProjectKey
+from equipoise_server.access.values import KeyMissing, ProjectKey
 from equipoise_server.events.arrivals import Row
 from equipoise_server.events.models import Tombstone
 
@@ -42,6 +42,23 @@ def erased_among(environment_id: UUID, unit_type: str, units: Collection[str]) -
     """Which of these kept ids were erased. Raises KeyMissing."""
     graves = graves_of((environment_id,)).get(environment_id)
     return frozenset() if graves is None else frozenset(one for one in units if graves.holds(unit_type, one))
+
+
+def graves_known(environment_ids: Iterable[UUID]) -> tuple[Mapping[UUID, Graves], frozenset[UUID]]:
+    """The tombstones of those environments that have some, and the environments whose key is missing."""
+    asked = set(environment_ids)
+    try:
+        return graves_of(asked), frozenset()
+    except KeyMissing:
+        pass
+    known: dict[UUID, Graves] = {}
+    unknown: set[UUID] = set()
+    for environment_id in asked:
+        try:
+            known |= graves_of((environment_id,))
+        except KeyMissing:
+            unknown.add(environment_id)
+    return known, frozenset(unknown)
 
 
 def graves_of(environment_ids: Iterable[UUID]) -> Mapping[UUID, Graves]:

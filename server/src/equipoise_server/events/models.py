@@ -195,6 +195,19 @@ class ToldBatch(models.Model):
         constraints = [models.UniqueConstraint(fields=["environment_id", "batch"], name="one_telling")]
 
 
+class HeldBatch(models.Model):
+    """A batch below its inbox's watermark that is not in the store: it waits for its project's key."""
+
+    inbox = models.CharField(max_length=64)
+    batch = models.PositiveBigIntegerField()
+    environment_id = models.UUIDField(db_index=True)
+    events = models.PositiveBigIntegerField()
+    held_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["inbox", "batch"], name="held_once")]
+
+
 class Replay(models.Model):
     """Quarantined events that somebody asked to be judged again, and what became of them."""
 

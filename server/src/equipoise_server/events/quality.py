@@ -16,6 +16,7 @@ from equipoise_server.events import backlog, places
 from equipoise_server.events.arrivals import instant
 from equipoise_server.events.compaction import watermarks
 from equipoise_server.events.counts import OTHERS
+from equipoise_server.events.holding import held
 from equipoise_server.events.models import LossCount, SenderCount, StoreFile, StoreHead
 from equipoise_server.events.values import (
     DayOfEvents,
@@ -112,7 +113,8 @@ def _add_waiting(
 ) -> datetime | None:
     """Add what the inboxes hold above the watermarks; since when the oldest of it waits."""
     oldest: datetime | None = None
-    for waiting in backlog.waiting_batches(places.inbox_directory(), watermarks(), environment_id):
+    inboxes, below = places.inbox_directory(), held(environment_id)
+    for waiting in backlog.waiting_batches(inboxes, watermarks(), environment_id, below):
         at = instant(waiting.received_at)
         oldest = at if oldest is None else min(oldest, at)
         day = at.astimezone(UTC).date()

@@ -11,6 +11,7 @@ from equipoise_server.events.asking import erasures_of
 from equipoise_server.events.browsing import quarantine_faults, quarantined_event, quarantined_events
 from equipoise_server.events.compaction import watermarks
 from equipoise_server.events.graves import erased_among
+from equipoise_server.events.holding import held, waiting_for_key
 from equipoise_server.events.models import ConflictingEvent, EventCounter, StoreFile
 from equipoise_server.events.quality import quality_of, store_version
 from equipoise_server.events.replaying import replays_of
@@ -27,7 +28,7 @@ from equipoise_server.events.values import (
 __all__ = [
     "arrived_files", "data_quality", "erased_among", "erasures_of", "news", "pinned_files", "quality_of",
     "quarantine_faults", "quarantined_event", "quarantined_events", "refused_events", "replays_of",
-    "retention_of",
+    "retention_of", "waiting_for_key",
 ]  # fmt: skip
 
 
@@ -72,7 +73,8 @@ def data_quality(environment_id: UUID) -> DataQuality:
     while True:
         version = store_version()
         counted = EventCounter.objects.filter(environment_id=environment_id).first() or EventCounter()
-        waiting = list(backlog.waiting_batches(places.inbox_directory(), watermarks(), environment_id))
+        inboxes, below = places.inbox_directory(), held(environment_id)
+        waiting = list(backlog.waiting_batches(inboxes, watermarks(), environment_id, below))
         # A compaction in between would move events from waiting to stored behind our back: read again.
         if version == store_version():
             return _quality(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
 from pathlib import Path
@@ -16,31 +16,43 @@ from equipoise_server.events import inbox as inboxes
 from equipoise_server.events.inbox import Inbox
 
 LONGEST_SECONDS = 300.0
+_FORGET_OTHERS = "DELETE FROM batches WHERE id <= ? AND id NOT IN (SELECT value FROM json_each(?))"
 
 
 class StillRead(sqlite3.OperationalError):
     """Somebody reads an older state of the file; its log cannot be cut yet."""
 
 
-def scrub(inbox: Inbox, through: int, units: AbstractSet[str]) -> int:
-    """Let the file's writer scrub it; how many refused events went. Raises sqlite3.Error or TimeoutError."""
-    return inbox.do(partial(_scrub, through=through, units=units)).result(LONGEST_SECONDS)
+def scrub(inbox: Inbox, through: int, waiting: Sequence[int], units: AbstractSet[str]) -> int:
+    """Let the file's writer scrub it; how many refused events went. Raises sqlite3.Error or TimeoutError.
+
+    waiting: batches up to `through` that the store does not hold.
+    """
+    chore = partial(_scrub, through=through, waiting=waiting, units=units)
+    return inbox.do(chore).result(LONGEST_SECONDS)
 
 
-def scrub_unheld(path: Path, through: int, units: AbstractSet[str]) -> int | None:
+def scrub_unheld(path: Path, through: int, waiting: Sequence[int], units: AbstractSet[str]) -> int | None:
     """The same for a file whose process is gone; None while one holds it."""
     inbox = inboxes.claim_file(path)
     if inbox is None:
         return None
     inbox.start()
     try:
-        return scrub(inbox, through, units)
+        return scrub(inbox, through, waiting, units)
     finally:
         inbox.close()
 
 
-def _scrub(database: sqlite3.Connection, *, through: int, units: AbstractSet[str]) -> int:
-    database.execute("DELETE FROM batches WHERE id <= ?", (through,))
+def forget_others(database: sqlite3.Connection, *, through: int, waiting: Sequence[int]) -> int:
+    """Delete what the store holds, but not the batches that wait for a key."""
+    return database.execute(_FORGET_OTHERS, (through, json.dumps(list(waiting)))).rowcount
+
+
+def _scrub(
+    database: sqlite3.Connection, *, through: int, waiting: Sequence[int], units: AbstractSet[str]
+) -> int:
+    forget_others(database, through=through, waiting=waiting)
     places = [place for place, *texts in _quarantined(database) if any(names(text, units) for text in texts)]
     database.execute(
         "DELETE FROM quarantine WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(places),)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from django.db.models import QuerySet
 
+from equipoise_server.access.values import KeyMissing
 from equipoise_server.events import inbox as inboxes
 from equipoise_server.events import places
 from equipoise_server.events.compaction import watermarks
+from equipoise_server.events.holding import held
 from equipoise_server.events.inbox import Inbox
 from equipoise_server.events.models import Erasure, InboxScrub
 from equipoise_server.events.pseudonyms import kept_ids
@@ -28,12 +30,12 @@ def want_scrubs(erasure: Erasure) -> None:
     )
 
 
-def scrub_wanted(inbox: Inbox, through: int, *, now: datetime) -> None:
+def scrub_wanted(inbox: Inbox, through: int, waiting: Sequence[int], *, now: datetime) -> None:
     """Do what is wanted of this process's own inbox. What cannot be done now is tried again."""
     for wanted in _wanted().filter(inbox=inbox.name):
         try:
-            _done(wanted, scrub(inbox, through, _units(wanted.erasure)), now)
-        except (sqlite3.Error, TimeoutError) as fault:
+            _done(wanted, scrub(inbox, through, waiting, _units(wanted.erasure)), now)
+        except (sqlite3.Error, TimeoutError, KeyMissing) as fault:
             _log.warning("the inbox %s could not be scrubbed yet: %s", inbox.name, fault)
 
 
@@ -43,11 +45,12 @@ def scrub_unclaimed(erasure: Erasure, *, now: datetime) -> tuple[str, ...]:
 
 
 def _left(erasure: Erasure, now: datetime) -> Iterator[str]:
-    stored = watermarks()
+    stored, waiting = watermarks(), held()
     for wanted in _wanted().filter(erasure=erasure):
         path = places.inbox_directory() / f"{wanted.inbox}.sqlite3"
+        through, left = stored.get(wanted.inbox, 0), waiting.get(wanted.inbox, ())
         try:
-            found = scrub_unheld(path, stored.get(wanted.inbox, 0), _units(erasure)) if path.exists() else 0
+            found = scrub_unheld(path, through, left, _units(erasure)) if path.exists() else 0
         except (sqlite3.Error, TimeoutError) as fault:
             _log.warning("the inbox %s could not be scrubbed yet: %s", wanted.inbox, fault)
             found = None

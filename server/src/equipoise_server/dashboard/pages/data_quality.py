@@ -104,6 +104,8 @@ class DataQualityPage:
     """Whose reasons are shown; "" for everybody's."""
     query: str
     """The address's query for the same again."""
+    waits_for: str
+    """Why events wait or are refused, when the project's key is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ def data_quality_page(
     *,
     days: int,
     only: Sender | None = None,
+    waits_for: str = "",
 ) -> DataQualityPage:
     """The page of some days, with the reasons of everybody or of one sender only."""
     losses = sorted(quality.losses.items(), key=lambda loss: -loss[1])
@@ -155,7 +158,7 @@ def data_quality_page(
         tuple(map(fault_line, faults)),
         tuple((_LOSSES[reason], count) for reason, count in losses),
         _clock(quality.furthest_ahead, quality.furthest_behind), tuple(replays),
-        "" if only is None else sender_name(only), _query(days, only),
+        "" if only is None else sender_name(only), _query(days, only), waits_for,
     )  # fmt: skip
 
 

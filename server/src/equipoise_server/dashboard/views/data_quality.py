@@ -43,7 +43,7 @@ def page(visit: Visit) -> HttpResponse:
     shown = data_quality_page(
         events.quality_of(environment, since=since, until=today, now=visit.now),
         events.quarantine_faults(environment, sender=only), events.replays_of(environment, most=5),
-        days=days, only=only,
+        days=days, only=only, waits_for=events.waiting_for_key(environment),
     )  # fmt: skip
     return show(
         visit, "data_quality/page.html", shown, frame=frame_of(visit, "Data quality", section=SECTION)
