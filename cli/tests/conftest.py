@@ -18,7 +18,8 @@ SCENES = Path(__file__).parents[2] / "journeys" / "scene.py"
 @pytest.fixture(scope="session")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """A shop with an experiment that runs."""
-    server = ServerProcess(tmp_path_factory.mktemp("cli") / "data")
+    hosts = {"EQUIPOISE_SOURCE_HOSTS": "127.0.0.1"}
+    server = ServerProcess(tmp_path_factory.mktemp("cli") / "data", settings=hosts)
     server.migrate()
     known = server.run_script(SCENES, "running")
     server.serve()

@@ -13,6 +13,7 @@ from equipoise_cli.experiments import experiment
 from equipoise_cli.filters import traffic_filter
 from equipoise_cli.flags import explain, flag, flags, preview
 from equipoise_cli.groups import group, groups
+from equipoise_cli.health import health
 from equipoise_cli.imports import import_file
 from equipoise_cli.jobs import jobs
 from equipoise_cli.metrics import metrics
@@ -44,6 +45,18 @@ def login(server: str, token: str) -> None:
 
 for command in (
     *(projects, flags, flag, groups, group, segments, segment, preview, explain),
-    *(experiment, layer, holdout, traffic_filter, metrics, sources, import_file, privacy, jobs, quality),
+    *(
+        experiment,
+        layer,
+        holdout,
+        traffic_filter,
+        metrics,
+        sources,
+        import_file,
+        privacy,
+        jobs,
+        quality,
+        health,
+    ),
 ):
     main.add_command(command)

@@ -38,7 +38,7 @@ def list_sources(*, project: str, as_json: bool) -> None:
 
 @sources.command()
 @click.argument("key")
-@click.option("--kind", type=click.Choice(["files", "postgresql"]), required=True)
+@click.option("--kind", type=click.Choice(["files", "postgresql", "prometheus"]), required=True)
 @click.option("--location", required=True, help="A directory or .duckdb file, or postgresql://role@host/db.")
 @click.option("--password-from", default="", help="env:EQUIPOISE_SOURCE_… or file:NAME, on the server.")
 @project_option

@@ -32,7 +32,7 @@ def admin(shop: Shop) -> Caller:
 
 
 def a_list(asking: Caller, path: str) -> list[dict[str, object]]:
-    return list(json.loads(asking.get(path).text))
+    return list(json.loads(asking.get(path).text)["items"])
 
 
 def test_a_check_is_made_watched_revised_and_deleted(admin: Caller, metrics: Metrics) -> None:

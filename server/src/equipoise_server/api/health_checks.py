@@ -12,7 +12,7 @@ from ninja import Field, Query, Router, Schema, Status
 from equipoise_server.api.authentication import actor_of
 from equipoise_server.api.flags import SETTINGS, settings_named
 from equipoise_server.api.projects import Reason
-from equipoise_server.api.reading import Strict, etag, expected_version
+from equipoise_server.api.reading import Page, PageQuery, Strict, etag, expected_version, page_of
 from equipoise_server.flags.values import Flag
 from equipoise_server.health import actions
 from equipoise_server.health import reads as health
@@ -157,19 +157,26 @@ class ResultShape(Schema):
     finding: FindingShape
 
 
+class ResultsShape(Schema):
+    """The last looks, newest first."""
+
+    items: list[ResultShape]
+
+
 class Limit(Schema):
     """How many results, the newest first."""
 
     limit: int = Field(health.SHOWN_RESULTS, ge=1, le=MOST_RESULTS)
 
 
-@router.get(CHECKS, response=list[CheckShape])
+@router.get(CHECKS, response=Page[CheckShape])
 def list_health_checks(
-    request: HttpRequest, project: str, flag: str, environment: str
-) -> list[dict[str, object]]:
+    request: HttpRequest, project: str, flag: str, environment: str, page: Query[PageQuery]
+) -> dict[str, object]:
     """The health checks of a flag in an environment, by key, and where they stand."""
     found, settings = settings_named(request, project, flag, environment)
-    return [_shown(check) for check in health.checks_of(found.id, settings.environment_id)]
+    shown = [_shown(check) for check in health.checks_of(found.id, settings.environment_id)]
+    return page_of(shown, page, lambda check: str(check["key"]))
 
 
 @router.post(CHECKS, response={201: CheckShape})
@@ -238,13 +245,13 @@ def test_health_check(request: HttpRequest, project: str, flag: str, environment
     return actions.try_plan(actor_of(request), place, found.plan, now=timezone.now())
 
 
-@router.get(CHECK + "/results", response=list[ResultShape])
+@router.get(CHECK + "/results", response=ResultsShape)
 def list_health_results(
     request: HttpRequest, project: str, flag: str, environment: str, check: str, *, page: Query[Limit]
-) -> tuple[Result, ...]:
+) -> dict[str, tuple[Result, ...]]:
     """The last looks of a check, newest first."""
     _, found = _named(request, project, flag, environment, check)
-    return health.results_of(found.id, limit=page.limit)
+    return {"items": health.results_of(found.id, limit=page.limit)}
 
 
 def _named(
