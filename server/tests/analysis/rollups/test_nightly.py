@@ -63,8 +63,8 @@ def test_an_audit_reads_raw_events_though_more_have_come_since_the_last_refresh(
     """A unit is moved to the other arm in everything that is kept, so that the state agrees with itself."""
     plans = running_plans(iteration.environment_id)
     with open_state(state_path(iteration.environment_id)) as state:
-        moved = "SELECT MIN(f.u) FROM firsts AS f WHERE f.arm = 'treatment'"
-        state.run(f"UPDATE firsts SET arm = 'control' WHERE firsts.u = ({moved})")
+        moved = "SELECT MIN(f.u) FROM firsts AS f WHERE f.arm = 2"
+        state.run(f"UPDATE firsts SET arm = 1 WHERE firsts.u = ({moved})")
         make_sums(state, [(plan, (0.0,) * len(plan.columns)) for plan in plans], now=state.as_of)
     visited(iteration, [Visit("u99", "control", later(3))], now=later(4))
     with pytest.raises(StateDiffers, match="in what was counted"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from stored import Stored
 
 from equipoise_server.analysis.rollups import sums
 from equipoise_server.analysis.rollups.advance import StateAhead, advance
-from equipoise_server.analysis.rollups.state import open_state
+from equipoise_server.analysis.rollups.state import HASH, open_state
 
 HOUR = DAY // 24
 
@@ -75,6 +76,65 @@ def test_news_touch_only_their_units(tmp_path: Path) -> None:
         stored.receive(did=[one for one in a_history(random.Random(8), units=80)[1] if one.unit == unit])
         assert advance(state, [plan], stored.arrived(), now=now).touched <= 1
         assert_true(state, plan, stored, now)
+
+
+def test_units_that_share_a_hash_are_counted_apart(tmp_path: Path) -> None:
+    stored, plan = Stored(tmp_path), a_plan()
+    one, other = units_that_share_a_hash()
+    met, did = a_history(random.Random(11), units=20)
+    names = {"u1": one, "u2": other}
+    met = [replace(event, unit=names.get(event.unit, event.unit)) for event in met]
+    did = [replace(event, unit=names.get(event.unit, event.unit)) for event in did]
+    assert {one, other} <= {event.unit for event in (*met, *did)}
+    with open_state(None) as state:
+        for step, unit in enumerate((one, other, None), 3):
+            stored.receive(
+                [event for event in met if (event.unit if event.unit in {one, other} else None) == unit],
+                [event for event in did if (event.unit if event.unit in {one, other} else None) == unit],
+            )
+            advance(state, [plan], stored.arrived(), now=STARTS + step * DAY)
+            assert_true(state, plan, stored, STARTS + step * DAY)
+        assert state.run("SELECT COUNT(*) - COUNT(DISTINCT units.h) FROM units") == [(1,)]
+
+
+def units_that_share_a_hash() -> tuple[str, str]:
+    """Among a hundred thousand texts there are some, as there are birthdays among guests."""
+    hashed = HASH.format(table="named")
+    with open_state(None) as state:
+        found = state.run(
+            f"SELECT MIN(named.unit), MAX(named.unit) FROM"
+            f" (SELECT 'user' AS unit_type, 'u' || n.n AS unit FROM range(300000) AS n (n)) AS named"
+            f" GROUP BY {hashed} HAVING COUNT(*) = 2 ORDER BY 1 LIMIT 1"
+        )
+    ((one, other),) = found
+    return one, other
+
+
+def test_a_state_of_another_database_hashes_its_units_again(tmp_path: Path) -> None:
+    stored, plan, path = Stored(tmp_path), a_plan(), tmp_path / "state.duckdb"
+    met, did = a_history(random.Random(12), units=40)
+    stored.receive(met[::2], did[::2])
+    with open_state(path) as state:
+        advance(state, [plan], stored.arrived(), now=STARTS + 3 * DAY)
+        state.run("UPDATE units SET h = 0")
+        state.run("UPDATE ledger SET hashed_by = '0.0.1'")
+    stored.receive(met[1::2], did[1::2])
+    with open_state(path) as state:
+        advance(state, [plan], stored.arrived(), now=STARTS + 4 * DAY)
+        assert_true(state, plan, stored, STARTS + 4 * DAY)
+
+
+def test_a_state_of_another_form_is_made_again(tmp_path: Path) -> None:
+    stored, plan, path = Stored(tmp_path), a_plan(), tmp_path / "state.duckdb"
+    stored.receive(*a_history(random.Random(13), units=40))
+    with open_state(path) as state:
+        advance(state, [plan], stored.arrived(), now=STARTS + 3 * DAY)
+        state.run(
+            "CREATE OR REPLACE TABLE ledger AS SELECT 2 AS form, 1::BIGINT AS arrival, 1::BIGINT AS as_of"
+        )
+    with open_state(path) as state:
+        assert advance(state, [plan], stored.arrived(), now=STARTS + 3 * DAY).made == ("checkout#1",)
+        assert_true(state, plan, stored, STARTS + 3 * DAY)
 
 
 def test_the_state_does_not_answer_for_the_past(tmp_path: Path) -> None:

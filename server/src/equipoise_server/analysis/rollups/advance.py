@@ -79,7 +79,7 @@ def advance(
 
 def _prepare(state: State, plans: Sequence[Plan], arrived: Arrived, now: int) -> _Work:
     shapes = shapes_of(plans)
-    hashes = dict(state.run("SELECT r.run, r.hash FROM runs AS r"))
+    hashes = state.hashes
     wanted = {run_of(plan): plan_hash(plan) for plan in plans}
     made = tuple(plan for plan in plans if hashes.get(run_of(plan)) != wanted[run_of(plan)])
     known = {unit_type for (unit_type,) in state.run("SELECT DISTINCT r.unit_type FROM runs AS r")}
@@ -88,10 +88,10 @@ def _prepare(state: State, plans: Sequence[Plan], arrived: Arrived, now: int) ->
     are_made = {run_of(plan) for plan in made}
     for run in {*hashes} - ({*wanted} - are_made):
         firsts.forget_run(state, run)
-    for plan in made:
+    for number, plan in enumerate(made, 1 + max(state.runs.values(), default=0)):
         state.run(
-            "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [run_of(plan), plan.unit_type, plan.experiment, plan.iteration, micros(plan.since),
+            "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [number, run_of(plan), plan.unit_type, plan.experiment, plan.iteration, micros(plan.since),
              wanted[run_of(plan)], [*plan.arms], [*cuts_of(plan)]],
         )  # fmt: skip
     moving = tuple(plan for plan in plans if run_of(plan) not in are_made)
@@ -211,7 +211,8 @@ def _want(
     """Which runs, events and unit types are read."""
     wanted = [run_of(plan) for plan in plans]
     state.run(
-        "CREATE OR REPLACE TEMP TABLE wanted_runs AS SELECT r.* FROM runs AS r WHERE r.run = ANY(?)", [wanted]
+        "CREATE OR REPLACE TEMP TABLE wanted_runs AS SELECT r.* FROM runs AS r WHERE r.name = ANY(?)",
+        [wanted],
     )
     state.fill("wanted_events", ["event VARCHAR"], [(shape.event,) for shape in shapes])
     types = sorted({plan.unit_type for plan in all_plans})
@@ -229,9 +230,9 @@ def _make_runs(work: _Work) -> None:
         firsts.intern(state, "new_exposures")
         firsts.merge(state)
         firsts.apply(state)
-    made = [run_of(plan) for plan in work.made]
     state.run(
-        "INSERT INTO changed SELECT f.run, f.u, f.first_at FROM firsts AS f WHERE f.run = ANY(?)", [made]
+        "INSERT INTO changed SELECT f.run, f.u, f.first_at FROM firsts AS f"
+        " WHERE f.run IN (SELECT w.run FROM wanted_runs AS w)"
     )
 
 
@@ -247,4 +248,4 @@ def _build_events(work: _Work) -> None:
         count_carried(state, portion, work.head, after=NEVER)
         firsts.intern(state, "new_tracks")
         rolling.number_tracks(state)
-        rolling.roll(state, work.missing, rolling.Where())
+        rolling.roll(state, work.missing, rolling.Where(is_of_all=True))

@@ -56,30 +56,31 @@ class Head:
 
 def take(state: State, kind: str, files: Sequence[Segment], head: Head, *, after: int) -> None:
     """`new_<kind>`: what arrived after a round, and what waited until now."""
-    state.run(f"CREATE OR REPLACE TEMP TABLE arrived AS SELECT w.* FROM waiting_{kind} AS w")
-    state.run(f"DELETE FROM waiting_{kind}")
-    _read(state, kind, [file for file in files if file.arrival > after], head, after=after)
-    _part(state, kind, head)
+    waiting = f"SELECT w.* FROM waiting_{kind} AS w"
+    _read(state, kind, [file for file in files if file.arrival > after], head, after=after, besides=waiting)
+    ((early, waited),) = state.run(
+        f"SELECT COUNT(*), (SELECT COUNT(*) FROM waiting_{kind}) FROM new_{kind} AS n WHERE n.moment >= ?",
+        [head.now],
+    )
+    if waited:
+        state.run(f"DELETE FROM waiting_{kind}")
+    if early:
+        _wait(state, kind, head)
 
 
 def take_again(state: State, kind: str, files: Sequence[Segment], head: Head) -> None:
     """`new_<kind>`: everything that is wanted in these files, whenever it arrived."""
-    state.run(f"CREATE OR REPLACE TEMP TABLE arrived AS FROM waiting_{kind} LIMIT 0")
     _read(state, kind, files, head, after=NEVER)
-    _part(state, kind, head)
+    _wait(state, kind, head)
 
 
 def read_days(
     state: State, files: Sequence[Segment], head: Head, days: Sequence[int], condition: str
 ) -> None:
     """`new_tracks`: the wanted events of some days again, where a condition on `e` holds; nobody waits."""
-    state.run("CREATE OR REPLACE TEMP TABLE arrived AS FROM waiting_tracks LIMIT 0")
     overlapping = [f for f in files if any(f.earliest < day + DAY and f.latest >= day for day in days)]
     _read(state, "tracks", overlapping, head, after=NEVER, condition=condition)
-    state.run(
-        "CREATE OR REPLACE TEMP TABLE new_tracks AS SELECT a.* FROM arrived AS a WHERE a.moment < ?",
-        [head.now],
-    )
+    state.run("DELETE FROM new_tracks AS n WHERE n.moment >= ?", [head.now])
 
 
 def count_carried(state: State, files: Sequence[Segment], head: Head, *, after: int) -> None:
@@ -88,25 +89,24 @@ def count_carried(state: State, files: Sequence[Segment], head: Head, *, after: 
     if not files:
         return
     given: dict[str, object] = {"paths": [str(file.path) for file in files]}
-    arrived = _since(state, given, head, after)
+    source = (
+        "FROM read_parquet($paths, union_by_name = true) AS e WHERE NOT e.is_early"
+        f" AND e.name IN (SELECT w.event FROM wanted_events AS w) AND {_since(state, given, head, after)}"
+    )
+    hour = f"epoch_us(e.derived_at) // {HOUR} * {HOUR}"
     state.run(
-        "CREATE OR REPLACE TEMP TABLE counted AS SELECT e.name, e.unit_type,"
-        f" epoch_us(e.derived_at) // {HOUR} * {HOUR} AS hour, e.id"
-        " FROM read_parquet($paths, union_by_name = true) AS e WHERE NOT e.is_early"
-        f" AND e.name IN (SELECT w.event FROM wanted_events AS w) AND {arrived}",
+        "CREATE OR REPLACE TEMP TABLE counted AS"
+        f" SELECT e.name, e.unit_type, {hour} AS hour, COUNT(*) AS events {source} GROUP BY ALL",
         given,
     )
-    (types,) = state.run("SELECT COUNT(DISTINCT c.unit_type) FROM counted AS c")[0]
+    ((types,),) = state.run("SELECT COUNT(DISTINCT c.unit_type) FROM counted AS c")
     # An event has a row for each of its ids: with one type of units, rows are events.
-    events = "COUNT(*)" if types == 1 else "COUNT(DISTINCT c.id)"
-    state.run(
-        f"INSERT INTO carried SELECT c.name, '', c.hour, {events} FROM counted AS c GROUP BY c.name, c.hour"
-    )
-    state.run(
-        "INSERT INTO carried SELECT c.name, c.unit_type, c.hour, COUNT(*) FROM counted AS c"
-        " GROUP BY c.name, c.unit_type, c.hour"
-    )
-    state.run("DROP TABLE counted")
+    if types == 1:
+        state.run("INSERT INTO carried SELECT c.name, '', c.hour, c.events FROM counted AS c")
+    else:
+        counted = f"SELECT e.name, '', {hour} AS hour, COUNT(DISTINCT e.id) {source} GROUP BY e.name, hour"
+        state.run(f"INSERT INTO carried {counted}", given)
+    state.run("INSERT INTO carried SELECT c.name, c.unit_type, c.hour, c.events FROM counted AS c")
 
 
 def in_portions(files: Sequence[Segment]) -> Iterator[list[Segment]]:
@@ -124,26 +124,27 @@ def in_portions(files: Sequence[Segment]) -> Iterator[list[Segment]]:
 
 
 def _read(
-    state: State, kind: str, files: Sequence[Segment], head: Head, *, after: int, condition: str = "TRUE"
-) -> None:
-    if not files:
-        return
-    given: dict[str, object] = {"paths": [str(file.path) for file in files]}
-    arrived = _since(state, given, head, after)
-    state.run(
-        f"INSERT INTO arrived SELECT {_COLUMNS[kind]} FROM read_parquet($paths, union_by_name = true) AS e"
-        f" WHERE NOT e.is_early AND {_WANTED[kind]} AND {arrived} AND {condition}",
-        given,
-    )
+    state: State, kind: str, files: Sequence[Segment], head: Head, *,
+    after: int, condition: str = "TRUE", besides: str = "",
+) -> None:  # fmt: skip
+    """`new_<kind>`: what is wanted of some files, and rows of a statement besides."""
+    given: dict[str, object] = {}
+    parts = [besides or f"SELECT w.* FROM waiting_{kind} AS w WHERE FALSE"]
+    if files:
+        given["paths"] = [str(file.path) for file in files]
+        arrived = _since(state, given, head, after)
+        parts.append(
+            f"SELECT {_COLUMNS[kind]} FROM read_parquet($paths, union_by_name = true) AS e"
+            f" WHERE NOT e.is_early AND {_WANTED[kind]} AND {arrived} AND {condition}"
+        )
+    state.run(f"CREATE OR REPLACE TEMP TABLE new_{kind} AS {' UNION ALL '.join(parts)}", given)
 
 
-def _part(state: State, kind: str, head: Head) -> None:
+def _wait(state: State, kind: str, head: Head) -> None:
+    """What claims to happen later than now is not new yet."""
     now = [head.now]
-    state.run(
-        f"CREATE OR REPLACE TEMP TABLE new_{kind} AS SELECT a.* FROM arrived AS a WHERE a.moment < ?", now
-    )
-    state.run(f"INSERT INTO waiting_{kind} SELECT a.* FROM arrived AS a WHERE a.moment >= ?", now)
-    state.run("DROP TABLE arrived")
+    state.run(f"INSERT INTO waiting_{kind} SELECT n.* FROM new_{kind} AS n WHERE n.moment >= ?", now)
+    state.run(f"DELETE FROM new_{kind} AS n WHERE n.moment >= ?", now)
 
 
 def _since(state: State, given: dict[str, object], head: Head, after: int) -> str:

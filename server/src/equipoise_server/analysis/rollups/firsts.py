@@ -6,20 +6,24 @@ to another arm, the old first one is such a meeting, and no later one matters.
 
 from __future__ import annotations
 
-from equipoise_server.analysis.rollups.state import State
+from equipoise_server.analysis.rollups.state import HASH, State
 
+_MENTIONED = f"""
+CREATE OR REPLACE TEMP TABLE mentioned AS SELECT m.unit_type, m.unit, {HASH.format(table="m")} AS h
+FROM ({{all}} UNION SELECT '', '' WHERE FALSE) AS m
+"""
 _KNOWN = """
-CREATE OR REPLACE TEMP TABLE known AS SELECT units.* FROM units
-SEMI JOIN mentioned ON mentioned.unit_type = units.unit_type AND mentioned.unit = units.unit
+CREATE OR REPLACE TEMP TABLE known AS SELECT units.u, units.unit_type, units.unit FROM units
+SEMI JOIN mentioned ON mentioned.h = units.h
 """
 _STRANGE = """
 CREATE OR REPLACE TEMP TABLE strange AS
-SELECT (SELECT COALESCE(MAX(units.u), 0) FROM units) + ROW_NUMBER() OVER () AS u, m.unit_type, m.unit
+SELECT (SELECT COALESCE(MAX(units.u), 0) FROM units) + ROW_NUMBER() OVER () AS u, m.h, m.unit_type, m.unit
 FROM mentioned AS m ANTI JOIN known ON known.unit_type = m.unit_type AND known.unit = m.unit
 """
 _MET = """
 CREATE OR REPLACE TEMP TABLE met AS
-SELECT r.run, known.u, e.variant AS arm, e.moment, e.id, list_contains(r.arms, e.variant) AS is_known
+SELECT r.run, known.u, e.variant, list_position(r.arms, e.variant)::USMALLINT AS arm, e.moment, e.id
 FROM new_exposures AS e
 JOIN wanted_runs AS r ON r.experiment = e.experiment AND r.iteration = e.iteration
   AND r.unit_type = e.unit_type
@@ -27,14 +31,14 @@ JOIN known ON known.unit_type = e.unit_type AND known.unit = e.unit
 WHERE e.moment >= r.since
 """
 _STRANGERS = """
-INSERT INTO strangers SELECT met.run, met.arm, met.u, MIN(met.moment) FROM met WHERE NOT met.is_known
-GROUP BY met.run, met.arm, met.u
+INSERT INTO strangers SELECT met.run, met.variant, met.u, MIN(met.moment) FROM met WHERE met.arm IS NULL
+GROUP BY met.run, met.variant, met.u
 """
 _COMING = """
 CREATE OR REPLACE TEMP TABLE coming AS
 SELECT met.run, met.u, ARG_MIN(met.arm, (met.moment, met.id)) AS arm, MIN(met.moment) AS first_at,
   ARG_MIN(met.id, (met.moment, met.id)) AS first_id
-FROM met WHERE met.is_known GROUP BY met.run, met.u
+FROM met WHERE met.arm IS NOT NULL GROUP BY met.run, met.u
 """
 _TIED = """
 CREATE OR REPLACE TEMP TABLE tied AS SELECT held.run, held.u, NULL::UUID AS first_id FROM {held} AS held
@@ -62,7 +66,7 @@ WITH chosen AS (
 ), crossing AS (
   SELECT met.run, met.u, MIN(met.moment) AS moment FROM met
   JOIN decided ON decided.run = met.run AND decided.u = met.u
-  WHERE met.is_known AND met.arm <> decided.arm GROUP BY met.run, met.u
+  WHERE met.arm <> decided.arm GROUP BY met.run, met.u
 )
 SELECT decided.run, decided.u, decided.arm, decided.first_at, decided.first_id, decided.is_earlier,
   LEAST(crossing.moment,
@@ -93,14 +97,15 @@ WHERE merged.is_earlier
 def intern(state: State, *tables: str) -> None:
     """`known`: the units in temporary tables with their numbers; each unit gets one, once.
 
-    All units are looked through one time, however many tables ask.
+    All units are looked through one time, however many tables ask. A few may be `known` that are in no
+    table, because they share a hash with one that is: whoever asks for a unit by its text does not see them.
     """
     mentioned = " UNION ".join(f"SELECT n.unit_type, n.unit FROM {table} AS n" for table in tables)
-    state.run(f"CREATE OR REPLACE TEMP TABLE mentioned AS {mentioned} UNION SELECT '', '' WHERE FALSE")
+    state.run(_MENTIONED.format(all=mentioned))
     state.run(_KNOWN)
     state.run(_STRANGE)
-    for table in ("units", "known"):
-        state.run(f"INSERT INTO {table} SELECT s.u, s.unit_type, s.unit FROM strange AS s")
+    state.run("INSERT INTO units SELECT s.u, s.h, s.unit_type, s.unit FROM strange AS s")
+    state.run("INSERT INTO known SELECT s.u, s.unit_type, s.unit FROM strange AS s")
 
 
 def merge(state: State, *, held: str = "firsts", place: str = "rowid") -> None:
@@ -134,5 +139,7 @@ def apply(state: State) -> None:
 
 def forget_run(state: State, run: str) -> None:
     """Take everything away that one run's exposures made."""
-    for table in ("firsts", "strangers", "sums", "runs"):
-        state.run(f"DELETE FROM {table} WHERE {table}.run = ?", [run])
+    number = state.runs.get(run)
+    for table in ("firsts", "strangers", "runs"):
+        state.run(f"DELETE FROM {table} WHERE {table}.run = ?", [number])
+    state.run("DELETE FROM sums WHERE sums.name = ?", [run])

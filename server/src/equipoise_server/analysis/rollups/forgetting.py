@@ -12,8 +12,6 @@ from equipoise_server.analysis.rollups.shape import run_of, shapes_of
 from equipoise_server.analysis.rollups.state import State
 from equipoise_server.analysis.rollups.touching import TOUCHED, copy_touched
 
-WEEK = 7 * DAY
-"""Rows lie by week and in it by unit: news look at the last weeks alone, and a unit's rows lie together."""
 _WAITING = ("waiting_exposures", "waiting_tracks")
 
 
@@ -61,7 +59,10 @@ def _take_from_sums(state: State, plans: Sequence[Plan]) -> None:
 
 
 def compact(state: State, plans: Sequence[Plan]) -> None:
-    """One row per unit and segment instead of one per refresh, in order. Numbers stay the same."""
+    """One row per unit and segment instead of one per refresh, in order. Numbers stay the same.
+
+    Rows lie by day and in it by unit: news look at the last weeks alone.
+    """
     with state.transaction():
         # A run's first exposures lie together, because its report counts them.
         state.run("CREATE OR REPLACE TABLE firsts AS SELECT f.* FROM firsts AS f ORDER BY f.run, f.u")
@@ -70,12 +71,12 @@ def compact(state: State, plans: Sequence[Plan]) -> None:
             state.run(
                 f"CREATE OR REPLACE TABLE {shape.totals} AS"
                 f" SELECT h.u, h.start, MAX(h.seconds) AS seconds{added}"
-                f" FROM {shape.totals} AS h GROUP BY h.u, h.start ORDER BY h.start // {WEEK}, h.u, h.start"
+                f" FROM {shape.totals} AS h GROUP BY h.u, h.start ORDER BY h.start // {DAY}, h.u, h.start"
             )
             for table in shape.tables:
                 if table.is_of_texts:
                     state.run(
                         f"CREATE OR REPLACE TABLE {table.name} AS SELECT DISTINCT h.u, h.start, h.text"
-                        f" FROM {table.name} AS h ORDER BY h.start // {WEEK}, h.u, h.start"
+                        f" FROM {table.name} AS h ORDER BY h.start // {DAY}, h.u, h.start"
                     )
     state.run("CHECKPOINT")

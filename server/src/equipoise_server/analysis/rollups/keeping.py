@@ -74,7 +74,7 @@ def _is_brought_up(
     state: State, environment_id: UUID, plan: Plan, plans: Callable[[], Sequence[Plan]], *, now: datetime
 ) -> bool:
     at = micros(now)
-    known = dict(state.run("SELECT r.run, r.hash FROM runs AS r"))
+    known = state.hashes
     age = at - state.as_of
     if known.get(run_of(plan)) == plan_hash(plan) and 0 < age < RECENT // timedelta(microseconds=1):
         return True

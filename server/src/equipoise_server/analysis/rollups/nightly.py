@@ -76,7 +76,7 @@ def _check(
         raw = _arrived(environment_id)
         with suppress(StateAhead):  # a state of a moment later than ours is as good
             advance(state, plans, raw, now=micros(now))
-        known = {run for (run,) in state.run("SELECT r.run FROM runs AS r")}
+        known = state.runs
         held = [plan for plan in plans if run_of(plan) in known]
         faults = _faults(state, raw, held, [plan for plan in read if run_of(plan) in known])
         if is_nightly and not faults:

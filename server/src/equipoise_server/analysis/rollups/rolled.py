@@ -39,7 +39,7 @@ _PREFIX = "prefix_of_copies_"
 class RolledSource:
     """Exposures and segments of the runs that are `asked`. `prefix` names copies that hold some units only.
 
-    Parameters remain open in every statement: $arms, $exposed_before, $until (a midnight or the state's own
+    Parameters remain open in every statement: $exposed_before, $until (a midnight or the state's own
     instant), and $shard of $shards. So runs share a statement.
     """
 
@@ -51,7 +51,7 @@ class RolledSource:
         query = select(
             named(add(mul(col("asked", "place"), whole(PAIRS)), col("held", "u")), "pair"),
             named(col("held", "u"), "unit"),
-            named(_place("arms", "arm"), "arm"),
+            col("held", "arm"),
             col("held", "first_at"),
             named(crossed, "is_crossed"),
         )
@@ -105,11 +105,6 @@ def rows_statement(columns: Sequence[Column]) -> str:
 def named_tables(statement: str, prefix: str) -> str:
     """The statement for tables whose names have this prefix: writing it once is enough."""
     return statement.replace(_PREFIX, prefix)
-
-
-def _place(among: str, column: str) -> exp.Expr:
-    """Where a column's text stands among those given, from 1."""
-    return exp.Anonymous(this="list_position", expressions=[_given(among), col("held", column)])
 
 
 def _given(name: str) -> exp.Expr:

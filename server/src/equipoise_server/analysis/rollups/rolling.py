@@ -23,6 +23,7 @@ _ENGINE = DuckDb()
 SECOND = 1_000_000
 """Segments say how many of these after their start, rounded up, their last event was."""
 _AMONG_TOUCHED = "SEMI JOIN touched ON touched.u = track.u"
+_BY_DAY = f"ORDER BY track.start // {DAY}, track.u"
 _CUTS = """
 CREATE OR REPLACE TEMP TABLE cuts AS
 SELECT DISTINCT firsts.u, firsts.first_at + offsets.cut AS moment
@@ -82,10 +83,14 @@ def make_tables(state: State, shape: EventShape) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """Where first exposures of the units in the news are, and whether copies of touched units follow."""
+    """Where first exposures of the units in the news are, and whether copies of touched units follow.
+
+    is_of_all: not news but whole weeks of events: they are laid down by day, so that news look at few.
+    """
 
     firsts: str = "firsts"
     has_copies: bool = False
+    is_of_all: bool = False
 
 
 def roll(state: State, shapes: Sequence[EventShape], where: Where) -> None:
@@ -94,9 +99,10 @@ def roll(state: State, shapes: Sequence[EventShape], where: Where) -> None:
     state.run(_SPLIT)
     for shape in shapes:
         for statement in (_totals_of(shape.event, shape.measures), *map(_facts_of, shape.tables)):
-            state.run(statement.format(prefix="", after=0, among=""))
+            order = _BY_DAY if where.is_of_all else ""
+            state.run(statement.format(prefix="", after=0, among="", order=order))
             if where.has_copies:
-                state.run(statement.format(prefix=TOUCHED, after=AFTER, among=_AMONG_TOUCHED))
+                state.run(statement.format(prefix=TOUCHED, after=AFTER, among=_AMONG_TOUCHED, order=""))
 
 
 def split_again(
@@ -165,7 +171,7 @@ def _totals_of(event: str, measures: tuple[Measure, ...]) -> str:
         f" SELECT track.u + {{after}}, track.start,"
         f" CAST((MAX(track.moment) - track.start + {SECOND - 1}) // {SECOND} AS INTEGER){numbers}"
         f" FROM track {{among}}"
-        f" WHERE {_sql(eq(col('track', 'name'), text(event)))} GROUP BY track.u, track.start"
+        f" WHERE {_sql(eq(col('track', 'name'), text(event)))} GROUP BY track.u, track.start {{order}}"
     )
 
 
@@ -179,7 +185,7 @@ def _facts_of(table: FactTable) -> str:
     if not table.is_of_texts:
         return (
             f"INSERT INTO {{prefix}}{table.name} SELECT track.u + {{after}}, track.moment"
-            f" FROM track {{among}} WHERE {counts}"
+            f" FROM track {{among}} WHERE {counts} {{order}}"
         )
     found = _sql(_ENGINE.text_in(properties(), fact.property))
     return (

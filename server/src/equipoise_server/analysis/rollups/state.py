@@ -12,26 +12,28 @@ NEVER = -1
 """The ledger before anything was taken."""
 
 _TABLES = """
-CREATE TABLE IF NOT EXISTS ledger (form INTEGER, arrival BIGINT, as_of BIGINT);
-CREATE TABLE IF NOT EXISTS units (u BIGINT, unit_type VARCHAR, unit VARCHAR);
-CREATE TABLE IF NOT EXISTS runs (
-  run VARCHAR, unit_type VARCHAR, experiment VARCHAR, iteration INTEGER, since BIGINT, hash VARCHAR,
-  arms VARCHAR[], cuts BIGINT[]);
-CREATE TABLE IF NOT EXISTS firsts (
-  run VARCHAR, u BIGINT, arm VARCHAR, first_at BIGINT, first_id UUID, crossed_at BIGINT);
-CREATE TABLE IF NOT EXISTS strangers (run VARCHAR, variant VARCHAR, u BIGINT, first_at BIGINT);
-CREATE TABLE IF NOT EXISTS shapes (event VARCHAR, names VARCHAR[]);
-CREATE TABLE IF NOT EXISTS sums (
-  run VARCHAR, hash VARCHAR, arm VARCHAR, crossed BIGINT, pivots BLOB, gram BLOB);
-CREATE TABLE IF NOT EXISTS carried (event VARCHAR, unit_type VARCHAR, hour BIGINT, events BIGINT);
-CREATE TABLE IF NOT EXISTS waiting_exposures (
+CREATE TABLE ledger (form INTEGER, hashed_by VARCHAR, arrival BIGINT, as_of BIGINT);
+CREATE TABLE units (u BIGINT, h UINTEGER, unit_type VARCHAR, unit VARCHAR);
+CREATE TABLE runs (
+  run INTEGER, name VARCHAR, unit_type VARCHAR, experiment VARCHAR, iteration INTEGER, since BIGINT,
+  hash VARCHAR, arms VARCHAR[], cuts BIGINT[]);
+CREATE TABLE firsts (
+  run INTEGER, u BIGINT, arm USMALLINT, first_at BIGINT, first_id UUID, crossed_at BIGINT);
+CREATE TABLE strangers (run INTEGER, variant VARCHAR, u BIGINT, first_at BIGINT);
+CREATE TABLE shapes (event VARCHAR, names VARCHAR[]);
+CREATE TABLE sums (
+  name VARCHAR, hash VARCHAR, arm VARCHAR, crossed BIGINT, pivots BLOB, gram BLOB);
+CREATE TABLE carried (event VARCHAR, unit_type VARCHAR, hour BIGINT, events BIGINT);
+CREATE TABLE waiting_exposures (
   unit_type VARCHAR, unit VARCHAR, experiment VARCHAR, iteration INTEGER, variant VARCHAR,
   moment BIGINT, id UUID);
-CREATE TABLE IF NOT EXISTS waiting_tracks (
+CREATE TABLE waiting_tracks (
   unit_type VARCHAR, unit VARCHAR, name VARCHAR, moment BIGINT, value DOUBLE, properties VARCHAR);
 """
-FORM = 2
+FORM = 3
 """Grows when the tables mean something else: a file of another form is made again."""
+HASH = "CAST(hash({table}.unit_type, {table}.unit) >> 32 AS UINTEGER)"
+"""Finds a unit's row among all: numbers are looked through faster than texts. Units may share one."""
 
 
 class StateInUse(Exception):
@@ -58,6 +60,16 @@ class State:
     def as_of(self) -> int:
         """Everything that happened before this instant, in microseconds, is in the state; nothing else is."""
         return int(self.run("SELECT ledger.as_of FROM ledger")[0][0])
+
+    @property
+    def runs(self) -> dict[str, int]:
+        """By name, the number of each run that is held: what its first exposures are filed under."""
+        return dict(self.run("SELECT r.name, r.run FROM runs AS r"))
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """By name, of which plan each run that is held is."""
+        return dict(self.run("SELECT r.name, r.hash FROM runs AS r"))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -105,21 +117,23 @@ def open_state(path: Path | None, *, memory: str = "1200MB") -> Iterator[State]:
 
 
 def _prepare(state: State) -> None:
+    try:
+        ((form, hashed_by),) = state.run("SELECT ledger.form, ledger.hashed_by FROM ledger")
+    except (duckdb.CatalogException, duckdb.BinderException):  # a new file, or one of an earlier form
+        form, hashed_by = None, ""
+    if form != FORM:
+        _make_tables(state)
+    elif hashed_by != duckdb.__version__:  # whose hashes may differ
+        with state.transaction():
+            state.run(f"UPDATE units SET h = {HASH.format(table='units')}")
+            state.run("UPDATE ledger SET hashed_by = ?", [duckdb.__version__])
+
+
+def _make_tables(state: State) -> None:
     with state.transaction():
+        for (name,) in state.run("SELECT t.table_name FROM duckdb_tables() AS t WHERE NOT t.temporary"):
+            state.run(f'DROP TABLE "{name}"')
         for statement in _TABLES.split(";\n"):
             if statement.strip():
                 state.run(statement)
-        held = state.run("SELECT ledger.form FROM ledger")
-        if held and held[0][0] != FORM:
-            for (name,) in state.run("SELECT t.table_name FROM duckdb_tables() AS t WHERE NOT t.temporary"):
-                state.run(f'DROP TABLE "{name}"')
-            _again(state)
-        elif not held:
-            state.run("INSERT INTO ledger VALUES (?, ?, ?)", [FORM, NEVER, 0])
-
-
-def _again(state: State) -> None:
-    for statement in _TABLES.split(";\n"):
-        if statement.strip():
-            state.run(statement)
-    state.run("INSERT INTO ledger VALUES (?, ?, ?)", [FORM, NEVER, 0])
+        state.run("INSERT INTO ledger VALUES (?, ?, ?, ?)", [FORM, duckdb.__version__, NEVER, 0])

@@ -151,21 +151,23 @@ def _groups(shifted: Sequence[tuple[Plan, Sequence[float]]]) -> list[_Group]:
 def _shards(state: State, group: _Group, scope: Scope) -> Iterator[Iterator[tuple[str, str, _Rows]]]:
     """Some of the units at a time, so that memory is bounded."""
     runs = [run_of(plan) for plan, _, _ in group.members]
-    arms = [*dict.fromkeys(arm for plan, _, _ in group.members for arm in plan.arms)]
-    state.fill("asked", ["run VARCHAR", "place BIGINT"], [*zip(runs, range(len(runs)), strict=True)])
+    numbers = state.runs
+    asked = [(numbers.get(run), place) for place, run in enumerate(runs)]
+    state.fill("asked", ["run INTEGER", "place BIGINT"], asked)
     (pairs,) = state.run(
         f"SELECT COUNT(*) FROM {scope.prefix}firsts AS f SEMI JOIN asked ON asked.run = f.run"
     )[0]
     shards = 1 + pairs * len(group.columns) // MOST_NUMBERS_AT_ONCE
     statement = named_tables(_statement(group.columns), scope.prefix)
-    given = {"until": scope.until, "exposed_before": scope.exposed_before, "arms": arms, "shards": shards}
+    given = {"until": scope.until, "exposed_before": scope.exposed_before, "shards": shards}
     for shard in range(shards if pairs else 0):
         rows = state.database.execute(statement, {**given, "shard": shard}).fetchnumpy()
-        yield _by_arm(group, arms, rows)
+        yield _by_arm(group, rows)
 
 
-def _by_arm(group: _Group, arms: Sequence[str], rows: dict[str, Floats]) -> Iterator[tuple[str, str, _Rows]]:
-    met = np.asarray(rows["run"]) * len(arms) + np.asarray(rows["arm"]) - 1
+def _by_arm(group: _Group, rows: dict[str, Floats]) -> Iterator[tuple[str, str, _Rows]]:
+    most = max(len(plan.arms) for plan, _, _ in group.members)
+    met = np.asarray(rows["run"]) * most + np.asarray(rows["arm"]) - 1
     order = np.argsort(met, kind="stable")
     met = met[order]
     signs = np.where(np.asarray(rows["is_after"])[order], 1.0, -1.0)
@@ -174,8 +176,7 @@ def _by_arm(group: _Group, arms: Sequence[str], rows: dict[str, Floats]) -> Iter
     for place in range(len(group.columns)):
         numbers[:, place] = np.asarray(rows.pop(y(place)))[order]
     for number, (plan, pivots, places) in enumerate(group.members):
-        for arm in plan.arms:
-            at = number * len(arms) + arms.index(arm)
+        for at, arm in enumerate(plan.arms, number * most):
             mine = slice(*np.searchsorted(met, [at, at + 1]))
             if mine.stop > mine.start:
                 yield (
@@ -199,8 +200,8 @@ def kept_sums(state: State, run: str | None = None) -> dict[str, Kept]:
     found: dict[str, Kept] = {}
     arms: dict[str, dict[str, ArmSums]] = defaultdict(dict)
     for one, hashed, arm, crossed, pivots, gram in state.run(
-        "SELECT s.run, s.hash, s.arm, s.crossed, s.pivots, s.gram FROM sums AS s"
-        " WHERE s.run = $1 OR $1 IS NULL",
+        "SELECT s.name, s.hash, s.arm, s.crossed, s.pivots, s.gram FROM sums AS s"
+        " WHERE s.name = $1 OR $1 IS NULL",
         [run],
     ):
         shift = np.frombuffer(pivots)
@@ -221,8 +222,15 @@ def keep(state: State, kept: Mapping[str, Kept]) -> None:
             (run, one.hash, arm, sums.crossed, pivots, sums.gram.tobytes()) for arm, sums in one.arms.items()
         ]
     if rows:
-        state.run("DELETE FROM sums WHERE sums.run = ANY(?)", [list(kept)])
-        columns = ("run VARCHAR", "hash VARCHAR", "arm VARCHAR", "crossed BIGINT", "pivots BLOB", "gram BLOB")
+        state.run("DELETE FROM sums WHERE sums.name = ANY(?)", [list(kept)])
+        columns = (
+            "name VARCHAR",
+            "hash VARCHAR",
+            "arm VARCHAR",
+            "crossed BIGINT",
+            "pivots BLOB",
+            "gram BLOB",
+        )
         state.fill("kept", columns, rows)
         state.run("INSERT INTO sums SELECT k.* FROM kept AS k")
 

@@ -80,10 +80,11 @@ def find_touched(state: State, reaches: Sequence[Reach]) -> int:
     past, reach = _furthest(reaches)
     (cut,) = state.run("SELECT COALESCE(MAX(list_max(runs.cuts)), 0) FROM runs")[0]
     state.run(_NEAR_NOW.format(back=max(reach, cut) + DAY))
+    numbers = state.runs
     state.fill(
         "reaches",
-        ["run VARCHAR", "event VARCHAR", "past BIGINT", "reach BIGINT"],
-        [(one.run, one.event, one.past, one.reach) for one in reaches],
+        ["run INTEGER", "event VARCHAR", "past BIGINT", "reach BIGINT"],
+        [(numbers[one.run], one.event, one.past, one.reach) for one in reaches],
     )
     state.run(_PAIRS.format(past=past, reach=reach))
     state.run(_UNITS)

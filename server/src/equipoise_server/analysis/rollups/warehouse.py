@@ -20,7 +20,7 @@ from equipoise_server.analysis.rollups.state import State
 _COUNTS = f"""
 SELECT f.first_at // {DAY} * {DAY} AS day, f.arm, COUNT(*),
   COUNT(*) FILTER (WHERE f.crossed_at < $until)
-FROM firsts AS f WHERE f.run = $run AND f.first_at < $exposed_before GROUP BY day, f.arm ORDER BY day, f.arm
+FROM firsts AS f WHERE f.run = $run AND f.first_at < $exposed_before GROUP BY day, f.arm
 """
 _STRANGERS = """
 SELECT s.variant, COUNT(DISTINCT s.u) FROM strangers AS s WHERE s.run = $run AND s.first_at < $until
@@ -41,7 +41,7 @@ class RolledWarehouse(Warehouse):
         super().__init__(files)
         self._state = state
         self._as_of = state.as_of
-        self._runs = dict(state.run("SELECT r.run, r.hash FROM runs AS r"))
+        self._hashes, self._runs = state.hashes, state.runs
 
     def moments(self, plan: Plan, span: Span, pivots: Mapping[str, float]) -> dict[str, ArmMoments]:
         """Moments per arm: those of now are kept, those at a midnight are added up from segments."""
@@ -61,18 +61,20 @@ class RolledWarehouse(Warehouse):
         if not self._can_tell(plan, span):
             return super().counts(plan, span)
         given = {
-            "run": run_of(plan), "until": micros(span.until), "exposed_before": micros(span.exposed_before)
+            "run": self._runs[run_of(plan)], "until": micros(span.until),
+            "exposed_before": micros(span.exposed_before),
         }  # fmt: skip
         rows = self._state.run(_COUNTS, given)
-        return tuple(
-            DayCount(instant_of(day).date(), arm, units, crossed) for day, arm, units, crossed in rows
-        )
+        told = sorted((day, plan.arms[arm - 1], units, crossed) for day, arm, units, crossed in rows)
+        return tuple(DayCount(instant_of(day).date(), *rest) for day, *rest in told)
 
     def strangers(self, plan: Plan, span: Span) -> dict[str, int]:
         """Units exposed to variants that the design does not have, by variant."""
         if not self._can_tell(plan, span):
             return super().strangers(plan, span)
-        return dict(self._state.run(_STRANGERS, {"run": run_of(plan), "until": micros(span.until)}))
+        return dict(
+            self._state.run(_STRANGERS, {"run": self._runs[run_of(plan)], "until": micros(span.until)})
+        )
 
     def unjoinable(self, plan: Plan, span: Span) -> tuple[UnjoinableEvents, ...]:
         """By event name, what cannot be joined to units of the plan's type; from the hour of the start on."""
@@ -89,7 +91,7 @@ class RolledWarehouse(Warehouse):
         """Segments end at midnights and now; in between, only raw events know."""
         until = micros(span.until)
         is_told = until == self._as_of or (until < self._as_of and until % DAY == 0)
-        return is_told and self._runs.get(run_of(plan)) == plan_hash(plan)
+        return is_told and self._hashes.get(run_of(plan)) == plan_hash(plan)
 
     def _moments_now(self, plan: Plan, pivots: Mapping[str, float]) -> dict[str, ArmMoments]:
         """The sums that touched units moved; made again once, when they are to be shifted otherwise."""
