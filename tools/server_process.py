@@ -26,7 +26,7 @@ django.setup()
 del sys.argv[0]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
-WITHIN_SECONDS = 60.0
+WITHIN_SECONDS = 180.0
 ASK_EVERY_SECONDS = 0.05
 HEALTHY = 200
 

@@ -12,6 +12,8 @@ from uuid import uuid4
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+LONGEST_SECONDS = 300.0
+"""What a process that ends by itself may take: it is not timed, and the machine may do much other work."""
 PRELUDE = """
 import os, sys
 from datetime import UTC, datetime, timedelta
@@ -38,7 +40,7 @@ class Installation:
     def run(self, script: str, *arguments: str) -> str:
         """Run a process to its end; what it printed."""
         process = self.start(script, *arguments)
-        printed, _ = process.communicate(timeout=60)
+        printed, _ = process.communicate(timeout=LONGEST_SECONDS)
         assert process.returncode == 0, printed
         return printed
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
-from installation import Installation
+from installation import LONGEST_SECONDS, Installation
 
 SEED = """
 import json
@@ -89,7 +89,7 @@ def a_server(installation: Installation) -> Iterator[tuple[int, subprocess.Popen
             yield listener.getsockname()[1], process
         finally:
             process.terminate()
-            ended = process.wait(timeout=60)
+            ended = process.wait(timeout=LONGEST_SECONDS)
         assert ended in {0, -signal.SIGTERM}
 
 

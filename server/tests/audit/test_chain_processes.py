@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from installation import Installation, an_installation
+from installation import LONGEST_SECONDS, Installation, an_installation
 
 EACH = 12
 
@@ -32,6 +32,6 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 def test_two_writers_make_one_unbroken_chain(installation: Installation) -> None:
     writers = [installation.start(WRITE, name, str(EACH)) for name in ("ada", "bea")]
     for writer in writers:
-        writer.communicate(timeout=60)
+        writer.communicate(timeout=LONGEST_SECONDS)
     assert [writer.returncode for writer in writers] == [0, 0]
     assert installation.run(VERIFY).split() == [str(2 * EACH), "None"]

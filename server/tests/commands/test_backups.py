@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from installation import Installation, an_installation
+from installation import LONGEST_SECONDS, Installation, an_installation
 from people import NOW
 from scenes import a_shop
 
@@ -53,7 +53,12 @@ TESTS = str(Path(__file__).parents[1])
 def _run(installation: Installation, *arguments: str) -> subprocess.CompletedProcess[str]:
     world = installation.environment
     return subprocess.run(
-        [*COMMAND, *arguments], env=world, capture_output=True, text=True, timeout=60, check=False
+        [*COMMAND, *arguments],
+        env=world,
+        capture_output=True,
+        text=True,
+        timeout=LONGEST_SECONDS,
+        check=False,
     )
 
 
@@ -93,7 +98,9 @@ def test_what_the_server_keeps_is_for_its_owner_alone(
     data = tmp_path / "data"
     world = {**os.environ, "EQUIPOISE_DATA": str(data)}
     too_early = ["create-token", "--email", "ada@example.com", "--name", "pipeline"]
-    subprocess.run([*COMMAND, *too_early], env=world, capture_output=True, timeout=60, check=False)
+    subprocess.run(
+        [*COMMAND, *too_early], env=world, capture_output=True, timeout=LONGEST_SECONDS, check=False
+    )
     assert _mode(data) == 0o700
     assert {path.name: _mode(path) for path in data.iterdir()} == {
         "equipoise.sqlite3": 0o600, "secret.key": 0o600,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from installation import an_installation
+from installation import LONGEST_SECONDS, an_installation
 from postgresql import postgresql
 from serving import SEED, SOON, Served, a_server, until
 
@@ -34,7 +34,7 @@ def served(postgresql: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         installation = an_installation(tmp_path_factory.mktemp("served"))
         keys = json.loads(installation.run(SEED))
         server = Served(installation, stack.enter_context(a_server(installation))[0], keys)
-        until(lambda: server.ask("GET", "/v1/health", "")[0] == 200, within=60)
+        until(lambda: server.ask("GET", "/v1/health", "")[0] == 200, within=LONGEST_SECONDS)
         yield server
 
 

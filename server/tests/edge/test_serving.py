@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from installation import an_installation
+from installation import LONGEST_SECONDS, an_installation
 from serving import SEED, SOON, Served, a_server, until
 
 
@@ -20,7 +20,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     keys = json.loads(installation.run(SEED))
     with a_server(installation) as (port, _):
         server = Served(installation, port, keys)
-        until(lambda: server.ask("GET", "/v1/health", "")[0] == 200, within=60)
+        until(lambda: server.ask("GET", "/v1/health", "")[0] == 200, within=LONGEST_SECONDS)
         yield server
 
 
@@ -87,7 +87,7 @@ def test_a_stream_carries_a_kill_and_its_end(served: Served) -> None:
 def test_a_process_that_is_told_to_end_ends_its_streams_first(served: Served) -> None:
     with a_server(served.installation) as (port, process):
         other = Served(served.installation, port, served.keys)
-        until(lambda: other.ask("GET", "/v1/health", "")[0] == 200, within=60)
+        until(lambda: other.ask("GET", "/v1/health", "")[0] == 200, within=LONGEST_SECONDS)
         with other.stream() as stream:
             until(lambda: stream.readline() == b"event: revision\n", within=SOON)
             began = time.monotonic()

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 import psycopg
 import pytest
-from installation import Installation, an_installation
+from installation import LONGEST_SECONDS, Installation, an_installation
 from postgresql import postgresql
 from serving import SEED, SOON, Served, a_server, until
 
@@ -32,7 +32,7 @@ def pair(postgresql: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         second = Installation(elsewhere, {**first.environment, "EQUIPOISE_DATA": str(elsewhere)})
         servers = [Served(where, stack.enter_context(a_server(where))[0], keys) for where in (first, second)]
         for server in servers:
-            until(lambda server=server: server.ask("GET", "/v1/health", "")[0] == 200, within=60)
+            until(lambda server=server: server.ask("GET", "/v1/health", "")[0] == 200, within=LONGEST_SECONDS)
         yield servers[0], servers[1]
 
 

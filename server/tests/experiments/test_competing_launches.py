@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from installation import Installation, an_installation
+from installation import LONGEST_SECONDS, Installation, an_installation
 
 TESTS = Path(__file__).parents[1]
 PATH = f"sys.path.insert(0, {str(TESTS)!r})\n"
@@ -64,7 +64,7 @@ def test_two_processes_that_launch_everything_at_once_share_neither_flag_nor_slo
         for process in people:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
-    printed = [process.communicate(timeout=60)[0] for process in people]
+    printed = [process.communicate(timeout=LONGEST_SECONDS)[0] for process in people]
     assert [process.returncode for process in people] == [0, 0]
     launched = [line.split()[1] for text in printed for line in text.splitlines()]
     assert len(launched) == len(set(launched))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from installation import Installation, an_installation
+from installation import LONGEST_SECONDS, Installation, an_installation
 
 SLOTS = 60
 
@@ -85,7 +85,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 def test_two_workers_never_run_one_slot_twice(installation: Installation) -> None:
     installation.run(OPEN, "shared", str(SLOTS))
     workers = [installation.start(DRAIN, "shared", name) for name in ("ada", "bea")]
-    printed = [worker.communicate(timeout=60)[0].split() for worker in workers]
+    printed = [worker.communicate(timeout=LONGEST_SECONDS)[0].split() for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0]
     done = [key for lines in printed for key in lines]
     assert sorted(done, key=int) == [str(number) for number in range(SLOTS)]
@@ -130,6 +130,6 @@ def test_a_worker_that_stood_still_commits_nothing_of_what_another_has_done(
     assert stalled.stdout is not None
     assert stalled.stdout.readline() == "held\n"
     installation.run(WORKER, "stall", "heir", "31")
-    printed, _ = stalled.communicate("go on\n", timeout=60)
+    printed, _ = stalled.communicate("go on\n", timeout=LONGEST_SECONDS)
     assert (printed, stalled.returncode) == ("done\n", 0)
     assert effects(installation, "stall") == (["stall:0"], ["heir"], 0)
