@@ -14,6 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from equipoise_server.dashboard import charts, conditions, words
 from equipoise_server.dashboard.break_glass import standing_kills
 from equipoise_server.dashboard.pages.flags import override_words
+from equipoise_server.dashboard.pages.jobs import size
 
 _STATIC = (Path(__file__).parent / "static", Path(django_htmx.__file__).parent / "static")
 
@@ -41,6 +42,7 @@ def environment(**options: Any) -> Environment:  # Django passes its own plain o
         "day": words.day,
         "short_day": words.short_day,
         "moment": words.moment,
+        "size": size,
         "span": words.span,
         "one_in": words.one_in,
         "condition": conditions.sentence,
