@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import duckdb
 import psycopg
 import pytest
+from outside import Seen, an_exposure_source, written_exposures
 from people import NOW
 from scenes import Shop, a_shop
 from warehouses import Order, a_connection, an_orders_shape, an_orders_source, written_orders
@@ -24,10 +25,25 @@ from equipoise_server.sources.actions import (
     Wanted,
     create_connection,
     fetch_facts,
+    fetch_rows,
     revise_connection,
 )
-from equipoise_server.sources.reads import estimate_source, preview_source, source_by_key
-from equipoise_server.sources.values import Between, ColumnType, ConnectionKind, Shape, SourceUnusable
+from equipoise_server.sources.reads import (
+    Counting,
+    count_rows,
+    estimate_source,
+    preview_source,
+    source_by_key,
+)
+from equipoise_server.sources.values import (
+    Between,
+    ColumnType,
+    ConnectionKind,
+    Cost,
+    Sample,
+    Shape,
+    SourceUnusable,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 PASSWORD = "what only the reader knows"
@@ -214,3 +230,36 @@ def test_a_database_that_is_gone_is_named_with_its_connection(warehouse: Warehou
     assert problem.field == "connection"
     assert problem.message.startswith("The source “orders@1”: “warehouse” cannot be reached: ")
     assert PASSWORD not in problem.message
+
+
+def test_exposures_of_postgresql_are_counted_and_fetched_as_those_of_files(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    shop = a_shop()
+    seen = [Seen(f"u{n % 7}", NOW - n * DAY / 4, (n // 3) % 3, run=n % 2, age=n / 4) for n in range(20)]
+    written_exposures([*seen, Seen("ü'2\\", NOW - DAY, None, plan="\\N"), Seen(None, NOW - DAY, 1)])
+    files = an_exposure_source(shop)
+    a_database(shop, warehouse)
+    with psycopg.connect(warehouse.admin, autocommit=True) as admin:
+        admin.execute(
+            "CREATE TABLE shop.exposures (user_id text, seen_at timestamptz, experiment_id text,"
+            " variation_id int, run int, plan text, age float8)"
+        )
+        admin.execute("GRANT SELECT ON shop.exposures TO reader")
+        for one in (*seen, Seen("ü'2\\", NOW - DAY, None, plan="\\N"), Seen(None, NOW - DAY, 1)):
+            row = (one.unit, one.at, one.experiment, one.variation, one.run, one.plan, one.age)
+            admin.execute("INSERT INTO shop.exposures VALUES (%s, %s, %s, %s, %s, %s, %s)", row)
+    shape = replace(files.shape, connection="warehouse", table="shop.exposures")
+    tables = an_orders_source(shop, shape, key="in-postgresql")
+    between, where = Between(NOW - 3 * DAY, NOW), {"experiment_id": "their-button", "run": "1"}
+    counts, rows = [], []
+    for source in (files, tables):
+        found = count_rows(Counting(source, "user", "variation_id", between, where))
+        counts.append(replace(found, cost=Cost(0, 0.0), estimate=None, sql="", sample=Sample((), ())))
+        directory = tmp_path / source.key
+        directory.mkdir()
+        fetched = fetch_rows(Wanted(source, "user", between, None, where=where), directory)
+        rows.append(sorted(duckdb.sql(f"SELECT * FROM read_parquet('{fetched.path}')").fetchall(), key=repr))
+    assert counts[0] == counts[1]
+    assert rows[0] == rows[1]
+    assert rows[0]
