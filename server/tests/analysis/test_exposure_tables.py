@@ -277,3 +277,29 @@ def test_tables_are_read_once_an_hour_while_nobody_asks() -> None:
     assert reads.resting([iteration], now=NOW + DAY + 59 * HOUR / 60) == {iteration.id}
     assert reads.resting([iteration], now=NOW + DAY + HOUR) == frozenset()
     assert environment_of(shop).id == iteration.environment_id
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_whenever_rows_come_and_however_often_they_are_read_the_report_is_that_of_one_reading(
+    seed: int,
+) -> None:
+    dice = random.Random(seed)
+    rows = [
+        Seen(f"u{dice.randrange(60)}", NOW + dice.uniform(0, 6 * 24) * HOUR, int(dice.random() < 0.5))
+        for _ in range(120)
+    ]
+    at_once = a_shop("at-once", "grace@example.com")
+    shop, end = a_shop(), NOW + 8 * DAY
+    table = replace(TABLE, overlap_hours=dice.randrange(1, 30))
+    iteration = started(shop, [], table)
+    arrived: list[Seen] = []
+    for hours in sorted(dice.sample(range(1, 7 * 24), 3)):
+        now = NOW + hours * HOUR
+        arrived += [row for row in rows if row.at < now and row not in arrived and dice.random() < 0.7]
+        written_exposures(arrived)
+        refresh(iteration.id, now)
+    written_exposures(rows)
+    once = started(at_once, rows, table)
+    read_piecewise, read_once = refresh(iteration.id, end), refresh(once.id, end)
+    assert told(read_piecewise) == told(read_once)
+    assert exposed(read_once)["control"] + exposed(read_once)["treatment"] == len({row.unit for row in rows})
