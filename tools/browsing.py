@@ -72,4 +72,4 @@ def visiting(browser: Browser, url: str, *, width: int = 1280, theme: str = "lig
         yield visit
     finally:
         context.close()
-    assert visit.faults == []
+    assert not visit.faults, "\n".join(visit.faults)
