@@ -135,10 +135,14 @@ def _sample(session: Session, wanted: Counting, rows: exp.Query) -> Sample:
     query = exp.select("*").from_(rows.copy().subquery("shown")).limit(SAMPLE_ROWS)
     names = (shape.units[wanted.unit_type], shape.time, *column_names(shape))
     shown = tuple(
-        (shortened(str(unit)), cell(moment), *(cell(written(one)) for one in others))
+        (shortened(str(unit)), _to_the_second(moment), *(cell(written(one)) for one in others))
         for unit, moment, *others in session.rows(query)
     )
     return Sample(names, shown)
+
+
+def _to_the_second(moment: object) -> str:
+    return cell(moment.replace(microsecond=0) if isinstance(moment, datetime) else moment)
 
 
 def _whole(value: object) -> int:
