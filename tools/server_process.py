@@ -13,8 +13,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import SystemRandom
 from threading import Event
 from typing import Any
 
@@ -29,14 +31,17 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 WITHIN_SECONDS = 180.0
 ASK_EVERY_SECONDS = 0.05
 HEALTHY = 200
+PORTS = (20_000, 32_000)
 
 
 def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port nobody listens on, outside those that the system gives to connections before a server starts."""
+    dice = SystemRandom()  # tests seed the other one alike in every process
+    while True:
+        port = dice.randrange(*PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass(slots=True)
