@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from equipoise_server.events.values import Event, Exposure
+from equipoise_server.events.values import Event, Exposure, Track
 from equipoise_server.foundation.exposure_tokens import Claim, TokenFault, TokenRing
 
 NO_SUCH_TYPE = "the project has no such unit type"
@@ -32,6 +32,19 @@ class Terms:
     unit_types: frozenset[str] | None = None
     ring: TokenRing | None = None
     now: float = 0.0
+
+    def hold_for(self, events: Iterable[Event]) -> bool:
+        """Whether no event breaks them: the question for whole batches, so it is asked without sentences."""
+        known, is_asked = self.unit_types, self.ring is not None
+        for event in events:
+            if isinstance(event, Track):
+                if known is not None and not known.issuperset(event.units):
+                    return False
+                continue
+            is_plain = event.cluster_type is None and (known is None or event.unit_type in known)
+            if (is_asked or not is_plain) and next(self.problems(event), None) is not None:
+                return False
+        return True
 
     def problems(self, event: Event) -> Iterator[str]:
         """What of the terms an event breaks, one sentence each."""

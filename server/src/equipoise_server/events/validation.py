@@ -179,9 +179,7 @@ def _all_good(raw: msgspec.Raw, terms: Terms) -> bool:
         events = _events.decode(raw)
     except _UNREADABLE:
         return False
-    return all(
-        next(faults(event), None) is None and next(terms.problems(event), None) is None for event in events
-    )
+    return all(next(faults(event), None) is None for event in events) and terms.hold_for(events)
 
 
 def _judge_each(sent_at: datetime, raws: list[msgspec.Raw], terms: Terms) -> Judged:
