@@ -3,7 +3,10 @@
 Starts a server and a worker of its own on a fresh directory. A process of its own asks for a snapshot and for
 evaluations at a steady pace, first while nothing else happens, then while the clients of `ingest.py` send
 batches over as many connections as told, each as fast as it is answered and deaf to Retry-After: eight are as
-many as the server can take in, so eighty are ten times that. A 200 says that the batch is on disk.
+many as the server can take in, so eighty are ten times that. A 200 says that the batch is on disk, a 503
+that nothing of it was read. The clients are polite to the scheduler, for in truth they are other machines.
+On Linux niceness counts within a session alone: start this in one of its own, on a machine that does nothing
+else, or what is measured is the neighbours (`setsid -w python bench/overload.py`).
 """
 
 from __future__ import annotations
@@ -149,7 +152,7 @@ print(json.dumps({"counts": counts, "p50": waits[len(waits) // 2], "p99": waits[
 
 
 POLITENESS = 10
-"""The senders stand for other machines, which have their own processors: here they step back for the server."""
+"""The senders stand for other machines with processors of their own: here they step back for the server."""
 
 
 @dataclass(slots=True)
@@ -241,7 +244,7 @@ def report(idle: Mapping[str, list[float]], busy: Mapping[str, list[float]]) -> 
         print(
             f"{name:>9}: p50 {at(waits, 0.5):6.2f} -> {at(busy[name], 0.5):6.2f} ms   "
             f"p99 {before:6.2f} -> {during:6.2f} ms   {during / before:5.2f} times   "
-            f"max {at(waits, 1):6.1f} -> {at(busy[name], 1):6.1f} ms   ({len(busy[name])} asked)"
+            f"p99.9 {at(waits, 0.999):6.2f} -> {at(busy[name], 0.999):6.2f} ms   ({len(busy[name])} asked)"
         )
 
 
