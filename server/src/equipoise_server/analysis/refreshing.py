@@ -5,10 +5,11 @@ The order is law: the split is judged first, and while results are withheld no m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 from uuid import UUID
 
 from django.db import transaction
@@ -47,6 +48,8 @@ from equipoise_server.foundation.running import interruptible, step
 from equipoise_server.metrics import reads as metrics
 from equipoise_server.metrics.values import Metric
 
+Held = Mapping[tuple[UUID, str, int], Metric]
+"""Metrics by project, key and version."""
 FALLBACK_EXPECTED_UNITS = 20_000
 STEPS = 5
 """Of a refresh, as its progress counts them; the last is the keeping of the report."""
@@ -123,22 +126,28 @@ def _warehouse(
 
 def running_plans(environment_id: UUID) -> tuple[Plan, ...]:
     """What is measured of everything that runs in an environment."""
-    running = (one for one in experiments.running_iterations() if one.environment_id == environment_id)
-    found = ((one, measured_metrics(one)) for one in running)
+    running = [one for one in experiments.running_iterations() if one.environment_id == environment_id]
+    held = metrics.metrics_at(
+        {(one.project_id, planned.key, planned.version) for one in running for planned in one.design.metrics}
+    )
+    found = ((one, measured_metrics(one, held)) for one in running)
     plans = (plan_of(one, measured) for one, measured in found if not reads_sources(measured))
     return tuple(plan for plan in plans if not plan.needs_raw_events)
 
 
-def measured_metrics(iteration: Iteration) -> tuple[MeasuredMetric, ...]:
-    """The iteration's metrics at their frozen versions."""
+def measured_metrics(iteration: Iteration, held: Held = MappingProxyType({})) -> tuple[MeasuredMetric, ...]:
+    """The iteration's metrics at their frozen versions; those are looked up that nobody looked up before."""
     return tuple(
         MeasuredMetric(replace(metric, definition=located(metric.definition)), planned)
         for planned in iteration.design.metrics
-        for metric in (_metric(iteration, planned),)
+        for metric in (_metric(iteration, planned, held),)
     )
 
 
-def _metric(iteration: Iteration, planned: PlannedMetric) -> Metric:
+def _metric(iteration: Iteration, planned: PlannedMetric, held: Held) -> Metric:
+    found = held.get((iteration.project_id, planned.key, planned.version))
+    if found is not None:
+        return found
     with naming(planned.key, planned.version):
         return metrics.metric_by_key(iteration.project_id, planned.key, version=planned.version)
 

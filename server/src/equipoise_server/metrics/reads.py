@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import UUID
 
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -44,6 +45,17 @@ def metric_by_key(project_id: UUID, key: str, *, version: int = 0) -> Metric:
         named = f"“{key}”" if version == 0 else f"“{key}” at version {version}"
         raise NotFound(Problem("metric", f"There is no metric {named} in this project."))
     return _metric(row)
+
+
+def metrics_at(wanted: Collection[tuple[UUID, str, int]]) -> dict[tuple[UUID, str, int], Metric]:
+    """The metrics there are of many (project, key, version), in one query."""
+    rows = _versions().filter(
+        metric__project_id__in={project_id for project_id, _, _ in wanted},
+        metric__key__in={key for _, key, _ in wanted},
+        number__in={version for _, _, version in wanted},
+    )
+    found = ((row.metric.project_id, row.metric.key, row.number) for row in rows)
+    return {place: _metric(row) for place, row in zip(found, rows, strict=True) if place in wanted}
 
 
 def metrics_of(project_id: UUID, *, archived: bool = False) -> tuple[Metric, ...]:
