@@ -24,7 +24,7 @@ from equipoise_server.commands.worker import PERIODS, Worker, insist
 from equipoise_server.experiments import reads as experiments
 from equipoise_server.experiments.models import Experiment
 from equipoise_server.experiments.values import Status, StopCause
-from equipoise_server.foundation import due_work, running, worker_beats
+from equipoise_server.foundation import due_kinds, due_work, running, worker_beats
 from equipoise_server.foundation.due_kinds import Lane
 from equipoise_server.foundation.models import DueWork
 
@@ -118,6 +118,20 @@ def test_work_that_fails_is_given_back_and_the_rest_goes_on() -> None:
     assert "NotFound" in row.last_error
     assert row.due_at > NOW
     assert DueWork.objects.filter(finished_at=None).count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("own_disk")
+def test_what_waits_for_other_peoples_machines_is_left_to_its_own_thread() -> None:
+    payload = {"project_id": str(UUID(int=7)), "connection": "away"}
+    due_work.schedule("health.ask", "away", due_at=NOW, payload=payload)
+    worker = a_worker("one", Clock(NOW))
+    while worker._round():
+        pass
+    row = DueWork.objects.get(kind="health.ask")
+    assert (row.finished_at, row.attempts) == (None, 0)
+    assert worker.step(due_kinds.of_lane(Lane.OUTSIDE))
+    assert DueWork.objects.get(kind="health.ask").outcome == "done"
 
 
 @pytest.mark.django_db

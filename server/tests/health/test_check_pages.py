@@ -50,7 +50,7 @@ def test_a_check_is_added_by_the_form_and_shown_on_the_flags_page(admin: Client,
     assert (check.plan.comparison, check.plan.control) == (Comparison.RATIO, "grey")
     assert (check.plan.on_failure, check.plan.bound) == (OnFailure.KILL, 1.5)
     shown = page(admin, FLAG)
-    assert "at most 1.5 times grey" in shown
+    assert "at most 1.5 times “grey”" in shown
     assert "kills after 3\u00a0failures in a row" in shown
     assert "Nobody has asked yet" in shown
 

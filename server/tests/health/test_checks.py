@@ -29,11 +29,11 @@ from equipoise_server.health.actions import (
     try_plan,
 )
 from equipoise_server.health.asking import KEPT_RESULTS, _keep, ask_due
-from equipoise_server.health.check_rules import MOST_CHECKS
+from equipoise_server.health.check_rules import MOST_CHECKS, Known, plan_problems
 from equipoise_server.health.values import Comparison, Finding, Plan, Reduction, Side, State, Why
 from equipoise_server.sources.actions import CreateSource, archive_connection, create_source
 from equipoise_server.sources.reads import connection_by_key
-from equipoise_server.sources.values import Shape
+from equipoise_server.sources.values import Connection, ConnectionKind, Shape
 
 pytestmark = pytest.mark.django_db
 
@@ -83,13 +83,14 @@ def test_a_check_is_kept_as_it_was_described(shop: Shop) -> None:
         ({"interval_seconds": 3_601}, "interval_seconds"),
     ],
 )
-def test_each_fault_of_a_plan_names_its_field(shop: Shop, changes: dict[str, object], field: str) -> None:
-    flag = a_button_flag(shop)
-    with pytest.raises(Invalid) as refused:
-        a_check(shop, flag, replace(PLAN, **changes))  # type: ignore[arg-type]  # one field each
-    assert [problem.field for problem in refused.value.problems] == [field]
-    with pytest.raises(Invalid):
-        try_plan(shop.owner, flag, replace(PLAN, **changes), now=NOW)  # type: ignore[arg-type]  # as above
+def test_each_fault_of_a_plan_names_its_field(changes: dict[str, object], field: str) -> None:
+    prometheus = Connection(
+        uuid4(), uuid4(), "prometheus", ConnectionKind.PROMETHEUS, "https://p.example.com"
+    )
+    known = Known(("grey", "green"), {"prometheus": prometheus})
+    plan = replace(PLAN, **changes)  # type: ignore[arg-type]  # one field each
+    assert [problem.field for problem in plan_problems(plan, known)] == [field]
+    assert list(plan_problems(PLAN, known)) == []
 
 
 def test_all_faults_are_told_at_once(shop: Shop) -> None:
@@ -189,6 +190,12 @@ def test_who_may_not_kill_lets_no_check_kill_or_roll_back(shop: Shop, plan: Plan
     holding = create_check(editor, replace(command, plan=PLAN), now=NOW)
     with pytest.raises(Forbidden, match=r"flag\.kill"):
         revise_check(editor, ReviseCheck(holding.id, 1, "Errors", plan), now=NOW)
+
+
+def test_a_faulty_plan_is_not_tried(shop: Shop, metrics: Metrics) -> None:
+    with pytest.raises(Invalid):
+        try_plan(shop.owner, a_button_flag(shop), replace(PLAN, bound=nan), now=NOW)
+    assert metrics.asked == []
 
 
 def test_a_plan_is_tried_without_leaving_a_trace(shop: Shop, metrics: Metrics) -> None:

@@ -140,8 +140,8 @@ def test_a_small_sample_is_unknown_even_though_the_value_fails() -> None:
     [
         (WHOLE, "at most 0.05"),
         (replace(WHOLE, side=Side.AT_LEAST, bound=200), "at least 200"),
-        (RATIO, "at most 1.5 times control"),
-        (DIFFERENCE, "at most 0.02 more than control"),
+        (RATIO, "at most 1.5 times “control”"),
+        (DIFFERENCE, "at most 0.02 more than “control”"),
     ],
 )
 def test_a_bound_reads_as_a_sentence(plan: Plan, words: str) -> None:

@@ -59,13 +59,13 @@ def standing_after(check: HealthCheck, finding: Finding, *, now: datetime) -> St
 
 
 def bound_words(plan: Plan) -> str:
-    """The bound as people read it: “at most 1.2 times control”."""
+    """The bound as people read it: at most 1.2 times “grey”."""
     side = "at most" if plan.side is Side.AT_MOST else "at least"
     match plan.comparison:
         case Comparison.RATIO:
-            return f"{side} {plan.bound:g} times {plan.control}"
+            return f"{side} {plan.bound:g} times “{plan.control}”"
         case Comparison.DIFFERENCE:
-            return f"{side} {plan.bound:g} more than {plan.control}"
+            return f"{side} {plan.bound:g} more than “{plan.control}”"
         case Comparison.VALUE:
             return f"{side} {plan.bound:g}"
 
