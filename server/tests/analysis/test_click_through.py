@@ -14,6 +14,7 @@ from traffic import Visit, visited
 
 from equipoise_server.analysis.actions import refresh
 from equipoise_server.analysis.refreshing import running_plans
+from equipoise_server.experiments.actions import AddMetric, add_metric
 from equipoise_server.experiments.values import MetricRole, PlannedMetric
 from equipoise_server.metrics.values import (
     Aggregate,
@@ -33,7 +34,7 @@ CLICK = preset_touch(TouchPreset.CLICK_THROUGH_1D, Fact("banner_clicked"))
 VIEW = preset_touch(TouchPreset.VIEW_THROUGH_7D, Fact("banner_seen"))
 BUYS = Fact("purchase")
 REVENUE = Fact("purchase", Aggregate.SUM)
-UNITS = 600
+UNITS = 240
 Did = tuple[str, float | None, timedelta]
 
 
@@ -130,3 +131,26 @@ def test_what_a_click_sold_is_found_beside_what_sells_anyway() -> None:
     assert every.lift is not None
     assert mail.lift > 2 * every.lift > 0
     assert running_plans(experiment.iteration.environment_id) == ()
+
+
+def test_a_running_experiment_that_is_given_such_a_metric_late_has_its_whole_history() -> None:
+    shop, sold = a_shop(), Counter[str]()
+    the_metrics(shop)
+    planned = (PlannedMetric("purchase", MetricRole.OEC),)
+    experiment = a_running_experiment(shop, design=a_design(metrics=planned, looks=None))
+    assert experiment.iteration is not None
+    iteration = experiment.iteration
+    visited(iteration, planted(sold), now=NOW + 9 * DAY)
+    early = refresh(iteration.id, NOW + 10 * DAY)
+    assert len(running_plans(iteration.environment_id)) == 1
+    touch = Touch(Through.CLICK, Fact("mail_opened"), 12 * HOUR)
+    a_metric(shop, "sold-by-mail", Definition(MetricKind.CONVERSION, BUYS, touches=(touch,)))
+    add_metric(shop.owner, AddMetric(experiment.id, experiment.version, "sold-by-mail"), now=NOW + 10 * DAY)
+    late = refresh(iteration.id, NOW + 11 * DAY)
+    assert running_plans(iteration.environment_id) == ()
+    assert early.results is not None
+    assert late.results is not None
+    rows = {row.metric: row for row in late.results.rows}
+    assert rows["sold-by-mail"].role is MetricRole.DIAGNOSTIC
+    assert rows["sold-by-mail"].treatment_value == pytest.approx(sold["treatment"] / 1_000, rel=1e-12)
+    assert rows["purchase"].control_value == pytest.approx(early.results.rows[0].control_value, rel=1e-12)

@@ -40,6 +40,13 @@ def test_the_form_offers_what_is_not_measured_and_warns_that_it_never_decides(
     options = [attributes["value"] for tag, attributes in page.tags if tag == "option"]
     assert options == ["", "tickets"]
     assert "Number of “ticket” events per unit" in page.text
+    assert "The planned end has come." in page.text
+
+
+def test_an_open_end_needs_no_such_warning(shop: scenes.Shop) -> None:
+    scenes.a_running_experiment(shop, design=scenes.a_design(planned_days=None))
+    page = Page(signed_in(shop.owner).get(FORM).text)
+    assert "The planned end has come." not in page.text
 
 
 def test_a_metric_is_added_as_a_diagnostic_with_its_reason_on_record(

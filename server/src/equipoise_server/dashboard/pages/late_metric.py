@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from equipoise_server.dashboard.forms import Form
 from equipoise_server.dashboard.pages.metrics import meaning
@@ -24,9 +25,13 @@ class LateMetricPage:
     meanings: tuple[tuple[str, str], ...]
     """(name, what it counts), for those who choose."""
     form: Form
+    is_over: bool
+    """Whether its planned end has come, after which no look is taken."""
 
 
-def late_metric_page(found: Experiment, catalogue: Sequence[Metric], form: Form) -> LateMetricPage:
+def late_metric_page(
+    found: Experiment, catalogue: Sequence[Metric], form: Form, *, now: datetime
+) -> LateMetricPage:
     """The page of an experiment."""
     iteration = found.iteration
     design = found.design if iteration is None else iteration.design
@@ -40,4 +45,5 @@ def late_metric_page(found: Experiment, catalogue: Sequence[Metric], form: Form)
         options=tuple((one.key, f"{one.name} ({one.key}, version {one.version})") for one in left),
         meanings=tuple((one.name, meaning(one.definition)) for one in left),
         form=form,
+        is_over=iteration is not None and iteration.is_over(now),
     )

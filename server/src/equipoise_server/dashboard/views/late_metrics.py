@@ -35,12 +35,12 @@ def add(visit: Visit, key: str) -> HttpResponse:
     except Refusal as refusal:
         again = experiments.experiment(found.id)
         return _page(visit, again, form.with_problems(refusal.problems), status=refusal.status)
-    said = "Added. The next refresh shows its whole history among the diagnostics."
+    said = "Added. The next look shows its whole history among the diagnostics."
     return done(visit, visit.href("experiments", key, "design"), said=said)
 
 
 def _page(visit: Visit, found: Experiment, form: Form, *, status: int = 200) -> HttpResponse:
-    page = late_metric_page(found, metrics.metrics_of(visit.project.id), form)
+    page = late_metric_page(found, metrics.metrics_of(visit.project.id), form, now=visit.now)
     crumbs = (("Experiments", visit.href("experiments")), (found.name, visit.href("experiments", found.key)))
     frame = frame_of(visit, "Add a metric", section="experiments", crumbs=crumbs)
     return show(visit, "experiment/add_metric.html", page, frame=frame, status=status)
