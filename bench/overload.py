@@ -188,10 +188,15 @@ def resident(pid: int) -> float:
     return total / 1000
 
 
-def asked(server: Server, seconds: float, pace: float) -> subprocess.Popen[str]:
+def asked(server: Server, seconds: float, chosen: argparse.Namespace) -> subprocess.Popen[str]:
     """Begin to ask for flags."""
-    command = [sys.executable, "-c", PROBE, str(server.port), server.key, str(seconds), str(pace)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", PROBE, str(server.port), server.key, str(seconds), str(chosen.pace)]
+    return subprocess.Popen([*first(chosen), *command], stdout=subprocess.PIPE, text=True)
+
+
+def first(chosen: argparse.Namespace) -> list[str]:
+    """What gives a program's first thread a real-time priority; those that it starts have none."""
+    return ["chrt", "--reset-on-fork", "--rr", "1"] if chosen.realtime else []
 
 
 def told(process: subprocess.Popen[str]) -> dict[str, list[float]]:
@@ -208,7 +213,7 @@ def flooded(server: Server, chosen: argparse.Namespace) -> tuple[dict[str, list[
     politely = ["nice", "-n", str(POLITENESS)]
     flood = subprocess.Popen([*politely, *command], stdout=subprocess.PIPE, text=True)
     time.sleep(2)
-    waits = told(asked(server, chosen.seconds, chosen.pace))
+    waits = told(asked(server, chosen.seconds, chosen))
     printed, _ = flood.communicate(timeout=300)
     assert flood.returncode == 0, "the flood broke off"
     return waits, json.loads(printed)
@@ -220,15 +225,15 @@ def at(waits: list[float], share: float) -> float:
 
 
 @contextmanager
-def an_installation(directory: str, *, has_worker: bool) -> Iterator[Server]:
+def an_installation(directory: str, chosen: argparse.Namespace) -> Iterator[Server]:
     """A server with fifty flags, and a worker that stores what it takes."""
     world = {**os.environ, "EQUIPOISE_DATA": directory, "EQUIPOISE_SECRET_KEY": "bench alone"}
     made = subprocess.run(
         [sys.executable, "-c", SEED], env=world, check=True, stdout=subprocess.PIPE, text=True
     )
     program = [sys.executable, "-m", "equipoise_server.commands.main"]
-    with a_process([*program, "serve", "--fd"], world, made.stdout.strip()) as server:
-        working = subprocess.Popen([*program, "worker"], env=world) if has_worker else None
+    with a_process([*first(chosen), *program, "serve", "--fd"], world, made.stdout.strip()) as server:
+        working = subprocess.Popen([*program, "worker"], env=world) if not chosen.no_worker else None
         try:
             yield server
         finally:
@@ -257,17 +262,20 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=500, help="events a batch")
     parser.add_argument("--directory", help="where the server keeps its data; a fresh one inside it is used")
     parser.add_argument("--no-worker", action="store_true", help="leave what is taken in in the inbox")
+    parser.add_argument(
+        "--realtime", action="store_true", help="let the loop of flags, and who asks, go before all else"
+    )
     chosen = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(dir=chosen.directory) as directory,
-        an_installation(directory, has_worker=not chosen.no_worker) as server,
+        an_installation(directory, chosen) as server,
     ):
-        told(asked(server, 2.0, chosen.pace))  # warms up
-        idle = told(asked(server, chosen.seconds, chosen.pace))
+        told(asked(server, 2.0, chosen))  # warms up
+        idle = told(asked(server, chosen.seconds, chosen))
         before = resident(server.process.pid)
         with Memory(server.process.pid).watched() as memory:
             busy, flood = flooded(server, chosen)
-        after = told(asked(server, chosen.seconds / 2, chosen.pace))
+        after = told(asked(server, chosen.seconds / 2, chosen))
     counts = flood["counts"]
     assert isinstance(counts, dict)
     total = sum(counts.values())
