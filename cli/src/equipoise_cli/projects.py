@@ -47,7 +47,7 @@ def exposure_tokens(*, rule: str | None, reason: str, project: str, environment:
         if rule is None:
             found = _named(list(connection.items(place)), environment)
         else:
-            asked = {"rule": rule, "reason": reason}
+            asked: JsonObject = {"rule": rule, "reason": reason}
             found = connection.put(f"{place}/{environment}/exposure-tokens", asked)
     if as_json:
         print_json(found)
