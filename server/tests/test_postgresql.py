@@ -17,6 +17,7 @@ HERE = Path(__file__).parent
 PARTS = {
     "who and what": ("foundation", "audit", "access", "jobs"),
     "facts": ("events", "metrics", "api"),
+    "tables and the forgotten": ("sources", "privacy"),
     "decisions": ("flags", "snapshots", "experiments"),
 }
 
