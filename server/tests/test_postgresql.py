@@ -18,7 +18,7 @@ PARTS = {
     "who and what": ("foundation", "audit", "access", "jobs"),
     "facts": ("events", "metrics", "api"),
     "tables and the forgotten": ("sources", "privacy"),
-    "decisions": ("flags", "snapshots", "experiments"),
+    "decisions": ("flags", "health", "snapshots", "experiments"),
 }
 
 
