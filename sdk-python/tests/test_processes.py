@@ -94,7 +94,8 @@ def test_workers_forked_from_a_connected_master_work_on_their_own(
 
 
 def test_a_fork_amid_busy_threads_leaves_a_working_child(server: FlagServer, connect: Connect) -> None:
-    client, stopping = connect(), threading.Event()
+    # No answer is so late on a busy machine that a child sends its event again.
+    client, stopping = connect(request_timeout_seconds=30.0), threading.Event()
 
     def work() -> None:
         sys.settrace(None)  # who measures coverage holds a lock at times, and it would stay held in the child
