@@ -1,4 +1,7 @@
-"""What the web server runs: `uvicorn equipoise_server.commands.asgi:app`. One process."""
+"""What the web server of `equipoise-server serve` runs.
+
+Under another (`uvicorn equipoise_server.commands.asgi:app`) connections do not move: events are relayed.
+"""
 
 from __future__ import annotations
 
