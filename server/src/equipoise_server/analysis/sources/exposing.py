@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 from equipoise_server.analysis import models
@@ -123,9 +124,11 @@ def _kept(iteration: Iteration, source: Source, rows: Path, *, now: datetime) ->
     ).paths
     with closing(ExposureRows(iteration, table, source.shape)) as opened:
         found = opened.load(rows, stored)
-        new = list(_unburied(iteration, opened, tally))
-    if new:
-        record(iteration.environment_id, new, now=now)
+        new = _unburied(iteration, opened, tally)
+        first = next(new, None)
+        if first is not None:
+            record(iteration.environment_id, chain((first,), new), now=now)
+    if first is not None:
         compact(now=now)
     return found, tally
 
