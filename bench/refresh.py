@@ -317,30 +317,41 @@ def passes(data: Data, evaluated: Mapping[str, sums.Evaluated]) -> tuple[float, 
     return one, less
 
 
+def refresh(path: Path, data: Data, through: int) -> None:
+    """Bring a state up to a round, opening its file and closing it."""
+    with open_state(path) as state:
+        advance(state, plans(), data.until(through), now=rounds()[through - 1][1])
+
+
+def middle_hour(path: Path, data: Data, through: int) -> float:
+    """CPU seconds of the hour: the middle of five, as other work on the machine tells in half a second."""
+    copy = path.with_name("copy.duckdb")
+    hours = []
+    for _ in range(4):
+        shutil.copy(path, copy)
+        spent, _ = timed("refresh of a copy with the news of an hour", lambda: refresh(copy, data, through))
+        hours.append(spent)
+    copy.unlink()
+    spent, _ = timed("refresh with the news of an hour", lambda: refresh(path, data, through))
+    hours.append(spent)
+    print(
+        f"the hour: {min(hours):.3f} to {max(hours):.3f} CPU s, {statistics.median(hours):.3f} in the middle"
+    )
+    return statistics.median(hours)
+
+
 def measure(directory: Path, events: int, sample: int) -> int:
     """All ways, and how they compare. A refresh opens the state's file and closes it, as the server does."""
     data = Data(*(segments(directory, kind, rounds()) for kind in ("exposure", "track")))
     last, path = len(rounds()), directory / "state.duckdb"
     print(f"{events:,} events, {EXPERIMENTS} experiments × {len(METRICS)} metrics, {DAYS} days")
 
-    def step(through: int, of: Path = path) -> Callable[[], object]:
-        def work() -> None:
-            with open_state(of) as state:
-                advance(state, plans(), data.until(through), now=rounds()[through - 1][1])
-
-        return work
-
-    def hour_of_a_copy() -> float:
-        copy = directory / "copy.duckdb"
-        shutil.copy(path, copy)
-        return timed("refresh with the news of an hour, of a copy", step(last - 1, copy))[0]
+    def step(through: int) -> Callable[[], object]:
+        return lambda: refresh(path, data, through)
 
     build, _ = timed("build the rollups of all days, and all sums", step(last - 2))
     timed("refresh without news", step(last - 2))
-    hours = [hour_of_a_copy() for _ in range(4)]
-    hours.append(timed("refresh with the news of an hour", step(last - 1))[0])
-    hour = statistics.median(hours)  # half a second: other work on the machine tells in any single one
-    print(f"the hour: {hour:.3f} CPU s, the middle one of {len(hours)}, {min(hours):.3f} to {max(hours):.3f}")
+    hour = middle_hour(path, data, last - 1)
     minute, _ = timed("refresh with the news of a minute", step(last))
     evaluated: dict[str, sums.Evaluated] = {}
     with open_state(path) as state:
