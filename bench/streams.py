@@ -160,8 +160,8 @@ def a_server(flags: int) -> Iterator[Server]:
         seed = [sys.executable, "-c", SEED.replace("FLAGS", str(flags))]
         made = subprocess.run(seed, env=world, check=True, capture_output=True, text=True)
         key, token = json.loads(made.stdout)
-        app = ["equipoise_server.commands.asgi:app", "--log-level", "error", "--fd", str(door.fileno())]
-        command = [sys.executable, "-m", "uvicorn", *app]
+        serve = ["equipoise_server.commands.main", "serve", "--fd", str(door.fileno())]
+        command = [sys.executable, "-m", *serve]
         server = Server(
             lambda: subprocess.Popen(command, env=world, pass_fds=[door.fileno()]),
             door.getsockname()[1],

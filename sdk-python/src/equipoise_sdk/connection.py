@@ -28,11 +28,12 @@ class Connection:
     def __init__(self, settings: Settings, keeper: Keeper, outbox: Outbox) -> None:
         outside = settings.outside
         self._keeper = keeper
-        self._transport = HttpTransport(settings)
+        # Events have connections of their own: the server takes them in by another process than flags.
+        self._transport, self._events = HttpTransport(settings), HttpTransport(settings)
         disk = DiskCache(settings.cache_directory, settings.server_url, settings.key)
         places = Places(self._transport, disk, Shelf(self._transport, disk))
         self._poller = Poller(places, keeper, outside)
-        self._sender = Sender(self._transport, outbox, outside)
+        self._sender = Sender(self._events, outbox, outside)
         self._listener = (
             Listener(self._transport, keeper, outside, silence_seconds=settings.stream_silence_seconds)
             if settings.streaming
@@ -72,6 +73,7 @@ class Connection:
         """Begin again in the child, with connections of its own."""
         if not self._loops.is_stopping:
             self._transport.reconnect()
+            self._events.reconnect()
             self._loops.restart()
 
     def close(self, outbox: Outbox) -> None:
@@ -83,3 +85,4 @@ class Connection:
         self._loops.stop(max(0.0, deadline - time.monotonic()))
         outbox.abandon()
         self._transport.close()
+        self._events.close()
