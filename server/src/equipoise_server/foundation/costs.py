@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Cost:
     """Rows and bytes that were read, and processor seconds of the worker's thread.
 
-    Events and rollups are read in that thread. Tables and queries also use a second one, which is not counted:
+    Events and rollups are read in that thread. Tables and queries use a second one, which is not counted:
     a process has several workers, so that its own seconds would be everybody's.
     """
 
