@@ -17,7 +17,7 @@ from equipoise_server.edge.frames import kills_of
 from equipoise_server.experiments.reads import experiment_by_key
 from equipoise_server.experiments.values import Status, StopCause
 from equipoise_server.flags.actions import CreateGroup, create_group
-from equipoise_server.foundation import break_glass, due_work, revisions
+from equipoise_server.foundation import break_glass, due_work, reserve, revisions
 from equipoise_server.foundation.break_glass import Kill, Level, Target
 from equipoise_server.snapshots import reads
 
@@ -124,3 +124,12 @@ def test_the_thread_takes_over_what_is_open_and_forgets_what_is_old(tmp_path: Pa
     Adopter(tmp_path, clock=lambda: later(30)).tick()
     assert break_glass.read(tmp_path).kills == ()
     assert break_glass.read(tmp_path).serial == 1, "which only grows"
+
+
+def test_room_for_a_kill_is_kept_back_before_the_first_look(tmp_path: Path) -> None:
+    adopter = Adopter(tmp_path, clock=lambda: later(2))
+    adopter.start()
+    try:
+        assert reserve.release(tmp_path)
+    finally:
+        adopter.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -100,7 +101,9 @@ class Adopter:
         self._thread = threading.Thread(target=self._run, name="break-glass-adopter", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Keep room back before anybody can ask for any, and begin."""
+        with suppress(OSError):  # each round tries again, and says so
+            reserve.take(self._directory)
         self._thread.start()
 
     def stop(self) -> None:
