@@ -71,7 +71,7 @@ def operations() -> Iterator[Operation]:
 OPERATIONS = {operation.id: operation for operation in operations()}
 NO_REPORT_YET = {"get_report", "export_report", "export_moments"}
 OF_LISTS_ALONE = {"is_member"}
-FOR_EDITORS = {"get_metric_preview"}
+FOR_EDITORS = {"get_metric_preview", "preview_exposures"}
 """GETs that show rows, so that a viewer may not send them."""
 QUERY = {
     "at": "2036-03-02T09:00:00Z",
