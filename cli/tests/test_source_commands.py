@@ -53,7 +53,7 @@ def lake(scene: Scene, terminal: Terminal, tmp_path: Path) -> Path:
         directory.mkdir(parents=True)
         since = datetime.now(UTC).replace(tzinfo=None) - timedelta(days=9)
         for table, column in (("orders", "10.0 + i % 7 AS amount"), ("exposures", VARIANT)):
-            rows = duckdb.sql(
+            rows = duckdb.connect().sql(  # of its own: another test may have left a result half read
                 "SELECT 'customer-' || i AS user_id, $since::TIMESTAMP + INTERVAL (i) MINUTE AS ordered_at, "
                 f"{column} FROM range(400) AS r(i)",
                 params={"since": since},

@@ -242,7 +242,9 @@ def test_a_project_that_hides_ids_keeps_none_of_the_table() -> None:
         report = refresh(iteration.id, NOW + hours * HOUR)
     assert exposed(report) == {"control": 20, "treatment": 20}
     files = pinned_files(iteration.environment_id, EventKind.EXPOSURE, since=NOW, until=NOW + DAY).paths
-    stored = duckdb.sql(f"SELECT unit FROM read_parquet({[str(path) for path in files]})").fetchall()
+    stored = (
+        duckdb.connect().sql(f"SELECT unit FROM read_parquet({[str(path) for path in files]})").fetchall()
+    )
     assert len(stored) == 40
     assert not {unit for (unit,) in stored} & {f"u{n}" for n in range(40)}
 

@@ -180,14 +180,14 @@ def gone(_shop: Shop) -> None:
 
 def without_column(_shop: Shop) -> None:
     target = sources_directory() / "shop" / "orders.parquet"
-    duckdb.sql(
+    duckdb.connect().sql(
         "SELECT 'u1' AS user_id, TIMESTAMP '2026-03-02' AS ordered_at, 'paid' AS status, true AS gift"
     ).write_parquet(str(target))
 
 
 def of_another_type(_shop: Shop) -> None:
     target = sources_directory() / "shop" / "orders.parquet"
-    duckdb.sql(
+    duckdb.connect().sql(
         "SELECT 'u1' AS user_id, TIMESTAMP '2026-03-02' AS ordered_at, 'much' AS amount, 'paid' AS status, "
         "true AS gift FROM range(3)"
     ).write_parquet(str(target))

@@ -265,7 +265,7 @@ def test_a_view_sent_twice_is_one_stored_exposure(inbox: Inbox) -> None:
     assert (quality.received, quality.stored, quality.duplicates, quality.quarantined) == (6, 2, 2, 2)
     files = reads.arrived_files(environment_of(shop).id, EventKind.EXPOSURE).files
     query = "SELECT experiment, iteration, variant FROM read_parquet(?)"
-    stored = duckdb.execute(query, [[str(file.path) for file in files]]).fetchall()
+    stored = duckdb.connect().execute(query, [[str(file.path) for file in files]]).fetchall()
     assert stored == [("checkout-button", 1, "treatment")]
 
 

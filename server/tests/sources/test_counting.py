@@ -57,7 +57,7 @@ def test_a_number_is_one_of_the_rows_that_are_wanted(source: Source) -> None:
 
 def test_rows_come_over_as_the_texts_that_a_mapping_names(source: Source, tmp_path: Path) -> None:
     fetched = fetch_rows(Wanted(source, "user", BETWEEN, None, where=THEIRS), tmp_path)
-    rows = duckdb.sql(f"SELECT * FROM read_parquet('{fetched.path}')").fetchall()
+    rows = duckdb.connect().sql(f"SELECT * FROM read_parquet('{fetched.path}')").fetchall()
     bare = NOW.replace(tzinfo=None)
     assert sorted(rows) == [
         ("u1", bare - DAY, "31.5", "their-button", None, "1", "0"),
@@ -83,7 +83,7 @@ def test_values_are_written_as_a_mapping_names_them() -> None:
 def test_a_source_whose_columns_are_gone_is_refused_by_name(source: Source) -> None:
     refuse_unreadable(source)
     target = written_exposures(ROWS)
-    duckdb.sql(f"SELECT user_id, seen_at FROM read_parquet('{target}')").write_parquet(str(target))
+    duckdb.connect().sql(f"SELECT user_id, seen_at FROM read_parquet('{target}')").write_parquet(str(target))
     with pytest.raises(SourceUnusable) as refused:
         refuse_unreadable(source)
     named = [problem.field for problem in refused.value.problems]

@@ -104,9 +104,13 @@ def in_postgresql(**changes: object) -> Shape:
 
 
 def rows_in(path: Path) -> list[tuple[object, ...]]:
-    rows: list[tuple[object, ...]] = duckdb.sql(
-        f"SELECT unit, derived_at, name, properties FROM read_parquet('{path}') ORDER BY unit, derived_at"
-    ).fetchall()
+    rows: list[tuple[object, ...]] = (
+        duckdb.connect()
+        .sql(
+            f"SELECT unit, derived_at, name, properties FROM read_parquet('{path}') ORDER BY unit, derived_at"
+        )
+        .fetchall()
+    )
     return rows
 
 
@@ -259,7 +263,9 @@ def test_exposures_of_postgresql_are_counted_and_fetched_as_those_of_files(
         directory = tmp_path / source.key
         directory.mkdir()
         fetched = fetch_rows(Wanted(source, "user", between, None, where=where), directory)
-        rows.append(sorted(duckdb.sql(f"SELECT * FROM read_parquet('{fetched.path}')").fetchall(), key=repr))
+        rows.append(
+            sorted(duckdb.connect().sql(f"SELECT * FROM read_parquet('{fetched.path}')").fetchall(), key=repr)
+        )
     assert counts[0] == counts[1]
     assert rows[0] == rows[1]
     assert rows[0]
