@@ -4,7 +4,8 @@ Starts a server and a worker of its own on a fresh directory. A process of its o
 evaluations at a steady pace, first while nothing else happens, then while the clients of `ingest.py` send
 batches over as many connections as told, each as fast as it is answered and deaf to Retry-After: eight are as
 many as the server can take in, so eighty are ten times that. A 200 says that the batch is on disk, a 503
-that nothing of it was read. The clients are polite to the scheduler, for in truth they are other machines.
+that nothing of it was read. In truth the clients are other machines: so those that send are polite to the
+scheduler, and who asks for flags goes before all else, idle or not, where the system allows it.
 On Linux niceness counts within a session alone: start this in one of its own, on a machine that does nothing
 else, or what is measured is the neighbours (`setsid -w python bench/overload.py`).
 """
@@ -56,7 +57,9 @@ print(key.secret)
 """
 # Asks at a fixed pace whatever the answers do: a wait is counted from when the question was due.
 PROBE = """
-import json, socket, sys, threading, time
+import contextlib, json, os, socket, sys, threading, time
+with contextlib.suppress(OSError, AttributeError):
+    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
 port, key, seconds, pace = int(sys.argv[1]), sys.argv[2], float(sys.argv[3]), float(sys.argv[4])
 context = json.dumps({"context": {"targetingKey": "user-1"}}).encode()
 
@@ -191,12 +194,7 @@ def resident(pid: int) -> float:
 def asked(server: Server, seconds: float, chosen: argparse.Namespace) -> subprocess.Popen[str]:
     """Begin to ask for flags."""
     command = [sys.executable, "-c", PROBE, str(server.port), server.key, str(seconds), str(chosen.pace)]
-    return subprocess.Popen([*first(chosen), *command], stdout=subprocess.PIPE, text=True)
-
-
-def first(chosen: argparse.Namespace) -> list[str]:
-    """What gives a program's first thread a real-time priority; those that it starts have none."""
-    return ["chrt", "--reset-on-fork", "--rr", "1"] if chosen.realtime else []
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
 def told(process: subprocess.Popen[str]) -> dict[str, list[float]]:
@@ -228,11 +226,12 @@ def at(waits: list[float], share: float) -> float:
 def an_installation(directory: str, chosen: argparse.Namespace) -> Iterator[Server]:
     """A server with fifty flags, and a worker that stores what it takes."""
     world = {**os.environ, "EQUIPOISE_DATA": directory, "EQUIPOISE_SECRET_KEY": "bench alone"}
+    world["EQUIPOISE_FLAGS_FIRST"] = "0" if chosen.ordinary else ""
     made = subprocess.run(
         [sys.executable, "-c", SEED], env=world, check=True, stdout=subprocess.PIPE, text=True
     )
     program = [sys.executable, "-m", "equipoise_server.commands.main"]
-    with a_process([*first(chosen), *program, "serve", "--fd"], world, made.stdout.strip()) as server:
+    with a_process([*program, "serve", "--fd"], world, made.stdout.strip()) as server:
         working = subprocess.Popen([*program, "worker"], env=world) if not chosen.no_worker else None
         try:
             yield server
@@ -262,9 +261,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=500, help="events a batch")
     parser.add_argument("--directory", help="where the server keeps its data; a fresh one inside it is used")
     parser.add_argument("--no-worker", action="store_true", help="leave what is taken in in the inbox")
-    parser.add_argument(
-        "--realtime", action="store_true", help="let the loop of flags, and who asks, go before all else"
-    )
+    parser.add_argument("--ordinary", action="store_true", help="with EQUIPOISE_FLAGS_FIRST=0")
     chosen = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(dir=chosen.directory) as directory,
@@ -279,7 +276,9 @@ def main() -> None:
     counts = flood["counts"]
     assert isinstance(counts, dict)
     total = sum(counts.values())
+    goes = "an ordinary thread" if chosen.ordinary else "first where it may"
     print(f"{chosen.clients} clients, batches of {chosen.batch} events, {os.cpu_count()} cores")
+    print(f"the loop of flags is {goes}")
     print(
         f"batches answered: {total}, of them {', '.join(f'{n / total:.1%} {s}' for s, n in counts.items())}; "
         f"{counts.get('200', 0) * chosen.batch / float(str(flood['seconds'])):,.0f} events/s kept; "

@@ -177,6 +177,19 @@ def test_files_that_no_transaction_named_are_deleted_when_old(inbox: Inbox, own_
     assert kept.exists()
 
 
+def test_rows_go_through_several_files_however_long_they_are(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compaction.store, "ROWS_A_PIECE", 2)
+    monkeypatch.setattr(compaction.store, "ROWS_A_FILE", 4)
+    lengths = [1, 400_000, 2, 3, 4, 300_000, 5, 6, 7]
+    for length in lengths:
+        post(inbox, a_track(properties={"text": "\n" * length}))
+    assert actions.compact(now=NOON).stored == len(lengths)
+    found = stored(EventKind.TRACK, "LENGTH(properties->>'text')")
+    assert [length for (length,) in found] == sorted(lengths)
+
+
 def test_a_load_that_fails_leaves_nothing_on_the_disk(
     inbox: Inbox, own_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,6 @@ What the SDKs' door needs (memory, inbox, threads) begins and ends with the app'
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import random
 from collections.abc import MutableMapping
@@ -21,7 +20,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from equipoise_server.commands import intake
+from equipoise_server.commands import intake, priority
 from equipoise_server.commands.adopting import Adopter
 from equipoise_server.commands.connections import DESK, Desk
 from equipoise_server.commands.draining import draining_at_the_end
@@ -95,8 +94,7 @@ async def _open_edge(stack: AsyncExitStack, taking_in: intake.Intake) -> ASGIApp
     await asyncio.to_thread(poller.has_ticked.wait, FIRST_ROUND_SECONDS)
     # Pages and API are loaded before the first request, which may be a kill in a hurry.
     assert get_resolver().url_patterns is not None
-    # What is loaded now lives as long as the process: the collector need not look at it again.
-    gc.freeze()
+    priority.spare_the_collector()
     crossing = forwarding.Crossing(taking_in.address)
     stack.push_async_callback(crossing.close)
     stack.callback(revisions.subscribe(taking_in.wake))

@@ -27,7 +27,7 @@ from django.utils import timezone
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from equipoise_server.commands import connections
+from equipoise_server.commands import connections, priority
 from equipoise_server.edge import passage, segment
 from equipoise_server.edge.admission import Admitted, Line, room_for_streams
 from equipoise_server.edge.answers import Refused, answer_refused
@@ -162,6 +162,7 @@ def _take_in(address: Path, lifeline: int) -> None:
         signal.signal(number, signal.SIG_DFL)
     with suppress(OSError):
         os.nice(POLITENESS)
+    priority.spare_the_collector()
     address.unlink(missing_ok=True)
     config = uvicorn.Config(
         _App(address, lifeline), uds=str(address), http=connections.Connection, log_level="warning",

@@ -32,8 +32,12 @@ def serve(host: str, port: int, fd: int | None) -> None:
     import uvicorn
 
     _set_up()
-    from equipoise_server.commands import connections
+    from django.conf import settings
 
+    from equipoise_server.commands import connections, priority
+
+    if settings.FLAGS_FIRST:
+        priority.go_first()
     config = uvicorn.Config(
         "equipoise_server.commands.asgi:app", host=host, port=port, http=connections.Connection,
         log_level="warning", access_log=False, timeout_graceful_shutdown=10, server_header=False,

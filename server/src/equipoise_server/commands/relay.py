@@ -64,6 +64,7 @@ class RelayApp:
     async def _opened(self, stack: AsyncExitStack) -> ASGIApp:
         from starlette.routing import Route
 
+        from equipoise_server.commands import priority
         from equipoise_server.commands.draining import draining_at_the_end
         from equipoise_server.edge import ofrep
         from equipoise_server.edge.admission import Admission, room_for_streams
@@ -84,6 +85,7 @@ class RelayApp:
         relay.follow(chosen.server_keys, chosen.client_keys)
         stack.callback(relay.stop)
         await asyncio.to_thread(relay.wait_for_first_answers, FIRST_ANSWERS_SECONDS)
+        priority.spare_the_collector()
         most = room_for_streams(chosen.most_streams)
         room = Admission(most, STREAMS_A_SECOND, clock=state.clock, jitter=random.random)
         streams = Streams(state, broadcaster, room)
@@ -130,9 +132,13 @@ def command(
     django.setup()
     from django.conf import settings
 
+    from equipoise_server.commands import priority
+
     chosen = RelaySettings(
         upstream, server_keys, others, settings.DATA_DIRECTORY / "relay", settings.MAX_STREAMS
     )
+    if settings.FLAGS_FIRST:
+        priority.go_first()
     uvicorn.run(
         RelayApp(chosen), host=host, port=port, log_level="warning", access_log=False,
         timeout_graceful_shutdown=10, server_header=False,

@@ -24,7 +24,7 @@ from uuid import uuid4
 
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection
 
-from equipoise_server.commands import due  # noqa: F401  # registers its due work
+from equipoise_server.commands import due, priority  # noqa: F401  # `due` registers its work
 from equipoise_server.foundation import due_kinds, due_work, running, worker_beats
 from equipoise_server.foundation.due_kinds import Lane
 from equipoise_server.foundation.due_work import Work
@@ -239,6 +239,7 @@ def _problems(fault: Exception) -> tuple[Problem, ...]:
 
 def run_worker() -> None:
     """Run until SIGTERM or Ctrl-C, then finish the work in hand."""
+    priority.spare_the_collector()
     worker = Worker(f"{socket.gethostname()[:40]}:{os.getpid()}:{uuid4().hex[:8]}", niceness=NICENESS)
 
     def end(_number: int, _frame: FrameType | None) -> None:

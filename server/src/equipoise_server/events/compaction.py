@@ -153,13 +153,7 @@ class _Day:
             self._write(partition, [file for file in live if file.kind == kind], outcome)
 
     def _load(self, arrived: list[Row], live: Sequence[StoreFile]) -> None:
-        lines = self.places.scratch / f"{uuid4().hex}.ndjson"
-        try:
-            lines.write_bytes(msgspec.json.Encoder().encode_lines(arrived))
-            given = {"path": str(lines), "columns": store.ROW_COLUMNS}
-            self.database.execute(store.LOAD_INCOMING, given).fetchall()
-        finally:
-            lines.unlink(missing_ok=True)  # a full disk must not be kept full by what could not be used
+        store.load_incoming(self.database, arrived, self.places.scratch)
         held = {"paths": [str(self.places.store / file.path) for file in live]}
         query = store.LOAD_HELD if live else store.NO_HELD
         self.database.execute(query, held if live else None).fetchall()

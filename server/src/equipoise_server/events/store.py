@@ -1,14 +1,19 @@
 """Parquet files: how events become columns, and how a file becomes durable before it is named.
 
-Knows DuckDB and the file system. Refuses to know the manifest.
+Knows DuckDB and the file system. Refuses to know the manifest. What comes in is written, read and deleted in
+small pieces: some kernels let nobody else run in the middle of a large one, not even who answers for flags.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import duckdb
+import msgspec
 
 from equipoise_server.events.inbox import sync_directory
 from equipoise_server.events.values import EventKind
@@ -24,9 +29,12 @@ ROW_COLUMNS = {
 """One incoming event as compaction takes it; `place` is its order of arrival, `source` numbers its sender."""
 
 LOAD_INCOMING = """
-CREATE OR REPLACE TEMP TABLE incoming AS SELECT incoming_rows.* FROM read_json($path,
-  format = 'newline_delimited', columns = $columns, maximum_object_size = 4000000) AS incoming_rows
+CREATE OR REPLACE TEMP TABLE incoming AS SELECT incoming_rows.* FROM read_json($paths,
+  format = 'newline_delimited', columns = $columns, maximum_object_size = $longest) AS incoming_rows
 """
+ROWS_A_PIECE = 128
+ROWS_A_FILE = 64 * ROWS_A_PIECE
+LONGEST_LINE_BYTES = 4_000_000
 NO_HELD = "CREATE OR REPLACE TEMP TABLE held (id UUID, content UBIGINT)"
 LOAD_HELD = """
 CREATE OR REPLACE TEMP TABLE held AS SELECT DISTINCT stored.id, stored.content
@@ -97,6 +105,33 @@ def open_database(directory: Path) -> duckdb.DuckDBPyConnection:
     database = duckdb.connect(":memory:", config={"threads": 2, "temp_directory": str(directory)})
     database.execute("SET TimeZone = 'UTC'")
     return database
+
+
+def load_incoming(database: duckdb.DuckDBPyConnection, rows: Sequence[msgspec.Struct], scratch: Path) -> None:
+    """Fill the table `incoming`; rows have the fields of ROW_COLUMNS."""
+    with _lines(rows, scratch) as (paths, longest):
+        given = {"paths": [str(path) for path in paths], "columns": ROW_COLUMNS, "longest": longest}
+        database.execute(LOAD_INCOMING, given).fetchall()
+
+
+@contextmanager
+def _lines(rows: Sequence[msgspec.Struct], scratch: Path) -> Iterator[tuple[list[Path], int]]:
+    """Files of a JSON object a line, and how long no line is; a full disk keeps nothing of what failed."""
+    encode = msgspec.json.Encoder().encode_lines
+    paths: list[Path] = []
+    longest = 0
+    try:
+        for begin in range(0, len(rows), ROWS_A_FILE):
+            paths.append(scratch / f"{uuid4().hex}.ndjson")
+            with paths[-1].open("wb") as file:
+                for first in range(begin, min(begin + ROWS_A_FILE, len(rows)), ROWS_A_PIECE):
+                    lines = encode(rows[first : first + ROWS_A_PIECE])
+                    file.write(lines)
+                    longest = max(longest, len(lines))
+        yield paths, min(longest, LONGEST_LINE_BYTES)
+    finally:
+        for path in paths:
+            path.unlink(missing_ok=True)
 
 
 def write_durably(database: duckdb.DuckDBPyConnection, copy: str, path: Path, **given: object) -> None:

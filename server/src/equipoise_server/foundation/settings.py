@@ -18,6 +18,9 @@ ALLOW_BACKFILL = os.environ.get("EQUIPOISE_ALLOW_BACKFILL", "") == "1"
 # How many streams one process holds; fewer when it may not open so many files.
 MAX_STREAMS = int(os.environ.get("EQUIPOISE_MAX_STREAMS", "10000"))
 
+# Whether the loop that answers for flags goes before all else, where the system allows it.
+FLAGS_FIRST = os.environ.get("EQUIPOISE_FLAGS_FIRST", "") != "0"
+
 # Where metric sources may read: one directory, the hosts that are listed, and no longer or more than this.
 SOURCES_DIRECTORY = Path(os.environ.get("EQUIPOISE_SOURCES", "") or DATA_DIRECTORY / "sources").resolve()
 SOURCE_HOSTS = tuple(one for one in os.environ.get("EQUIPOISE_SOURCE_HOSTS", "").split(",") if one)
