@@ -13,10 +13,13 @@ from scenes import a_design, a_metric, a_running_experiment, a_shop
 from traffic import Visit, visited
 
 import equipoise_stats as stats
+from equipoise_server.analysis import switched
 from equipoise_server.analysis.actions import refresh
+from equipoise_server.analysis.columns import columns_of
 from equipoise_server.analysis.values import Conclusion, Report
 from equipoise_server.events.actions import compact, record
 from equipoise_server.events.values import Track
+from equipoise_server.experiments.statistics_checks import KINDS_OF_WINDOWS
 from equipoise_server.experiments.values import (
     Iteration,
     MetricRole,
@@ -75,6 +78,13 @@ def load(iteration: Iteration, table: np.ndarray) -> None:
     visited(iteration, exposures, now=NOW + 16 * DAY)
     record(iteration.environment_id, iter(events), now=NOW + 16 * DAY)
     compact(now=NOW + 16 * DAY)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS_OF_WINDOWS))
+def test_what_a_launch_lets_through_can_be_told_of_a_window(kind: MetricKind) -> None:
+    fact = Fact("buy", Aggregate.SUM)
+    definition = Definition(kind, fact, denominator=Fact("visit"), threshold=10.0)
+    assert {column.reduction for column in columns_of("m", definition)} <= switched._PER_EVENT
 
 
 def test_before_the_last_window_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

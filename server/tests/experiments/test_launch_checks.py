@@ -245,8 +245,8 @@ def test_a_launch_lists_every_fault_at_once_and_changes_nothing(shop: Shop) -> N
     kill_environment(shop.owner, KillEnvironment(environment_of(shop).id), now=NOW)
     passed = [c.key for c in reads.launch_checks(draft, environment_of(shop), NOW) if c.passed]
     assert passed == [
-        "exposures", "traffic", "rivals", "spillover", "quantiles", "certified", "sources", "looks",
-        "measures",
+        "exposures", "traffic", "rivals", "spillover", "windows", "quantiles", "certified", "sources",
+        "looks", "measures",
     ]  # fmt: skip
     with pytest.raises(Invalid) as refused:
         launched(shop, draft)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from scenes import a_design
@@ -13,7 +14,9 @@ from equipoise_server.experiments.statistics_checks import (
     looks_faults,
     measures_faults,
     oec_faults,
+    window_faults,
 )
+from equipoise_server.experiments.timing_values import Switchback
 from equipoise_server.experiments.values import Design, Looks, MetricRole, PlannedMetric
 from equipoise_server.foundation.ids import new_id
 from equipoise_server.metrics.values import (
@@ -24,7 +27,9 @@ from equipoise_server.metrics.values import (
     MarginKind,
     Metric,
     MetricKind,
+    Through,
     Tier,
+    Touch,
 )
 
 PURCHASE = Metric(
@@ -71,6 +76,27 @@ def test_a_sound_plan_has_no_fault() -> None:
 )
 def test_each_fault_names_its_field(changes: dict[str, object], found: list[str]) -> None:
     assert fields(a_design(**changes)) == found
+
+
+CLICK = Touch(Through.CLICK, Fact("banner_clicked"), timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    ("definition", "told"),
+    [
+        (Definition(MetricKind.COUNT, Fact("buy")), ""),
+        (Definition(MetricKind.COUNT, Fact("buy"), touches=(CLICK,)), "follows clicks or views"),
+        (Definition(MetricKind.UNIQUE, Fact("buy", property="sku")), "is of the kind unique"),
+        (Definition(MetricKind.RETENTION, Fact("visit")), "is of the kind retention"),
+    ],
+)
+def test_a_window_of_a_region_has_no_metrics_of_single_units(definition: Definition, told: str) -> None:
+    metric = replace(PURCHASE, definition=definition)
+    design = a_design(switchback=Switchback(("berlin", "paris")))
+    problems = list(window_faults(DesignFacts(design, {"purchase": metric})))
+    assert [problem.field for problem in problems] == ["metrics.0.key"] * bool(told)
+    assert all(told in problem.message for problem in problems)
+    assert not list(window_faults(DesignFacts(a_design(), {"purchase": metric})))
 
 
 def test_bounds_and_alarms_are_numbers() -> None:

@@ -273,6 +273,7 @@ LAUNCH_CHECKS: tuple[CheckRow[LaunchFacts], ...] = (
     ),
     CheckRow("oec", "One metric decides, or several by weight", _of_design(statistics.oec_faults)),
     CheckRow("metrics", "Every metric is in the catalogue", _of_design(design.metrics_faults)),
+    CheckRow("windows", "Regions' windows have every metric", _of_design(statistics.window_faults)),
     CheckRow("quantiles", "Quantiles are judged at a planned end", _of_design(statistics.quantile_faults)),
     CheckRow(
         "certified", "The metrics that decide are certified",

@@ -14,6 +14,13 @@ from equipoise_server.metrics.values import MarginKind, MetricKind
 MOST_LOOKS = 100
 STEEPEST = 20
 """A steeper spending function is one look."""
+KINDS_OF_WINDOWS = frozenset(
+    {
+        MetricKind.CONVERSION, MetricKind.COUNT, MetricKind.SUM, MetricKind.MEAN, MetricKind.RATIO,
+        MetricKind.EXCEEDANCE,
+    }
+)  # fmt: skip
+"""Kinds whose events add up without asking whose they are."""
 MOST_ATTRIBUTES = 20
 LONGEST_NAME = 100
 
@@ -31,6 +38,24 @@ def oec_faults(facts: DesignFacts) -> Iterator[Problem]:
                 f"metrics.{place}.weight",
                 f"Several metrics decide, so “{one.key}” needs a weight above 0; 70 and 30 are shares.",
             )
+
+
+def window_faults(facts: DesignFacts) -> Iterator[Problem]:
+    """In a switchback a window of a region is one observation: what follows single units is unknown there."""
+    if facts.design.switchback is None:
+        return
+    for place, one in enumerate(facts.design.metrics):
+        held = facts.metrics.get(one.key)
+        if held is None or held.definition.kind is MetricKind.QUANTILE:  # which has a check of its own
+            continue
+        kind, follows = held.definition.kind, bool(held.definition.touches)
+        if kind not in KINDS_OF_WINDOWS or follows:
+            why = "follows clicks or views" if follows else f"is of the kind {kind}"
+            told = (
+                f"“{one.key}” {why}, which single units have and a region's window has not."
+                f" Choose a metric of these kinds: {', '.join(sorted(KINDS_OF_WINDOWS))}."
+            )
+            yield Problem(f"metrics.{place}.key", told)
 
 
 def quantile_faults(facts: DesignFacts) -> Iterator[Problem]:
