@@ -222,10 +222,11 @@ def test_a_fifth_of_forged_exposures_changes_no_count(web: Web) -> None:
 
 
 def test_without_tokens_the_split_tells_of_forged_exposures(web: Web) -> None:
+    """Half as many as the honest ones, whose own split is by chance: eight standard errors, give or take one."""
     honest = [web.exposure(f"u-{number}") for number in range(4 * FORGED * 5)]
     forged = [
         {**honest[number], "id": str(uuid4()), "unit": f"bot-{number}", "variant": "treatment"}
-        for number in range(FORGED * 5)
+        for number in range(2 * FORGED * 5)
     ]
     web.send(*honest, *forged)
     actions.compact(now=NOW)
