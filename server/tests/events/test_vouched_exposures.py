@@ -222,7 +222,7 @@ def test_a_fifth_of_forged_exposures_changes_no_count(web: Web) -> None:
 
 
 def test_without_tokens_the_split_tells_of_forged_exposures(web: Web) -> None:
-    """Half as many as the honest ones, whose own split is by chance: eight standard errors, give or take one."""
+    """Half as many as the honest ones, whose own split is by chance: 8 standard errors, give or take one."""
     honest = [web.exposure(f"u-{number}") for number in range(4 * FORGED * 5)]
     forged = [
         {**honest[number], "id": str(uuid4()), "unit": f"bot-{number}", "variant": "treatment"}
