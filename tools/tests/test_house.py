@@ -110,6 +110,12 @@ def test_lock_files_name_no_host(pattern: str) -> None:
     assert hosts == []
 
 
+def test_no_key_or_database_of_a_process_is_in_the_repository() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    names = [Path(name).name for name in listed.stdout.splitlines()]
+    assert [name for name in names if re.search(r"\.(key|pem|sqlite3?(-\w+)?|duckdb)$", name)] == []
+
+
 def test_work_left_to_do_names_its_issue() -> None:
     unnamed = [
         f"{path.relative_to(ROOT)}: {line.strip()}"
