@@ -110,6 +110,7 @@ from equipoise_stats.switchback_designs import (
     DesignBalance, Pairing, SwitchbackDesign, SwitchbackPlan, balance, draw_schedules, optimal_points,
     switchback_design,
 )
+from equipoise_stats.switchback_planning import SwitchbackPower, switchback_power
 from equipoise_stats.tenure import (
     BalancedPanel, TenureContrast, TenureReport, Trend, balanced_panel, judge_tenure, slope_weights,
     weighted_days,
@@ -141,7 +142,8 @@ __all__ = [
     "Schedule", "Scheduled", "Segment", "SegmentFinding", "Selected", "SequencePowerRow", "SequentialPower",
     "Significance", "SimpleEffects", "SingleRegion", "SingleRegionEffect", "Slice", "Slopes", "Spending",
     "Srm", "SrmMethod", "SrmVerdict", "Stage", "Status", "SwitchbackDesign", "SwitchbackEffect",
-    "SwitchbackPlan", "TenureContrast", "TenureReport", "TreatmentVerdict", "Trend", "TriedExperiment",
+    "SwitchbackPlan", "SwitchbackPower", "TenureContrast", "TenureReport", "TreatmentVerdict", "Trend",
+    "TriedExperiment",
     "TriggerCheck", "TriggerCounts", "TwoQuantiles", "TwoRates", "Undefined", "UnitTable", "UnitsNeeded",
     "VariantPlan", "Verdict", "WeekRow", "Window", "Withheld", "WithheldReason", "accumulate", "adjust",
     "adjust_within", "alarm", "analyse", "anytime_t_multiplier", "assignment_independence", "balance",
@@ -173,7 +175,8 @@ __all__ = [
     "score_z", "sensitivity", "sequence_bounds", "sequence_inflation", "sequence_power",
     "sequence_power_table", "sequential_inflation", "shrunk_lifts", "simple_effects", "skew_of_split",
     "slope_weights", "spread_of_effects", "srm_log_e_value", "stationarity", "step_down_dunnett",
-    "surprise", "switchback_design", "switchback_effect", "to_document", "tolerated_share",
+    "surprise", "switchback_design", "switchback_effect", "switchback_power", "to_document",
+    "tolerated_share",
     "total_without_selection", "true_covariance", "two_proportions", "two_sided_multiplier", "union_bounds",
     "unit_quantile", "units_for_all", "units_per_arm", "units_per_arm_of_guardrail",
     "units_per_arm_of_rates", "units_per_arm_of_t_test", "variance_ratio", "weighted_bonferroni",

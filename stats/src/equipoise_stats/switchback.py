@@ -71,7 +71,7 @@ def switchback_effect(
     )
     seen = np.isfinite(table)
     regions, windows = np.nonzero(seen)
-    panel = _Panel(regions, plan.hours_of_week[windows])
+    panel = Panel(regions, plan.hours_of_week[windows])
     fit = panel.fit(table[seen], design.treated[seen].astype(np.float64))
     if fit is None:
         return Undefined(Status.NOT_IDENTIFIABLE)
@@ -95,7 +95,7 @@ def fixed_effects_fit(
     None when the effects explain the treatment.
     """
     y, w = np.asarray(outcome, dtype=np.float64), np.asarray(treated, dtype=np.float64)
-    return _Panel(np.asarray(regions), np.asarray(periods)).fit(y, w)
+    return Panel(np.asarray(regions), np.asarray(periods)).fit(y, w)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,7 +120,7 @@ class Fit:
         return float(np.sqrt(scale * np.sum(scores**2)) / np.sum(self.residual_treated**2))
 
 
-class _Panel:
+class Panel:
     """Region and period effects, and what is left of a variable without them."""
 
     def __init__(
@@ -149,7 +149,7 @@ class _Panel:
         return Fit(effect, y, w, left_w, left_y - effect * left_w, coefficients)
 
 
-def _by_redrawing(panel: _Panel, fit: Fit, drawn: FloatArray, alpha: float) -> tuple[Interval, float] | None:
+def _by_redrawing(panel: Panel, fit: Fit, drawn: FloatArray, alpha: float) -> tuple[Interval, float] | None:
     """The p-value of no effect, and all constant effects with a p-value above alpha.
 
     Under an effect d a drawn schedule estimates a - d b, a and b being the fits of the outcome
