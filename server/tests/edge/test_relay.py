@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import threading
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,13 +18,12 @@ import urllib3
 from asking import Answer, ask
 from click.testing import CliRunner
 from starlette.applications import Starlette
-from starlette.routing import Route
 
 from equipoise_engine import canonical_json, content_hash, members_blob
 from equipoise_server.commands.relay import command
 from equipoise_server.edge import ofrep
 from equipoise_server.edge.app import build
-from equipoise_server.edge.relay.events import ForwardingDoor
+from equipoise_server.edge.relay.events import routes
 from equipoise_server.edge.relay.following import Follower, NotBelieved
 from equipoise_server.edge.relay.house import ClientKey, Relay
 from equipoise_server.edge.relay.keeping import Shelf
@@ -233,8 +234,11 @@ def relayed(server: Server, directory: Path) -> Iterator[tuple[Relay, Follower]]
 
 
 def _ask(relay: Relay, method: str, path: str, secret: str, body: bytes = b"") -> Answer:
-    app = build(relay.state, [Route("/v1/events", ForwardingDoor(relay), methods=["POST"])])
-    return ask(app, method, path, headers={"authorization": f"Bearer {secret}"}, body=body)
+    return _sent(relay, method, path, {"authorization": f"Bearer {secret}"}, body)
+
+
+def _sent(relay: Relay, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+    return ask(build(relay.state, routes(relay)), method, path, headers=headers, body=body)
 
 
 def test_other_keys_open_nothing_and_a_refused_one_no_more(server: Server, tmp_path: Path) -> None:
@@ -297,7 +301,45 @@ def test_events_are_passed_on_and_answered_as_above(server: Server, tmp_path: Pa
         path, headers, body = server.asked[-1]
         assert (path, body) == ("/v1/events", b'{"events":')
         assert headers["authorization"] == f"Bearer {SERVER}"
+        assert headers["user-agent"] == "equipoise-relay"
         assert _ask(relay, "POST", "/v1/events", "eq_server_cc_3").status == 401
+
+
+def test_who_sends_events_is_passed_on(server: Server, tmp_path: Path) -> None:
+    server.say(a_snapshot())
+    server.answers["/v1/events"] = (200, {}, b"{}")
+    with relayed(server, tmp_path) as (relay, follower):
+        follower.ask()
+        sent = {"authorization": f"Bearer {SERVER}", "user-agent": "shop/2.4", "x-other": "kept here"}
+        assert _sent(relay, "POST", "/v1/events", sent, b"{}").status == 200
+        headers = server.asked[-1][1]
+        assert headers["user-agent"] == "shop/2.4"
+        assert "x-other" not in headers
+
+
+BASIC = {"authorization": "Basic " + b64encode(f"{SERVER}:".encode()).decode()}
+SIGNED = json.dumps({"writeKey": SERVER, "batch": []}).encode()
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [(BASIC, b"{}"), ({}, SIGNED), ({"content-encoding": "gzip"}, gzip.compress(SIGNED))],
+    ids=["user name", "in the body", "in a packed body"],
+)
+def test_segments_calls_are_passed_on_wherever_they_have_their_key(
+    server: Server, tmp_path: Path, headers: dict[str, str], body: bytes
+) -> None:
+    server.say(a_snapshot())
+    server.answers["/v1/segment/v1/batch"] = (200, {}, b'{"success": true}')
+    with relayed(server, tmp_path) as (relay, follower):
+        follower.ask()
+        answer = _sent(relay, "POST", "/v1/segment/v1/batch", headers, body)
+        assert (answer.status, answer.json()) == (200, {"success": True})
+        path, passed, taken = server.asked[-1]
+        assert (path, taken) == ("/v1/segment/v1/batch", body)
+        assert passed["authorization"] == f"Bearer {SERVER}"
+        assert _sent(relay, "POST", "/v1/segment/v1/track", {}, b"{}").status == 401
+        assert _sent(relay, "POST", "/v1/events", BASIC, b"{}").status == 401
 
 
 def test_keys_of_the_wrong_kind_are_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,9 +70,8 @@ class RelayApp:
         from equipoise_server.edge.admission import Admission, room_for_streams
         from equipoise_server.edge.app import build
         from equipoise_server.edge.broadcaster import Broadcaster
-        from equipoise_server.edge.cross_origin import AnyOrigin
         from equipoise_server.edge.flagd import door as flagd
-        from equipoise_server.edge.relay.events import ForwardingDoor
+        from equipoise_server.edge.relay import events
         from equipoise_server.edge.relay.house import Relay
         from equipoise_server.edge.relay.keeping import Shelf
         from equipoise_server.edge.state import EdgeState
@@ -90,7 +89,7 @@ class RelayApp:
         room = Admission(most, STREAMS_A_SECOND, clock=state.clock, jitter=random.random)
         streams = Streams(state, broadcaster, room)
         routes = [
-            Route("/v1/events", AnyOrigin(ForwardingDoor(relay)), methods=["POST", "OPTIONS"]),
+            *events.routes(relay),
             Route("/v1/stream", StreamDoor(state, streams), methods=["GET"]),
             *ofrep.routes(state, streams),
             *flagd.routes(state),

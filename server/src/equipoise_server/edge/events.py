@@ -168,10 +168,11 @@ async def read_body(receive: Receive, encoding: str) -> bytes:
         is_more = message.get("more_body", False)
         if len(received) > LARGEST_BODY:
             raise _too_large()
-    return _inflated(bytes(received)) if coding == "gzip" else bytes(received)
+    return inflated(bytes(received)) if coding == "gzip" else bytes(received)
 
 
-def _inflated(packed: bytes) -> bytes:
+def inflated(packed: bytes) -> bytes:
+    """A body that came as gzip, never more than the limit."""
     inflate = zlib.decompressobj(_GZIP)
     try:
         body = inflate.decompress(packed, LARGEST_BODY + 1)

@@ -106,13 +106,13 @@ class Upstream:
         finally:
             answer.close()
 
-    def events(self, body: bytes, headers: Mapping[str, str]) -> Passed:
+    def events(self, path: str, body: bytes, headers: Mapping[str, str]) -> Passed:
         """Pass a batch of events on; whatever the upstream says is the answer."""
-        answer = self._open("POST", "/v1/events", headers, body, EVENTS_SECONDS)
+        answer = self._open("POST", path, headers, body, EVENTS_SECONDS)
         try:
             content = answer.read(decode_content=True)
         except (urllib3.exceptions.HTTPError, OSError) as cause:
-            raise Away(f"/v1/events: {type(cause).__name__}") from cause
+            raise Away(f"{path}: {type(cause).__name__}") from cause
         return Passed(answer.status, {k.lower(): v for k, v in answer.headers.items()}, content)
 
     def _ask(self, path: str, headers: Mapping[str, str], *, largest: int = _CHUNK_BYTES * 32) -> Passed:
