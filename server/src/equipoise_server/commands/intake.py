@@ -134,6 +134,7 @@ def _keep(address: Path, lifeline: int) -> None:
             LOOK_EVERY_SECONDS if time.monotonic() - began > LONGEST_START_SECONDS else min(5.0, 2 * pause)
         )
         _is_cut(lifeline, pause)
+    shutil.rmtree(address.parent, ignore_errors=True)  # `serve` may have been killed, and left it
 
 
 def _wait(taker: int, lifeline: int) -> None:
