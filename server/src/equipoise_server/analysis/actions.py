@@ -12,6 +12,7 @@ from django.db import transaction
 from equipoise_server.access.values import Actor
 from equipoise_server.analysis import models
 from equipoise_server.analysis.codec import to_json
+from equipoise_server.analysis.false_alarms import SignFalseAlarm, sign_false_alarm
 from equipoise_server.analysis.holdout_impact import measure_holdout, measure_holdouts
 from equipoise_server.analysis.import_mapping import mapping_from_text
 from equipoise_server.analysis.importing import ImportPast, load_past_experiment
@@ -40,6 +41,7 @@ __all__ = [
     "ImportFromSource",
     "ImportPast",
     "SetTrafficFilter",
+    "SignFalseAlarm",
     "ask_refresh",
     "audit_rollups",
     "forget_units",
@@ -51,6 +53,7 @@ __all__ = [
     "rebuild",
     "refresh",
     "set_traffic_filter",
+    "sign_false_alarm",
 ]
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 
 import equipoise_stats as stats
 from equipoise_server.analysis import counting, looks, signs
 from equipoise_server.analysis.judging import STATS_KINDS, deciding_by_moments
 from equipoise_server.analysis.looks import DueLook, LookFound
 from equipoise_server.analysis.marks import Mark, MarkKind
-from equipoise_server.analysis.moments import ArmMoments, Warehouse
+from equipoise_server.analysis.moments import ArmMoments, DayCount, Warehouse, day_end
 from equipoise_server.analysis.plan import MeasuredMetric, Plan, Span
 from equipoise_server.analysis.ranking import ranked_arms
 from equipoise_server.analysis.traffic_values import TrafficFilter
@@ -46,6 +46,8 @@ class Job:
     expected_units: int | None = None
     traffic: TrafficFilter | None = None
     """What leaves units out of the warehouse; None when nobody is left out."""
+    cleared_through: date | None = None
+    """The day of a lock that was a false alarm: after it, units that came later are judged alone."""
 
     @property
     def until(self) -> datetime:
@@ -113,15 +115,28 @@ def _signs(job: Job, found: Gathered, as_of: datetime) -> stats.QualityEvidence:
 
 def _gathered(job: Job, pivots: Mapping[str, float], span: Span, as_of: datetime) -> Gathered:
     arms = job.warehouse.moments(job.plan, span, pivots)
-    counts = counting.arm_counts(job.iteration.design, job.warehouse.counts(job.plan, Span(as_of, as_of)))
+    by_day = job.warehouse.counts(job.plan, Span(as_of, as_of))
+    counts = counting.arm_counts(job.iteration.design, by_day)
     evidence = stats.Evidence(
         counts={count.arm: count.exposed for count in counts},
         moments={arm: found.moments for arm, found in arms.items()},
         observed_days=counting.observed_days(job.iteration.started_at, as_of),
         crossed={count.arm: count.crossed for count in counts},
         largest_units={arm: found.largest for arm, found in arms.items()},
+        epochs=_epochs(job, by_day, as_of),
     )
     return Gathered(evidence, arms, span)
+
+
+def _epochs(job: Job, by_day: Sequence[DayCount], as_of: datetime) -> tuple[stats.AllocationEpoch, ...]:
+    """The units that the split is judged by; none given are all of them."""
+    cleared = job.cleared_through
+    if cleared is None or as_of <= day_end(cleared):
+        return ()
+    design = job.iteration.design
+    later = counting.arm_counts(design, [count for count in by_day if count.day > cleared])
+    weights = tuple(float(arm.weight) for arm in design.arms)
+    return (stats.AllocationEpoch(tuple(arm.exposed for arm in later), weights),)
 
 
 def _strata(

@@ -46,6 +46,25 @@ class SplitWatch(models.Model):
     looked_at = models.DateTimeField(null=True)
     alerted_at = models.DateTimeField(null=True)
     confirmed_at = models.DateTimeField(null=True)
+    cleared_through = models.DateField(null=True)
+
+
+class SplitSignature(models.Model):
+    """Somebody signed that a lock is a false alarm; `locked_at` says which lock."""
+
+    iteration_id = models.UUIDField()
+    locked_at = models.DateTimeField()
+    author_id = models.CharField(max_length=100)
+    author_name = models.CharField(max_length=200)
+    reason = models.TextField()
+    signed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["iteration_id", "locked_at", "author_id"], name="nobody_signs_a_lock_twice"
+            ),
+        ]
 
 
 class ExposureReading(models.Model):

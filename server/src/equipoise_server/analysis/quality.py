@@ -11,7 +11,7 @@ from equipoise_server.analysis.moments import ArmMoments, UnjoinableEvents
 from equipoise_server.analysis.plan import MeasuredMetric
 from equipoise_server.analysis.sentences import amount, chance, percent
 from equipoise_server.analysis.traffic_values import SUSPICIOUS
-from equipoise_server.analysis.values import NoteLevel, QualityNote
+from equipoise_server.analysis.values import NoteLevel, QualityNote, Srm
 from equipoise_server.events.values import DataQuality
 
 UNJOINABLE_SHARE = 0.01
@@ -170,6 +170,20 @@ def delivery_notes(
             f"{percent(delivered.quarantined / delivered.received)} of this environment's events are refused",
             "The data-quality page lists them with their faults.",
         )
+
+
+def false_alarm_notes(srm: Srm) -> Iterator[QualityNote]:
+    """That the split was locked once, and who signed that it was chance: for as long as there are results."""
+    if srm.cleared_through is None or srm.confirmed_at is not None:
+        return
+    day = f"{srm.cleared_through.day} {srm.cleared_through:%B %Y}"
+    names = " and ".join(f"{one.name} (“{one.reason}”)" for one in srm.signatures)
+    yield QualityNote(
+        "false_alarm",
+        NoteLevel.WARN,
+        f"The split was locked on {day}, and two people signed that it was a false alarm",
+        f"{names}. Units that came after that day were in balance; the split is judged by them since.",
+    )
 
 
 def metric_notes(

@@ -21,6 +21,7 @@ from equipoise_server.analysis.clustered import last_look
 from equipoise_server.analysis.doubts import doubts_of, settle
 from equipoise_server.analysis.evidence import Job, live_evidence
 from equipoise_server.analysis.failures import broken, naming, told_plainly
+from equipoise_server.analysis.false_alarms import with_signatures
 from equipoise_server.analysis.judging import planned_units, stats_design
 from equipoise_server.analysis.looking import forget_looks, take_looks
 from equipoise_server.analysis.looks import LookFound, is_grouped
@@ -178,6 +179,7 @@ def _report(job: Job) -> Report:
         longest_window=job.plan.longest_window,
         traffic=_traffic(job, counts),
     )
+    job = replace(job, cleared_through=live.srm.cleared_through)
     if not counts or live.srm.state in _WITHHOLDING:
         forget_looks(job.iteration.id)
         notes = (*_exposure_notes(job, live, counts, ()), *_unit_notes(job, live))
@@ -247,15 +249,13 @@ def _of_groups(job: Job, facts: models.FrozenFacts) -> tuple[LookFound, ...]:
 def _split(job: Job, counts: tuple[DayCount, ...]) -> Srm:
     """The gate, with what it remembers; while it withholds it also says where the mismatch comes from."""
     row, _ = models.SplitWatch.objects.get_or_create(iteration_id=job.iteration.id)
-    held = Watch(row.looked_at, row.alerted_at, row.confirmed_at)
+    held = Watch(row.looked_at, row.alerted_at, row.confirmed_at, row.cleared_through)
     srm, watch = watched(job.iteration, counts, held, now=job.now)
-    if watch != held:
-        row.looked_at, row.alerted_at, row.confirmed_at = (
-            watch.looked_at,
-            watch.alerted_at,
-            watch.confirmed_at,
+    if watch != held:  # unless somebody has ended the lock meanwhile
+        models.SplitWatch.objects.filter(pk=row.pk, cleared_through=held.cleared_through).update(
+            looked_at=watch.looked_at, alerted_at=watch.alerted_at, confirmed_at=watch.confirmed_at
         )
-        row.save()
+    srm = with_signatures(job.iteration.id, srm)
     if srm.state not in _WITHHOLDING:
         return srm
     span = Span(job.until, job.until)
@@ -329,6 +329,7 @@ def _exposure_notes(
     lost = job.warehouse.unjoinable(job.plan, span) if counts else ()
     return (
         *quality.exposure_notes(checks, strangers),
+        *quality.false_alarm_notes(live.srm),
         *(() if live.traffic is None else traffic_notes(live.traffic)),
         *quality.delivery_notes(lost, job.plan.unit_type, delivered),
     )

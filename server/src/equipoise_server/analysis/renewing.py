@@ -57,10 +57,15 @@ def ask_refresh(actor: Actor, command: AskRefresh, *, now: datetime) -> None:
     )
     with change(actor.author, "job.run", subject, now=now, reason=command.reason) as entry:
         entry.after = {"job": REFRESH, "iteration": iteration.number}
-        schedule(
-            REFRESH, str(iteration.id), due_at=now - AHEAD, payload={"iteration_id": str(iteration.id)},
-            details=_details(iteration), is_asked=True,
-        )  # fmt: skip
+        make_asked(iteration, now=now)
+
+
+def make_asked(iteration: Iteration, *, now: datetime) -> None:
+    """Put an iteration's refresh before what the minute has made due."""
+    schedule(
+        REFRESH, str(iteration.id), due_at=now - AHEAD, payload={"iteration_id": str(iteration.id)},
+        details=_details(iteration), is_asked=True,
+    )  # fmt: skip
 
 
 def newest_refresh(experiment: Experiment, *, now: datetime) -> Job:

@@ -9,6 +9,7 @@ from functools import partial
 
 import equipoise_stats as stats
 from equipoise_server.analysis.values import (
+    Afterwards,
     ArmCount,
     ComparisonRow,
     Conclusion,
@@ -207,6 +208,19 @@ def _why(srm: Srm) -> str:
     if srm.state is SrmState.ALERTED:
         return "The next look, after the UTC day closes, confirms it or lets the results go."
     return "Something lost or moved units, so any difference between the arms may come from that."
+
+
+def afterwards(found: Afterwards) -> str:
+    """How the units that came after a lock speak for or against a false alarm."""
+    came = f"{found.units:,} units have come since the day of the lock"
+    if found.units < found.needed:
+        return f"{came}. It takes {found.needed:,}, as many as there were before, to tell a false alarm."
+    if found.is_balanced:
+        return f"{came}, and their split is as planned."
+    return (
+        f"{came}, and their split does not speak for the plan either."
+        " Find the cause, and start a new iteration."
+    )
 
 
 def _told_by(found: Localisation | None) -> Iterator[str]:

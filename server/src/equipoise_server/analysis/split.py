@@ -1,7 +1,7 @@
 """The sample-ratio gate over time: withheld at once, confirmed at the next look, else released. Pure.
 
 Hourly tests alone would falsely lock a healthy experiment now and then; evidence that may be looked at
-at any time, or a second look, does not.
+at any time, or a second look, does not. After a lock that two people ended, units are judged anew.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta
 import equipoise_stats as stats
 from equipoise_server.analysis.moments import DayCount, StageCount, day_end
 from equipoise_server.analysis.small_cells import is_small, shown_counts
-from equipoise_server.analysis.values import Localisation, Srm, SrmPoint, SrmState, Stage, Suspect
+from equipoise_server.analysis.values import Afterwards, Localisation, Srm, SrmPoint, SrmState, Stage, Suspect
 from equipoise_server.experiments.values import Design, Iteration
 from equipoise_stats.srm import LOCK_BELOW
 
@@ -36,13 +36,20 @@ class Watch:
     looked_at: datetime | None = None
     alerted_at: datetime | None = None
     confirmed_at: datetime | None = None
+    cleared_through: date | None = None
+    """The day of the last lock that was a false alarm."""
+
+    def judged(self, counts: Sequence[DayCount]) -> Sequence[DayCount]:
+        """The units that are to be judged."""
+        cleared = self.cleared_through
+        return counts if cleared is None else [count for count in counts if count.day > cleared]
 
 
 def watched(
     iteration: Iteration, counts: Sequence[DayCount], held: Watch, *, now: datetime
 ) -> tuple[Srm, Watch]:
     """The gate now, and what to keep. Each closed day is a look; one look of an import is all there is."""
-    design = iteration.design
+    design, counts = iteration.design, held.judged(counts)
     history: list[SrmPoint] = []
     watch = held
     for day, so_far in by_day(counts):
@@ -63,9 +70,27 @@ def watched(
     if watch.confirmed_at is not None:
         state = SrmState.LOCKED
     found = Srm(
-        state, latest.p_value, tuple(history), latest.log_e_value, watch.alerted_at, watch.confirmed_at
-    )
+        state, latest.p_value, tuple(history), latest.log_e_value, watch.alerted_at, watch.confirmed_at,
+        afterwards=None if watch.confirmed_at is None else afterwards(design, counts, watch.confirmed_at),
+        cleared_through=watch.cleared_through,
+    )  # fmt: skip
     return found, watch
+
+
+def day_of_lock(confirmed_at: datetime) -> date:
+    """The day whose units made it; a look at midnight is of the day before."""
+    return (confirmed_at - timedelta(microseconds=1)).date()
+
+
+def afterwards(design: Design, counts: Sequence[DayCount], confirmed_at: datetime) -> Afterwards:
+    """The units after the day of the lock, by themselves."""
+    day = day_of_lock(confirmed_at)
+    later = Counter[str]()
+    for count in counts:
+        if count.day > day:
+            later[count.arm] += count.units
+    before = sum(count.units for count in counts if count.day <= day)
+    return Afterwards(later.total(), before, judge(design, later).log_e_value)
 
 
 def judge(design: Design, exposed: Counter[str]) -> stats.Srm:

@@ -160,6 +160,31 @@ class Localisation:
 
 
 @dataclass(frozen=True, slots=True)
+class Afterwards:
+    """The units that came after the day of a lock. A false alarm does not go on; what is broken does."""
+
+    units: int
+    needed: int
+    """As many as there were up to the lock."""
+    log_e_value: float | None
+    """Of their split alone; below 0 it speaks for the plan. None before there are any."""
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether enough of them came, and their split speaks for the plan."""
+        return self.units >= self.needed and self.log_e_value is not None and self.log_e_value < 0
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Somebody who holds a lock for a false alarm; two of them end it."""
+
+    name: str
+    reason: str
+    signed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Srm:
     """The sample-ratio test: state, p-value (None without data) and its history."""
 
@@ -172,6 +197,12 @@ class Srm:
     confirmed_at: datetime | None = None
     localisation: Localisation | None = None
     """Only while results are withheld for it."""
+    afterwards: Afterwards | None = None
+    """Only of a lock."""
+    signatures: tuple[Signature, ...] = ()
+    """Of the lock that holds, or of the last one that two people ended."""
+    cleared_through: date | None = None
+    """The day of a lock that was a false alarm; from the next day on units are judged anew."""
 
 
 @dataclass(frozen=True, slots=True)
