@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
-from people import NOW
-from scenes import a_design, a_metric, a_running_experiment, a_shop
+from people import NOW, an_admin
+from scenes import Shop, a_design, a_metric, a_running_experiment, a_shop
 from traffic import Visit, visited
 
 import equipoise_stats as stats
+from equipoise_server.access.actions import CreateProject, create_project
+from equipoise_server.access.reads import actor_of_user
 from equipoise_server.analysis import switched
 from equipoise_server.analysis.actions import refresh
 from equipoise_server.analysis.columns import columns_of
@@ -49,8 +51,10 @@ def demand(lift: float) -> np.ndarray:
     return base + lift * TREATED
 
 
-def report_of(monkeypatch: pytest.MonkeyPatch, table: np.ndarray, *, days: float) -> Report:
-    shop = a_shop()
+def report_of(
+    monkeypatch: pytest.MonkeyPatch, table: np.ndarray, *, days: float, shop: Shop | None = None
+) -> Report:
+    shop = shop or a_shop()
     a_metric(shop, "orders", Definition(MetricKind.SUM, Fact("order", Aggregate.SUM), window=HOUR))
     design = a_design(metrics=(PlannedMetric("orders", MetricRole.OEC),), planned_days=None, unit_type="user")
     found = a_running_experiment(shop, design=design).iteration
@@ -113,3 +117,14 @@ def test_at_the_end_the_schedule_is_drawn_again(monkeypatch: pytest.MonkeyPatch)
     assert (row.control_units, row.treatment_units) == (168, 168)
     assert row.conclusion is Conclusion.BETTER
     assert "drawing the schedule again" in report.results.further.method_note
+
+
+def test_a_project_that_hides_ids_reads_its_regions_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = an_admin()
+    hiding = CreateProject("shop", "Shop", ("user", "account"), is_pseudonymised=True)
+    project = create_project(owner, hiding, now=NOW)
+    shop = Shop(actor_of_user(UUID(owner.author.id)), project)
+    report = report_of(monkeypatch, demand(3.0), days=16, shop=shop)
+    assert report.results is not None
+    (row,) = report.results.rows
+    assert row.conclusion is Conclusion.BETTER

@@ -118,6 +118,33 @@ def test_one_unit_of_a_draft_is_explained(asking: Caller) -> None:
     assert "enrolled" in asking.post(f"{BUTTON}/preview/production/explain", context).text
 
 
+def test_a_draft_tells_how_large_its_audience_is(asking: Caller) -> None:
+    planned(asking, eligibility={"attribute": "country", "operator": "equals", "value": "DE"})
+    size = asking.get(f"{BUTTON}/preview/production/audience").json
+    assert (size["units_per_day"], size["units"], size["eligible"]) == (None, 0, 0)
+    assert "no user was exposed" in str(size["reason"])
+    assert asking.get(f"{BUTTON}/preview/nowhere/audience").status == 404
+
+
+def test_a_draft_tells_what_its_switchback_could_find(asking: Caller) -> None:
+    regions = ["north", "south", "east", "west"]
+    planned(asking, switchback={"regions": regions, "days": 14})
+    told = asking.get(f"{BUTTON}/preview/production/switchback-power").json
+    assert (told["mde_relative"], told["days_needed"], told["by_week"], told["past_days"]) == (
+        None,
+        None,
+        [],
+        0,
+    )
+    assert "no “purchase” of the last 28 days came from" in str(told["reason"])
+
+
+def test_nothing_can_be_found_without_a_metric_that_decides(asking: Caller) -> None:
+    planned(asking, metrics=[], switchback={"regions": ["north", "south"], "days": 14})
+    refused = asking.get(f"{BUTTON}/preview/production/switchback-power")
+    assert (refused.status, refused.fields) == (422, ["metrics"])
+
+
 def test_layers_are_made_and_nested(asking: Caller) -> None:
     made = asking.post(LAYERS, {"key": "outer", "name": "Outer", "unit_type": "user"})
     assert (made.status, made.json["free_slots"]) == (201, 10_000)

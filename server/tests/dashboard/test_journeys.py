@@ -12,7 +12,7 @@ from people import a_member
 
 from equipoise_server.access.values import Role
 from equipoise_server.experiments import reads as experiments
-from equipoise_server.experiments.values import BreachAction, MetricRole, Status, VerdictState
+from equipoise_server.experiments.values import BreachAction, MetricRole, Status, Switchback, VerdictState
 from equipoise_server.flags import reads as flags
 from equipoise_server.metrics import reads as metrics
 
@@ -276,6 +276,18 @@ def test_the_power_panel_follows_what_is_typed_without_saving() -> None:
     assert "Units per variant" in panel.text
     assert any(svg.get("role") == "img" for svg in panel.all("svg"))
     assert "Fill in" in Page(client.get(f"{address}?mde=5&baseline_percent=10").text).text
+
+
+def test_the_power_of_a_switchback_is_read_from_its_regions_past() -> None:
+    shop = scenes.a_shop()
+    plan = Switchback(("east", "north", "south", "west"), days=14)
+    scenes.a_draft_experiment(shop, design=scenes.a_design(switchback=plan, planned_days=None))
+    client = signed_in(shop.owner)
+    address = f"{PLACE}/experiments/checkout-button/power"
+    said = Page(client.get(f"{address}?mde=5&confidence=95&power=80").text).text
+    assert "What a switchback can find is read from its regions' past" in said
+    assert "no “purchase” of the last 28 days came from “east”" in said
+    assert "Units per variant" not in said
 
 
 def test_a_past_experiment_without_a_file_is_refused_with_every_fault() -> None:

@@ -53,6 +53,7 @@ class WeekMde:
 
     week: int
     units: int
+    """Of a switchback, the windows of all regions."""
     mde_relative: float | None
 
 
@@ -92,3 +93,18 @@ class PowerAnswer:
     """The chance that a treatment with the effect sought, harmless elsewhere, passes everything."""
     clusters: int | None = None
     """Of all arms together, when clusters are randomised."""
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchbackPower:
+    """What a planned switchback could find, relative to what its regions' windows hold today.
+
+    mde_relative: of the planned days; None when it cannot be told, and `reason` says why. days_needed: to
+    find the smallest lift that was asked for, if one was. past_days: how much of the past was read.
+    """
+
+    mde_relative: float | None = None
+    days_needed: int | None = None
+    by_week: tuple[WeekMde, ...] = ()
+    past_days: int = 0
+    reason: str = ""

@@ -13,11 +13,13 @@ from equipoise_server.analysis.freshness import freshness_of
 from equipoise_server.analysis.holdout_impact import holdout_impact
 from equipoise_server.analysis.past import KnownMetric, known_metrics
 from equipoise_server.analysis.planning import power_plan
+from equipoise_server.analysis.power_values import SwitchbackPower
 from equipoise_server.analysis.renewing import newest_refresh
 from equipoise_server.analysis.sources.exposing import LastReading, last_reading
 from equipoise_server.analysis.sources.following import Followed, followed_touches
 from equipoise_server.analysis.sources.pace import resting
 from equipoise_server.analysis.sources.previewing import FactPreview, preview_definition
+from equipoise_server.analysis.switchback_planning import switchback_power
 from equipoise_server.analysis.traffic_filters import traffic_filter, traffic_filters
 from equipoise_server.analysis.values import Report
 
@@ -27,6 +29,7 @@ __all__ = [
     "Followed",
     "KnownMetric",
     "LastReading",
+    "SwitchbackPower",
     "audience_size",
     "evidence_of",
     "followed_touches",
@@ -42,6 +45,7 @@ __all__ = [
     "report_of",
     "reports_of",
     "resting",
+    "switchback_power",
     "traffic_filter",
     "traffic_filters",
 ]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 import numpy as np
 
 import equipoise_stats as stats
+from equipoise_server.access import reads as access
 from equipoise_server.analysis import looks
 from equipoise_server.analysis.clustered import Compared, look_of
 from equipoise_server.analysis.columns import Reduction
 from equipoise_server.analysis.evidence import Job, treatments_of
 from equipoise_server.analysis.looks import LookFound
-from equipoise_server.analysis.plan import Column, MeasuredMetric, Span, columns_of
+from equipoise_server.analysis.moments import Warehouse
+from equipoise_server.analysis.plan import Column, MeasuredMetric, Plan, Span, columns_of
 from equipoise_server.experiments.values import Schedule
 from equipoise_stats.moments import FloatArray
 
@@ -84,23 +89,46 @@ def _as_groups(effect: stats.SwitchbackEffect, windows: int) -> stats.ClusterEff
 
 def _table(job: Job, one: MeasuredMetric, schedule: Schedule, span: Span) -> FloatArray:
     """(regions, windows): what happened in each window after its burn-in; NaN for windows not over yet."""
-    columns = [column for column in columns_of(one.metric.key, one.metric.definition) if not column.before]
-    parts = [_filled(job, column, schedule, span) for column in columns]
-    table = parts[0]
-    if len(parts) > 1:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            table = np.where(parts[1] > 0, parts[0] / parts[1], np.nan)
+    columns = tuple(
+        column for column in columns_of(one.metric.key, one.metric.definition) if not column.before
+    )
+    places = kept_places(job.iteration.environment_id, job.plan.unit_type, schedule)
+    table = window_table(job.warehouse, replace(job.plan, columns=columns), span, (schedule, places))
     ends = np.arange(1, schedule.windows + 1) * schedule.window_seconds
     is_over = ends <= (span.until - schedule.starts_at).total_seconds()
     return np.where(is_over[None, :], table, np.nan)
 
 
-def _filled(job: Job, column: Column, schedule: Schedule, span: Span) -> FloatArray:
-    regions = {region: place for place, region in enumerate(sorted(schedule.rows))}
-    table = np.zeros((len(regions), schedule.windows))
-    if column.reduction not in _PER_EVENT or column.touches:
-        return np.full_like(table, np.nan)  # it belongs to a unit, and a window has none
-    for total in job.warehouse.windows(job.plan, span, column, schedule):
-        if total.region in regions and 0 <= total.window < schedule.windows:
-            table[regions[total.region], total.window] = total.total
-    return table
+def kept_places(environment_id: UUID, unit_type: str, schedule: Schedule) -> dict[str, int]:
+    """What events keep of a region's id → its place: a pseudonym where the project hides ids."""
+    regions = sorted(schedule.rows)
+    project_id = access.pseudonymised_by(environment_id)
+    if project_id is None:
+        return {region: place for place, region in enumerate(regions)}
+    key = access.project_key(project_id)
+    return {key.pseudonym(unit_type, region): place for place, region in enumerate(regions)}
+
+
+def window_table(
+    warehouse: Warehouse, plan: Plan, span: Span, of: tuple[Schedule, Mapping[str, int]]
+) -> FloatArray:
+    """(regions, windows): what a plan's columns, one or a ratio's two, come to in each; NaN where unknown."""
+    schedule, places = of
+    parts = []
+    for column in plan.columns:
+        table = np.zeros((len(places), schedule.windows))
+        if not adds_up(column):
+            return np.full_like(table, np.nan)  # it belongs to a unit, and a window has none
+        for total in warehouse.windows(plan, span, column, schedule):
+            if total.region in places and 0 <= total.window < schedule.windows:
+                table[places[total.region], total.window] = total.total
+        parts.append(table)
+    if len(parts) == 1:
+        return parts[0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(parts[1] > 0, parts[0] / parts[1], np.nan)
+
+
+def adds_up(column: Column) -> bool:
+    """Whether events add to it without asking whose they are."""
+    return column.reduction in _PER_EVENT and not column.touches

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from markupsafe import Markup
 
-from equipoise_server.analysis.reads import KnownMetric
-from equipoise_server.analysis.values import GuardrailPower, GuardrailQuestion, PowerAnswer, PowerQuestion
+from equipoise_server.analysis.reads import KnownMetric, SwitchbackPower
+from equipoise_server.analysis.values import (
+    GuardrailPower,
+    GuardrailQuestion,
+    PowerAnswer,
+    PowerQuestion,
+    WeekMde,
+)
 from equipoise_server.dashboard import words
 from equipoise_server.dashboard.charts import PlanPoint, mde_by_week
 from equipoise_server.dashboard.charts.values import Canvas
@@ -47,6 +53,10 @@ class PowerPanel:
     decided_by: str = ""
     all_pass: str = ""
     clusters: str = ""
+    smallest: str = ""
+    """Of a switchback: the smallest lift that its planned days can find; units do not count there."""
+    unknown: str = ""
+    """Why that cannot be told."""
 
 
 def power_question(
@@ -95,7 +105,7 @@ def power_panel(design: Design, answer: PowerAnswer) -> PowerPanel:
         units_per_arm="" if answer.units_per_arm is None else words.whole(answer.units_per_arm),
         days_needed=days,
         is_long_enough=None if design.planned_days is None or days is None else design.planned_days >= days,
-        figure=_figure(design, answer),
+        figure=_figure(design, answer.by_week),
         looking=_looking(design, answer.inflation),
         guardrails=tuple(map(_chance, answer.guardrails)),
         decided_by=answer.decided_by,
@@ -106,11 +116,28 @@ def power_panel(design: Design, answer: PowerAnswer) -> PowerPanel:
     )
 
 
-def _figure(design: Design, answer: PowerAnswer) -> Figure | None:
-    points = [PlanPoint(week.week, week.mde_relative) for week in answer.by_week if week.mde_relative]
+def switchback_panel(design: Design, found: SwitchbackPower) -> PowerPanel:
+    """The panel of a switchback, whose windows are the observations."""
+    if found.mde_relative is None or design.switchback is None:
+        return PowerPanel(unknown=found.reason)
+    needed = found.days_needed
+    past = words.counted(found.past_days, "day")
+    return PowerPanel(
+        smallest=words.percent(found.mde_relative),
+        days_needed=needed,
+        is_long_enough=None if needed is None else design.switchback.days >= needed,
+        figure=_figure(design, found.by_week),
+        looking="Windows of regions are what is compared: a longer run or more regions find less, more units"
+        f" do not. Read from drawing the schedule again and again over the last {past}.",
+    )
+
+
+def _figure(design: Design, by_week: Sequence[WeekMde]) -> Figure | None:
+    points = [PlanPoint(week.week, week.mde_relative) for week in by_week if week.mde_relative]
     if not points:
         return None
-    planned_weeks = None if design.planned_days is None else design.planned_days / 7
+    days = design.planned_days if design.switchback is None else design.switchback.days
+    planned_weeks = None if days is None else days / 7
     rows = tuple((words.counted(p.weeks, "week"), words.percent(p.mde, 2)) for p in points)
     title = "Smallest lift you can find, by weeks of running"
 

@@ -155,7 +155,6 @@ class ReviewPage:
     design: DesignTab
     checks: tuple[CheckLine, ...]
     may_launch: bool
-    power: PowerPanel
     preview: WhoGetsWhat
 
     @property

@@ -21,6 +21,7 @@ from equipoise_server.dashboard.pages.power import (
     missing_before_power,
     power_panel,
     power_question,
+    switchback_panel,
 )
 from equipoise_server.dashboard.pages.randomisation_forms import ramp_count, scheme_of
 from equipoise_server.dashboard.pages.wizard import (
@@ -201,6 +202,10 @@ def _power(visit: Visit, design: Design) -> PowerPanel:
     oec = _oec(visit, design)
     if oec is None or len(design.arms) < 2:  # noqa: PLR2004  # a comparison needs two
         return PowerPanel(missing=missing_before_power(oec, design))
+    if design.switchback is not None:
+        return switchback_panel(
+            design, analysis.switchback_power(visit.environment.id, design, oec, now=visit.now)
+        )
     catalogue = {metric.key: metric for metric in metrics.metrics_of(visit.project.id)}
     question = power_question(design, oec, catalogue, analysis.known_metrics(visit.project.id))
     answer = analysis.power_plan(question)
@@ -220,7 +225,7 @@ def _review(visit: Visit, found: Experiment) -> HttpResponse:
         key=found.key, name=found.name, environment=visit.environment.name, links=step_links(checks),
         version=found.version, design=planning_aids.planned(visit, found),
         checks=check_lines(checks), may_launch=visit.may(Permission.EXPERIMENT_LAUNCH),
-        power=_power(visit, found.design), preview=planning_aids.preview(visit, found),
+        preview=planning_aids.preview(visit, found),
     )  # fmt: skip
     frame = frame_of(visit, "Review", section="experiments", crumbs=_crumbs(visit, found))
     return show(visit, "wizard/review.html", page, frame=frame)
