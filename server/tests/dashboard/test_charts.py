@@ -8,6 +8,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ from equipoise_server.dashboard.charts import (
     slot_map,
 )
 from equipoise_server.dashboard.charts.forest import drawn_range
-from equipoise_server.dashboard.charts.scale import Scale, ticks
+from equipoise_server.dashboard.charts.scale import Scale, thinned, ticks
 from equipoise_server.dashboard.charts.values import Tone
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -153,3 +154,11 @@ def test_a_chart_of_nothing_is_nothing() -> None:
 def test_one_day_of_exposures_is_still_a_drawing() -> None:
     one_day = Curve("Green", 1, (Mark(date(2026, 3, 3), 12),))
     ET.fromstring(curves_over_time([one_day], NARROW, title="Units", wording=words.plain))
+
+
+@given(count=st.integers(min_value=1, max_value=400), most=st.integers(min_value=2, max_value=9))
+def test_labels_of_days_stand_at_equal_distances_and_name_the_last(count: int, most: int) -> None:
+    places = thinned(count, most)
+    assert 1 <= len(places) <= most
+    assert places[-1] == count - 1
+    assert len({later - earlier for earlier, later in pairwise(places)}) <= 1

@@ -41,7 +41,10 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
 
 
 def thinned(count: int, most: int) -> list[int]:
-    """Indexes of at most `most` evenly spread items, the first and the last among them."""
+    """Indexes of at most `most` items at equal distances: the last always, the first where it fits."""
     if count <= most:
         return list(range(count))
-    return sorted({round(place * (count - 1) / (most - 1)) for place in range(most)})
+    least = math.ceil((count - 1) / (most - 1))
+    fitting = (step for step in range(least, 2 * least + 1) if (count - 1) % step == 0)
+    step = next(fitting, least)
+    return list(range((count - 1) % step, count, step))
