@@ -85,3 +85,11 @@ def test_a_chance_reads_without_knowing_p_values(p: float | None, reads: str) ->
 def test_a_plain_number_keeps_its_size(value: float) -> None:
     read = float(words.plain(value).replace(",", "").replace(words.MINUS, "-"))
     assert read == pytest.approx(value, rel=6e-4, abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("probability", "reads"),
+    [(1.0, "> 99.9 %"), (0.99995, "> 99.9 %"), (0.753, "75.3 %"), (0.5, "50 %"), (0.0, "< 0.1 %")],
+)
+def test_a_chance_never_reads_as_certain(probability: float, reads: str) -> None:
+    assert _spaced(words.chance(probability)) == reads

@@ -10,6 +10,7 @@ MINUS = "\u2212"
 UNKNOWN = "unknown"
 _CURRENCIES = frozenset("€$£¥₹")
 _SMALLEST_SHOWN_P = 0.001
+_LEAST_CHANCE = 0.001
 
 
 def whole(count: int) -> str:
@@ -41,6 +42,13 @@ def percent(share: float | None, decimals: int | None = None) -> str:
         return UNKNOWN
     text = _with_sign(share * 100, 1 if decimals is None else decimals, plus=False)
     return (text.removesuffix(".0") if decimals is None else text) + f"{NBSP}%"
+
+
+def chance(probability: float) -> str:
+    """97.5 % of a probability 0.975; what is not certain never rounds to 0 or 100 %."""
+    if probability > 1 - _LEAST_CHANCE:
+        return f">{NBSP}{percent(1 - _LEAST_CHANCE)}"
+    return f"<{NBSP}{percent(_LEAST_CHANCE)}" if probability < _LEAST_CHANCE else percent(probability)
 
 
 def lift(share: float | None) -> str:

@@ -187,7 +187,7 @@ def _bayes(lines: tuple[BayesLine, ...], arms: ArmNames) -> Reading:
                 (
                     line.name,
                     arms.name(line.arm),
-                    words.percent(line.probability_better),
+                    words.chance(line.probability_better),
                     _lift(line.lift),
                     _range(line.lift_interval),
                     words.percent(line.loss_of_shipping),
