@@ -94,6 +94,13 @@ def test_a_second_person_who_did_not_see_the_first_change_is_refused(shop: tuple
     assert reads.metric(metric.id).name == "Money"
 
 
+def test_the_catalogue_is_in_the_order_of_a_dictionary(shop: tuple[Actor, Project]) -> None:
+    owner, project = shop
+    for key, name in (("visits", "visits within a week"), ("basket", "Basket"), ("refunds", "refunds")):
+        create_metric(owner, CreateMetric(project.id, key, name, REVENUE), now=NOW)
+    assert [each.key for each in reads.metrics_of(project.id)] == ["basket", "refunds", "visits"]
+
+
 def test_an_archived_metric_leaves_the_catalogue_and_its_key_is_never_used_again(
     shop: tuple[Actor, Project],
 ) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from uuid import UUID
 
 from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.functions import Lower
 
 from equipoise_server.foundation.refusals import NotFound, Problem
 from equipoise_server.metrics import models
@@ -63,7 +64,7 @@ def metrics_of(project_id: UUID, *, archived: bool = False) -> tuple[Metric, ...
     rows = _newest().filter(metric__project_id=project_id)
     if not archived:
         rows = rows.filter(metric__archived_at=None)
-    return tuple(_metric(row) for row in rows.order_by("metric__name", "metric__key"))
+    return tuple(_metric(row) for row in rows.order_by(Lower("metric__name"), "metric__key"))
 
 
 def versions_of(metric_id: UUID) -> tuple[Metric, ...]:

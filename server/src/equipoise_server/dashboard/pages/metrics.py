@@ -149,6 +149,7 @@ def meaning(definition: Definition) -> str:
             said = f"Mean {_value(fact)} per {_event(fact)}"
         case MetricKind.RATIO:
             said = f"{_aggregated(fact)} per {_aggregated(definition.denominator)}"
+            said = said[0].upper() + said[1:]
         case _:
             said = _special_meaning(definition)
     cap = f", capped at {words.plain(definition.cap)}" if definition.cap is not None else ""
