@@ -88,3 +88,12 @@ def test_an_engineer_replaces_the_key_of_tokens_but_does_not_set_the_rule() -> N
     shown = Page(engineer.get(SETTINGS).text).text
     assert "Replace the key" in shown
     assert "Why this change?" not in shown
+
+
+def test_settings_lead_whoever_may_make_projects_to_a_new_one() -> None:
+    shop = scenes.a_shop()
+    assert "/projects" in {
+        link.get("href") for link in Page(signed_in(shop.owner).get(SETTINGS).text).all("a")
+    }
+    engineer = signed_in(a_member(shop.owner, shop.project, Role.ENGINEER))
+    assert "/projects" not in {link.get("href") for link in Page(engineer.get(SETTINGS).text).all("a")}

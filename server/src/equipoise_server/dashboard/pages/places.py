@@ -55,6 +55,7 @@ class SettingsPage:
     may_set_tokens: bool
     may_rotate_tokens: bool
     issued_what: str = "key"
+    may_create_projects: bool = False
 
     @property
     def token_rule_says(self) -> str:

@@ -70,6 +70,7 @@ def _page(
         may_rotate_tokens=visit.may(Permission.KEY_MANAGE)
         and visit.environment.exposure_tokens is not TokenRule.OFF,
         issued_what=issued_what,
+        may_create_projects=visit.actor.may_create_projects,
     )
     frame = frame_of(visit, "Settings", section="settings")
     return show(visit, "settings/page.html", made, frame=frame, status=status)
