@@ -14,9 +14,11 @@ import equipoise_stats
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "statistics.md"
 HEAD = """# Statistics library (`equipoise_stats`)
 
-Everything public, by what it is about; written by `stats/tests/statistics_reference.py`. `help(equipoise_stats.analyse)` tells shapes, units, errors and the source
-of each. [The README](../../stats/README.md) begins with an example; [`statistics/`](../statistics) has a page for each family of methods: its formulas, when not to use it, and code that
-is executed. `analyse` judges a whole experiment as the server does; all others are its parts.
+Everything public, by what it is about; written by `stats/tests/statistics_reference.py`.
+`help(equipoise_stats.analyse)` tells shapes, units, errors and the source of each.
+[The README](../../stats/README.md) begins with an example; [`statistics/`](../statistics) has a page for
+each family of methods: its formulas, when not to use it, and code that is executed. `analyse` judges a whole
+experiment as the server does; all others are its parts.
 """
 
 
@@ -36,9 +38,8 @@ def _modules() -> Iterator[tuple[str, list[str]]]:
 def _section(about: str, names: list[str]) -> str:
     lines = [f"\n## {_first(about).rstrip('.')}\n", "| name | what it is |", "|---|---|"]
     actions = [name for name in names if inspect.isfunction(getattr(equipoise_stats, name))]
-    for name in (*actions, *[name for name in names if name not in actions]):
-        lines.append(f"| `{_called(name)}` | {_told(name)} |")
-    return "\n".join(lines) + "\n"
+    ordered = (*actions, *[name for name in names if name not in actions])
+    return "\n".join([*lines, *(f"| `{_called(name)}` | {_told(name)} |" for name in ordered)]) + "\n"
 
 
 def _told(name: str) -> str:
