@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dj_database_url
 
-from equipoise_server.foundation.private_files import make_directory
+from equipoise_server.foundation.private_files import kept_text
 
 DATA_DIRECTORY = Path(os.environ.get("EQUIPOISE_DATA", "data")).resolve()
 DEBUG = os.environ.get("EQUIPOISE_DEBUG", "") == "1"
@@ -50,12 +50,7 @@ def _secret_key() -> str:
     from_environment = os.environ.get("EQUIPOISE_SECRET_KEY", "")
     if from_environment:
         return from_environment
-    kept = DATA_DIRECTORY / "secret.key"
-    if not kept.exists():
-        make_directory(DATA_DIRECTORY)
-        kept.touch(mode=0o600)
-        kept.write_text(secrets.token_urlsafe(50))
-    return kept.read_text()
+    return kept_text(DATA_DIRECTORY / "secret.key", lambda: secrets.token_urlsafe(50))
 
 
 def _database() -> dict[str, object]:
