@@ -170,3 +170,9 @@ def test_an_experiment_without_a_ramp_cannot_be_paused_and_only_widens(terminal:
     refused = terminal("experiment", "widen", "green-button", "50")
     assert refused.exit_code == 1
     assert "only grows" in refused.stderr
+
+
+def test_a_split_that_is_not_locked_has_no_false_alarm_to_sign(terminal: Terminal) -> None:
+    refused = terminal("experiment", "sign-false-alarm", "green-button", "--reason", "It came by chance.")
+    assert refused.exit_code == 1
+    assert "not locked" in refused.stderr

@@ -97,6 +97,23 @@ def stop_experiment(key: str, project: str, reason: str, *, as_json: bool) -> No
     click.echo(f"{key} is {found.get('status')}.")
 
 
+@experiment.command("sign-false-alarm")
+@click.argument("key")
+@project_option
+@click.option("--reason", required=True, help="What you looked at; it stays with the results.")
+@json_option
+def sign_false_alarm(key: str, project: str, reason: str, *, as_json: bool) -> None:
+    """Sign that the lock of the split came by chance; two people do, once later units are in balance."""
+    with Connection(access()) as connection:
+        found = connection.post(f"/projects/{project}/experiments/{key}/false-alarm", {"reason": reason})
+    if as_json:
+        print_json(found)
+    elif found.get("is_ended"):
+        click.echo(f"Two people have signed: the lock of {key} has ended; the next refresh makes results.")
+    else:
+        click.echo(f"Signed. Somebody else has to sign {key}, too; then the lock ends.")
+
+
 @experiment.command("add-metric")
 @click.argument("key")
 @click.argument("metric")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from locked_split import a_locked_experiment, came, refreshed
 from people import NOW, a_member
 from scenes import Shop, a_design, a_running_experiment, a_shop
-from traffic import Visit, visited
 
 from equipoise_server.access.values import Actor, Role
 from equipoise_server.analysis import models
-from equipoise_server.analysis.actions import SignFalseAlarm, refresh, sign_false_alarm
-from equipoise_server.analysis.values import Report, SrmState
+from equipoise_server.analysis.actions import SignFalseAlarm, sign_false_alarm
+from equipoise_server.analysis.values import SrmState
 from equipoise_server.audit.values import Author
 from equipoise_server.experiments.values import Experiment
 from equipoise_server.foundation.refusals import Conflict, Forbidden, Invalid
@@ -35,33 +35,7 @@ def colleague(shop: Shop) -> Actor:
 
 @pytest.fixture
 def experiment(shop: Shop) -> Experiment:
-    """Locked at the second look: by chance 400 units met control and 520 the treatment."""
-    made = a_running_experiment(shop, design=a_design(looks=None))
-    came(made, 0, 400, 520)
-    assert refreshed(made, 1).srm.state is SrmState.ALERTED
-    came(made, 1, 1, 1)
-    assert refreshed(made, 2).srm.state is SrmState.LOCKED
-    return made
-
-
-def came(experiment: Experiment, day: int, control: int, treatment: int, *, platform: str = "") -> None:
-    """Units of one day; one in four buys."""
-    assert experiment.iteration is not None
-    since = NOW if day == 0 else MIDNIGHT + (day - 1) * DAY
-    bought = (("buy", 1.0, timedelta(minutes=1)),)
-    arms = ["control"] * control + ["treatment"] * treatment
-    visits = [
-        Visit(f"d{day}-{place}-{platform}", arm, since, bought if place % 4 == 0 else (),
-              attributes={"platform": platform} if platform else None)
-        for place, arm in enumerate(arms)
-    ]  # fmt: skip
-    visited(experiment.iteration, visits, now=since + timedelta(hours=1))
-
-
-def refreshed(experiment: Experiment, day: int) -> Report:
-    """The report an hour after so many days have closed."""
-    assert experiment.iteration is not None
-    return refresh(experiment.iteration.id, MIDNIGHT + (day - 1) * DAY + timedelta(hours=1))
+    return a_locked_experiment(shop)
 
 
 def sign(actor: Actor, experiment: Experiment, reason: str = REASON, *, day: int = 4) -> int:
@@ -119,9 +93,10 @@ def test_units_that_stand_out_are_no_chance(shop: Shop, experiment: Experiment) 
     came(experiment, 2, 30, 200, platform="android")
     came(experiment, 3, 600, 430, platform="ios")
     report = refreshed(experiment, 4)
-    assert report.srm.localisation is not None
-    assert any(one.is_suspect for one in report.srm.localisation.suspects)
-    with pytest.raises(Conflict, match="Mend it"):
+    assert report.srm.afterwards is not None
+    assert report.srm.afterwards.is_balanced
+    assert {one.value for one in report.srm.afterwards.suspects} == {"android", "ios"}
+    with pytest.raises(Conflict, match=r"“android”.*Mend it"):
         sign(shop.owner, experiment)
 
 

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from calling import caller
 from dashboard.browsing import PLACE, signed_in
-from people import NOW
+from locked_split import a_locked_experiment, came, refreshed
+from people import NOW, a_member
 from scenes import Shop, a_running_experiment, a_shop
 from traffic import Visit, visited
 
+from equipoise_server.access.values import Role
 from equipoise_server.analysis.actions import refresh
 
 pytestmark = pytest.mark.django_db
@@ -59,3 +61,32 @@ def test_a_broken_split_shows_no_metric_number_in_any_door(shop: Shop) -> None:
     assert report.json["withheld"] is not None
     exported = caller(shop.owner).get(f"{REPORT}.csv")
     assert exported.status == 409
+
+
+def test_two_people_end_a_lock_on_the_page_and_over_the_api(
+    tmp_path: Path, settings: pytest.FixtureRequest
+) -> None:
+    settings.DATA_DIRECTORY = tmp_path  # type: ignore[attr-defined]  # pytest-django's settings
+    shop = a_shop()
+    made = a_locked_experiment(shop)
+    ada, bo = signed_in(shop.owner), a_member(shop.owner, shop.project, Role.EXPERIMENTER)
+    early = ada.get(PAGE).content.decode()
+    assert "Was it a false alarm?" in early
+    assert "Sign with my name" not in early
+    address = REPORT.replace("report", "false-alarm")
+    refused = caller(bo).call("POST", address, {"reason": "It is chance."})
+    assert refused.status == 409
+    came(made, 2, 470, 465)
+    refreshed(made, 3)
+    assert "Yours is the first of two signatures" in ada.get(PAGE).content.decode()
+    reason = "Assignment replayed: it equals every exposure."
+    ada.post(f"{PAGE}/false-alarm", {"reason": reason})
+    signed = ada.get(PAGE).content.decode()
+    assert reason in signed
+    assert "You have signed" in signed
+    ended = caller(bo).call("POST", address, {"reason": "So do I: no cause found."})
+    assert ended.json["is_ended"] is True
+    refreshed(made, 4)
+    page = ada.get(f"{PAGE}/health").content.decode()
+    assert "two people signed that it was a false alarm" in page
+    assert reason in page

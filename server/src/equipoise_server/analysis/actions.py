@@ -12,7 +12,7 @@ from django.db import transaction
 from equipoise_server.access.values import Actor
 from equipoise_server.analysis import models
 from equipoise_server.analysis.codec import to_json
-from equipoise_server.analysis.false_alarms import SignFalseAlarm, sign_false_alarm
+from equipoise_server.analysis.false_alarms import SIGNATURES, SignFalseAlarm, sign_false_alarm
 from equipoise_server.analysis.holdout_impact import measure_holdout, measure_holdouts
 from equipoise_server.analysis.import_mapping import mapping_from_text
 from equipoise_server.analysis.importing import ImportPast, load_past_experiment
@@ -37,6 +37,7 @@ FILE_SUFFIXES = SUFFIXES
 
 __all__ = [
     "FILE_SUFFIXES",
+    "SIGNATURES",
     "AskRefresh",
     "ImportFromSource",
     "ImportPast",

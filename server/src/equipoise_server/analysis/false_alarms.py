@@ -15,7 +15,7 @@ from equipoise_server.access.values import Actor, Permission
 from equipoise_server.analysis import models, renewing, sentences
 from equipoise_server.analysis.codec import from_json
 from equipoise_server.analysis.split import day_of_lock
-from equipoise_server.analysis.values import Report, Signature, Srm, SrmState
+from equipoise_server.analysis.values import Afterwards, Report, Signature, Srm, SrmState
 from equipoise_server.audit.actions import change
 from equipoise_server.audit.values import Subject
 from equipoise_server.experiments import reads as experiments
@@ -36,6 +36,34 @@ class SignFalseAlarm:
 
     experiment_id: UUID
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FalseAlarm:
+    """How far a lock is from being ended: what stands in the way, and who has signed."""
+
+    came: Afterwards
+    problems: tuple[Problem, ...]
+    """Why nobody may sign now."""
+    signatures: tuple[Signature, ...]
+    is_signed: bool
+    """Whether the one who asks has signed."""
+
+
+def false_alarm_of(iteration: Iteration, srm: Srm, *, person_id: str) -> FalseAlarm | None:
+    """Of the lock that a report tells of; None while nothing is locked, or when no more units come."""
+    locked_at, is_over = srm.confirmed_at, iteration.is_imported or iteration.stopped_at is not None
+    if srm.state is not SrmState.LOCKED or srm.afterwards is None or locked_at is None or is_over:
+        return None
+    mine = models.SplitSignature.objects.filter(
+        iteration_id=iteration.id, locked_at=locked_at, author_id=person_id
+    )
+    return FalseAlarm(
+        srm.afterwards,
+        tuple(sign_problems(iteration, srm)),
+        _signed(iteration.id, locked_at),
+        is_signed=mine.exists(),
+    )
 
 
 def sign_false_alarm(actor: Actor, command: SignFalseAlarm, *, now: datetime) -> tuple[Signature, ...]:
@@ -84,11 +112,10 @@ def sign_problems(iteration: Iteration, srm: Srm | None) -> Iterator[Problem]:
         return
     if not srm.afterwards.is_balanced:
         yield Problem("", sentences.afterwards(srm.afterwards))
-    found = srm.localisation
-    suspects = () if found is None else [one for one in found.suspects if one.is_suspect]
-    for one in suspects:
-        units = f"Units with {one.attribute} “{one.value}” are out of balance"
-        yield Problem("", f"{units}, so this is no chance. Mend it, and start a new iteration.")
+    if srm.afterwards.suspects:
+        named = ", ".join(f"{one.attribute} “{one.value}”" for one in srm.afterwards.suspects)
+        told = f"Of the units that came since, those with {named} are out of balance: that is no chance."
+        yield Problem("", f"{told} Mend it, and start a new iteration.")
 
 
 def with_signatures(iteration_id: UUID, srm: Srm) -> Srm:

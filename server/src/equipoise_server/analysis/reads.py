@@ -9,6 +9,7 @@ from equipoise_server.analysis import models
 from equipoise_server.analysis.audience import AudienceSize, audience_size
 from equipoise_server.analysis.codec import from_json
 from equipoise_server.analysis.doubts import doubts_of, withheld_in
+from equipoise_server.analysis.false_alarms import FalseAlarm, false_alarm_of
 from equipoise_server.analysis.freshness import freshness_of
 from equipoise_server.analysis.holdout_impact import holdout_impact
 from equipoise_server.analysis.past import KnownMetric, known_metrics
@@ -26,12 +27,14 @@ from equipoise_server.analysis.values import Report
 __all__ = [
     "AudienceSize",
     "FactPreview",
+    "FalseAlarm",
     "Followed",
     "KnownMetric",
     "LastReading",
     "SwitchbackPower",
     "audience_size",
     "evidence_of",
+    "false_alarm_of",
     "followed_touches",
     "freshness_of",
     "has_final_report",

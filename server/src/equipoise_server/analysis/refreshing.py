@@ -25,7 +25,7 @@ from equipoise_server.analysis.false_alarms import with_signatures
 from equipoise_server.analysis.judging import planned_units, stats_design
 from equipoise_server.analysis.looking import forget_looks, take_looks
 from equipoise_server.analysis.looks import LookFound, is_grouped
-from equipoise_server.analysis.moments import DayCount, Files, Warehouse, pivots_for
+from equipoise_server.analysis.moments import DayCount, Files, Warehouse, day_end, pivots_for
 from equipoise_server.analysis.past import installation_of
 from equipoise_server.analysis.plan import MeasuredMetric, Plan, Span, plan_of
 from equipoise_server.analysis.reporting import Live, report_of
@@ -33,13 +33,29 @@ from equipoise_server.analysis.rollups.keeping import current_state
 from equipoise_server.analysis.rollups.nightly import recheck
 from equipoise_server.analysis.rollups.warehouse import RolledWarehouse, instant_of
 from equipoise_server.analysis.sources.rows import located, reads_sources, source_files
-from equipoise_server.analysis.split import Watch, localised, watched
+from equipoise_server.analysis.split import (
+    ByAttribute,
+    Watch,
+    day_of_lock,
+    localised,
+    standing_out,
+    watched,
+)
 from equipoise_server.analysis.switched import last_switchback_look
 from equipoise_server.analysis.traffic import traffic_notes, traffic_of
 from equipoise_server.analysis.traffic_filters import traffic_filter_of
 from equipoise_server.analysis.traffic_values import TrafficFilter
 from equipoise_server.analysis.unit_signs import EARLIER
-from equipoise_server.analysis.values import Funnel, QualityNote, Report, SoundedAlarm, Srm, SrmState, Traffic
+from equipoise_server.analysis.values import (
+    Afterwards,
+    Funnel,
+    QualityNote,
+    Report,
+    SoundedAlarm,
+    Srm,
+    SrmState,
+    Traffic,
+)
 from equipoise_server.events import reads as events
 from equipoise_server.events.values import EventKind
 from equipoise_server.experiments import reads as experiments
@@ -258,14 +274,21 @@ def _split(job: Job, counts: tuple[DayCount, ...]) -> Srm:
     srm = with_signatures(job.iteration.id, srm)
     if srm.state not in _WITHHOLDING:
         return srm
-    span = Span(job.until, job.until)
-    found = localised(
-        job.iteration.design,
-        counts,
-        job.warehouse.counts_by_attribute(job.plan, span),
-        job.warehouse.stages(job.plan, span),
-    )
-    return replace(srm, localisation=found)
+    span, design = Span(job.until, job.until), job.iteration.design
+    by_attribute = job.warehouse.counts_by_attribute(job.plan, span)
+    found = localised(design, counts, by_attribute, job.warehouse.stages(job.plan, span))
+    return replace(srm, localisation=found, afterwards=_afterwards(job, srm, by_attribute))
+
+
+def _afterwards(job: Job, srm: Srm, by_attribute: ByAttribute) -> Afterwards | None:
+    """Whether those that came since a lock stand out, too."""
+    if srm.afterwards is None or srm.confirmed_at is None:
+        return None
+    end = day_end(day_of_lock(srm.confirmed_at))
+    if end >= job.until:
+        return srm.afterwards
+    before = job.warehouse.counts_by_attribute(job.plan, Span(end, end))
+    return replace(srm.afterwards, suspects=standing_out(job.iteration.design, by_attribute, before))
 
 
 def _live_analysis(job: Job, facts: models.FrozenFacts) -> stats.Analysis:

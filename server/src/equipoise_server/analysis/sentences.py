@@ -22,6 +22,7 @@ from equipoise_server.analysis.values import (
 )
 from equipoise_server.experiments.values import MetricRole, VerdictState
 from equipoise_server.metrics.values import Direction, Margin, MarginKind
+from equipoise_stats.srm import LOCK_BELOW
 
 REASONS: Mapping[stats.Status, str] = {
     stats.Status.OK: "",
@@ -227,11 +228,14 @@ def _told_by(found: Localisation | None) -> Iterator[str]:
     """What the units that stand out say, first of all."""
     if found is None:
         return
-    for one in found.suspects:
-        if one.is_suspect:
-            rest = "" if one.p_value_without is None else f" (p without them {one.p_value_without:.2g})"
-            yield f"Units with {one.attribute} “{one.value}” are out of balance{rest}: look there first."
-    if found.since is not None and any(one.is_suspect for one in found.suspects):
+    suspects = [one for one in found.suspects if one.is_suspect]
+    telling = [one for one in suspects if one.p_value_without is None or one.p_value_without >= LOCK_BELOW]
+    if suspects and not telling:
+        yield "Units are out of balance whatever their attributes say: look for what all of them share."
+    for one in telling:
+        rest = "" if one.p_value_without is None else f" (p without them {one.p_value_without:.2g})"
+        yield f"Units with {one.attribute} “{one.value}” are out of balance{rest}: look there first."
+    if found.since is not None and suspects:
         day = f"{found.since.day} {found.since:%B %Y}"
         yield f"New units have been out of balance since {day}: what changed then?"
     if found.first_broken_stage == "triggered":

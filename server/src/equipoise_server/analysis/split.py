@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -21,6 +21,8 @@ from equipoise_stats.srm import LOCK_BELOW
 
 CONFIRMED_FROM = math.log(1000)
 MOST_SUSPECTS = 6
+ByAttribute = Mapping[str, Mapping[str, Mapping[str, int]]]
+"""Units by attribute, value and arm."""
 _STATES = {
     stats.SrmVerdict.PASS: SrmState.PASS,
     stats.SrmVerdict.WARN: SrmState.WARN,
@@ -145,7 +147,7 @@ def by_day(counts: Sequence[DayCount]) -> list[tuple[date, Counter[str]]]:
 def localised(
     design: Design,
     counts: Sequence[DayCount],
-    by_attribute: dict[str, dict[str, dict[str, int]]],
+    by_attribute: ByAttribute,
     stages: Sequence[StageCount],
 ) -> Localisation:
     """Which units stand out, since when, and at which stage of their way."""
@@ -165,6 +167,21 @@ def localised(
         found,
         broken[0] if broken else "",
     )
+
+
+def standing_out(design: Design, by_attribute: ByAttribute, until_lock: ByAttribute) -> tuple[Suspect, ...]:
+    """Which of the units since a lock are out of balance, by an attribute."""
+    later = {
+        name: {
+            value: tuple(
+                max(0, units.get(arm.key, 0) - until_lock.get(name, {}).get(value, {}).get(arm.key, 0))
+                for arm in design.arms
+            )
+            for value, units in values.items()
+        }
+        for name, values in by_attribute.items()
+    }
+    return tuple(_suspect(one) for one in stats.localise(later, weights_of(design)) if one.is_suspect)
 
 
 def _suspect(one: stats.Slice) -> Suspect:
@@ -197,5 +214,5 @@ def _new_units(design: Design, days: Sequence[tuple[date, Counter[str]]]) -> lis
     return found
 
 
-def _in_order(design: Design, units: dict[str, int]) -> tuple[int, ...]:
+def _in_order(design: Design, units: Mapping[str, int]) -> tuple[int, ...]:
     return tuple(units.get(arm.key, 0) for arm in design.arms)

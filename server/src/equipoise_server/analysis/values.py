@@ -168,6 +168,8 @@ class Afterwards:
     """As many as there were up to the lock."""
     log_e_value: float | None
     """Of their split alone; below 0 it speaks for the plan. None before there are any."""
+    suspects: tuple[Suspect, ...] = ()
+    """Those among them that stand out by an attribute."""
 
     @property
     def is_balanced(self) -> bool:

@@ -66,8 +66,28 @@ class LocalisationShape(Schema):
     first_broken_stage: str
 
 
+class AfterwardsShape(Schema):
+    """The units that came after the day of a lock; below 0, `log_e_value` speaks for the planned split."""
+
+    units: int
+    needed: int
+    log_e_value: float | None
+    suspects: list[SuspectShape]
+
+
+class SignatureShape(Schema):
+    """Somebody who holds a lock for a false alarm."""
+
+    name: str
+    reason: str
+    signed_at: datetime
+
+
 class SrmShape(Schema):
-    """The sample-ratio test. `alerted` and `locked` withhold results; `locked` is confirmed and stays."""
+    """The sample-ratio test. `alerted` and `locked` withhold results; `locked` is confirmed.
+
+    Two signatures end a lock; units after `cleared_through` are judged anew from then on.
+    """
 
     state: SrmState
     p_value: float | None
@@ -76,6 +96,9 @@ class SrmShape(Schema):
     alerted_at: datetime | None
     confirmed_at: datetime | None
     localisation: LocalisationShape | None
+    afterwards: AfterwardsShape | None
+    signatures: list[SignatureShape]
+    cleared_through: date | None
 
 
 class GuardrailShape(Schema):

@@ -16,16 +16,20 @@ from django.utils import timezone
 from ninja import Query, Router, Schema
 
 from equipoise_server.analysis import reads as analysis
+from equipoise_server.analysis.actions import SIGNATURES, SignFalseAlarm, sign_false_alarm
 from equipoise_server.analysis.values import (
     ComparisonRow,
     Interval,
     Report,
     Results,
 )
+from equipoise_server.api.authentication import actor_of
 from equipoise_server.api.designs import IterationShape
 from equipoise_server.api.experiments import EXPERIMENT
 from equipoise_server.api.job_shapes import FreshReportShape, fresh_report
+from equipoise_server.api.projects import Reason
 from equipoise_server.api.reading import Page, PageQuery, page_of, project_of
+from equipoise_server.api.report_shapes import SignatureShape
 from equipoise_server.experiments import reads as experiments
 from equipoise_server.experiments.values import Experiment, Iteration, VerdictState
 from equipoise_server.foundation.refusals import Conflict, NotFound, Problem
@@ -77,6 +81,13 @@ class ResultHistory:
     verdict: VerdictState | None
     sentence: str | None
     computed_at: datetime | None
+
+
+class SignedShape(Schema):
+    """Who has signed that a lock was a false alarm; the second signature ends it."""
+
+    signatures: list[SignatureShape]
+    is_ended: bool
 
 
 class ResultHistoryShape(Schema):
@@ -132,6 +143,16 @@ def export_moments(
 
 def _why_withheld(report: Report) -> str:
     return "The results are withheld." if report.withheld is None else report.withheld.explanation
+
+
+@router.post(EXPERIMENT + "/false-alarm", response=SignedShape)
+def sign_lock_as_false_alarm(
+    request: HttpRequest, project: str, experiment: str, body: Reason
+) -> dict[str, object]:
+    """Sign that the split's lock came by chance: two people do, after as many units again came in balance."""
+    command = SignFalseAlarm(_experiment(request, project, experiment).id, body.reason)
+    signed = sign_false_alarm(actor_of(request), command, now=timezone.now())
+    return {"signatures": signed, "is_ended": len(signed) >= SIGNATURES}
 
 
 @router.get(EXPERIMENT + "/history", response=Page[ResultHistoryShape])

@@ -44,6 +44,7 @@ _experiments: list[URLPattern | URLResolver] = [
     path("/<key>/launch", wizard.launch),
     path("/<key>/stop", experiments.stop),
     path("/<key>/restart", experiments.restart),
+    path("/<key>/false-alarm", experiments.sign),
     path("/<key>/widen", experiments.widen),
     path("/<key>/archive", experiments.archive),
     path("/<key>/refresh", jobs.refresh),

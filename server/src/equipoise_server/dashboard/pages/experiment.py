@@ -17,6 +17,7 @@ from equipoise_server.dashboard.pages import course
 from equipoise_server.dashboard.pages.activity import ActivityLine
 from equipoise_server.dashboard.pages.course import RampPanel, SchedulePanel
 from equipoise_server.dashboard.pages.exposures import OutsidePanel, outside_panel
+from equipoise_server.dashboard.pages.false_alarms import FalseAlarmPanel
 from equipoise_server.dashboard.pages.figures import ArmNames
 from equipoise_server.dashboard.pages.freshness import FreshnessPanel
 from equipoise_server.dashboard.pages.health import HealthTab
@@ -178,6 +179,8 @@ class ExperimentPage:
     activity: tuple[ActivityLine, ...] = ()
     freshness: FreshnessPanel | None = None
     """Of the newest run; None before the start and on other tabs."""
+    false_alarm: FalseAlarmPanel | None = None
+    """Of the newest run, while its split is locked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from equipoise_server.access.values import Permission
 from equipoise_server.analysis import reads as analysis
+from equipoise_server.analysis.actions import SIGNATURES, SignFalseAlarm, sign_false_alarm
 from equipoise_server.audit import reads as audit
 from equipoise_server.dashboard.forms import Form, Reader, choice, posted, small_number
 from equipoise_server.dashboard.pages import experiment as pages
@@ -24,6 +25,7 @@ from equipoise_server.dashboard.pages.experiment import (
     Tab,
 )
 from equipoise_server.dashboard.pages.experiments import Show, experiments_page
+from equipoise_server.dashboard.pages.false_alarms import FalseAlarmPanel, false_alarm_panel
 from equipoise_server.dashboard.pages.freshness import FreshnessPanel, freshness_panel
 from equipoise_server.dashboard.pages.health import health_tab
 from equipoise_server.dashboard.pages.health_checks import CheckLine
@@ -87,7 +89,10 @@ def _opened(visit: Visit, tab: Tab, shown: Shown) -> ExperimentPage:
     match tab:
         case Tab.RESULTS:
             results = results_tab(shown.report, shown.arms, has_started=iteration is not None)
-            return ExperimentPage(head, tab, results=results, freshness=_freshness(visit, shown))
+            return ExperimentPage(
+                head, tab, results=results, freshness=_freshness(visit, shown),
+                false_alarm=_false_alarm(visit, shown),
+            )  # fmt: skip
         case Tab.HEALTH:
             return ExperimentPage(head, tab, health=health_tab(shown.report, shown.arms))
         case Tab.DESIGN:
@@ -111,6 +116,14 @@ def _freshness(visit: Visit, shown: Shown) -> FreshnessPanel | None:
     computed_at = None if shown.report is None else shown.report.computed_at
     found = analysis.freshness_of(shown.iteration.id, computed_at=computed_at, now=visit.now)
     return freshness_panel(shown.report, found, may_refresh=visit.may(Permission.JOB_MANAGE))
+
+
+def _false_alarm(visit: Visit, shown: Shown) -> FalseAlarmPanel | None:
+    run, report = shown.iteration, shown.report
+    if run is None or run != shown.experiment.iteration or report is None:
+        return None
+    found = analysis.false_alarm_of(run, report.srm, person_id=visit.actor.author.id)
+    return false_alarm_panel(found, may_decide=visit.may(Permission.EXPERIMENT_DECIDE))
 
 
 def _ramp(visit: Visit, shown: Shown) -> RampPanel | None:
@@ -149,6 +162,20 @@ def stop(visit: Visit, key: str) -> HttpResponse:
     def move(found: Experiment, form: Form) -> str:
         actions.stop(visit.actor, Stop(found.id, form.text("reason")), now=visit.now)
         return "Stopped. Everybody gets the control until you decide."
+
+    return _moved(visit, key, move)
+
+
+@require_POST
+@in_place
+def sign(visit: Visit, key: str) -> HttpResponse:
+    """Sign that the lock of the split is a false alarm."""
+
+    def move(found: Experiment, form: Form) -> str:
+        signed = sign_false_alarm(visit.actor, SignFalseAlarm(found.id, form.text("reason")), now=visit.now)
+        if len(signed) < SIGNATURES:
+            return "Signed. Somebody else has to sign, too; then the lock ends."
+        return "Two people have signed: the lock has ended, and results are being computed."
 
     return _moved(visit, key, move)
 
