@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from scenes import a_design
 
-from equipoise_server.experiments.design_checks import DesignFacts
+from equipoise_server.experiments.design_checks import DesignFacts, guardrail_faults
 from equipoise_server.experiments.statistics_checks import (
     looks_advice,
     looks_faults,
@@ -113,3 +113,14 @@ def test_a_run_that_hardly_outlasts_its_window_is_advised_against() -> None:
     assert "come too late" in looks_advice(DesignFacts(a_design(planned_days=10), {"purchase": PURCHASE}))
     assert looks_advice(DesignFacts(a_design(planned_days=28), {"purchase": PURCHASE})) == ""
     assert looks_advice(DesignFacts(a_design(looks=None), {"purchase": PURCHASE})) == ""
+
+
+def test_an_absence_that_decides_needs_a_guardrail_for_less_use_wins_it_too() -> None:
+    alone = Definition(MetricKind.ABSENCE, Fact("search"), answer=Fact("ticket"), within=timedelta(days=1))
+    facts = {"quiet": replace(PURCHASE, key="quiet", definition=alone), "purchase": PURCHASE}
+    deciding = PlannedMetric("quiet", MetricRole.OEC)
+    guard = PlannedMetric("purchase", MetricRole.GUARDRAIL, Margin(MarginKind.RELATIVE, 0.02))
+    (problem,) = guardrail_faults(DesignFacts(a_design(metrics=(deciding,)), facts))
+    assert (problem.field, "add a guardrail" in problem.message) == ("metrics", True)
+    for metrics in ((deciding, guard), (replace(deciding, role=MetricRole.SECONDARY),)):
+        assert list(guardrail_faults(DesignFacts(a_design(metrics=metrics), facts))) == []

@@ -100,9 +100,8 @@ def metrics_faults(facts: DesignFacts) -> Iterator[Problem]:
     for index, planned in enumerate(facts.design.metrics):
         held = facts.metrics.get(planned.key)
         if held is None:
-            yield Problem(
-                f"metrics.{index}.key", f"There is no metric “{planned.key}”; create it or choose another."
-            )
+            told = f"There is no metric “{planned.key}”; create it or choose another."
+            yield Problem(f"metrics.{index}.key", told if planned.key else "Choose a metric.")
         elif held.archived_at is not None:
             yield Problem(f"metrics.{index}.key", f"The metric “{planned.key}” is archived; choose another.")
     for key in sorted(key for key, count in counts.items() if count > 1):
@@ -114,6 +113,21 @@ def guardrail_faults(facts: DesignFacts) -> Iterator[Problem]:
     for index, planned in enumerate(facts.design.metrics):
         if planned.role is MetricRole.GUARDRAIL:
             yield from _margin_faults(f"metrics.{index}.margin", planned, facts.metrics.get(planned.key))
+    yield from _absence_faults(facts)
+
+
+def _absence_faults(facts: DesignFacts) -> Iterator[Problem]:
+    """What decides by what does not follow is won by less use as well, unless something guards the use."""
+    if any(planned.role is MetricRole.GUARDRAIL for planned in facts.design.metrics):
+        return
+    for planned in facts.design.metrics:
+        held = facts.metrics.get(planned.key)
+        if planned.role is MetricRole.OEC and held and held.definition.kind is MetricKind.ABSENCE:
+            told = (
+                f"“{planned.key}” decides by what does not happen, and fewer events win that, too: add a"
+                " guardrail, such as how often people do what it counts."
+            )
+            yield Problem("metrics", told)
 
 
 def _margin_faults(field: str, planned: PlannedMetric, metric: Metric | None) -> Iterator[Problem]:
