@@ -13,6 +13,7 @@ from scenes import Shop, a_button_flag, a_design, a_running_experiment, a_shop, 
 
 from equipoise_server.access.values import Role
 from equipoise_server.dashboard.pages.health_checks import check_line
+from equipoise_server.experiments.actions import Stop, stop
 from equipoise_server.experiments.values import GateStep
 from equipoise_server.flags.reads import flag_by_key
 from equipoise_server.health import models, reads
@@ -157,6 +158,20 @@ def test_a_held_ramp_says_since_when_and_why(shop: Shop, metrics: Metrics) -> No
     assert "after the hold" in shown
     assert "The errors of the shop" in shown
     assert "no result reads them" in shown
+
+
+def test_an_experiment_shows_the_health_checks_of_its_flags_while_it_runs(
+    shop: Shop, metrics: Metrics
+) -> None:
+    running = a_running_experiment(shop)
+    tab = f"{PLACE}/experiments/checkout-button/health"
+    assert "Health checks of its flags" not in page(signed_in(shop.owner), tab)
+    after_looks(metrics, a_check(shop, flag_by_key(shop.project.id, "checkout-button")), WELL)
+    shown = page(signed_in(shop.owner), tab)
+    assert "Health checks of its flags" in shown
+    assert "The errors of the shop" in shown
+    stop(shop.owner, Stop(running.id, "It has run long enough."), now=later(14))
+    assert "The errors of the shop" not in page(signed_in(shop.owner), tab)
 
 
 def test_a_prometheus_is_connected_by_the_form_and_offered_to_no_source(shop: Shop) -> None:

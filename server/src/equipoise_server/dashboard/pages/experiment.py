@@ -11,7 +11,7 @@ from equipoise_server.access.values import Permission, Project
 from equipoise_server.analysis.reads import LastReading
 from equipoise_server.analysis.values import Report
 from equipoise_server.dashboard import words
-from equipoise_server.dashboard.badges import Badge, badge_of, days_left, needs_decision
+from equipoise_server.dashboard.badges import BREACHED, Badge, badge_of, days_left, needs_decision
 from equipoise_server.dashboard.forms import Form
 from equipoise_server.dashboard.pages import course
 from equipoise_server.dashboard.pages.activity import ActivityLine
@@ -21,6 +21,7 @@ from equipoise_server.dashboard.pages.false_alarms import FalseAlarmPanel
 from equipoise_server.dashboard.pages.figures import ArmNames
 from equipoise_server.dashboard.pages.freshness import FreshnessPanel
 from equipoise_server.dashboard.pages.health import HealthTab
+from equipoise_server.dashboard.pages.health_checks import CheckLine
 from equipoise_server.dashboard.pages.metrics import margin_words
 from equipoise_server.dashboard.pages.results import ResultsTab
 from equipoise_server.dashboard.pages.traffic_lines import left_out_words
@@ -118,6 +119,8 @@ class ExperimentHead:
     ended_by_kill: bool
     waits_for_stop: bool
     """The evidence suffices to decide, but it still runs."""
+    is_harmful: bool
+    """A guardrail is breached, and it still runs."""
     decision: Decision | None
     decided_arm: str
     health_faults: int
@@ -175,6 +178,8 @@ class ExperimentPage:
     tab: Tab
     results: ResultsTab | None = None
     health: HealthTab | None = None
+    checks: tuple[CheckLine, ...] = ()
+    """The health checks of its flags while it runs; on the tab Health."""
     design: DesignTab | None = None
     activity: tuple[ActivityLine, ...] = ()
     freshness: FreshnessPanel | None = None
@@ -265,6 +270,7 @@ def experiment_head(
         killed=shown.killed,
         ended_by_kill=course.was_ended_by_a_kill(iteration),
         waits_for_stop=experiment.status is Status.RUNNING and needs_decision(badge_of(experiment, now)),
+        is_harmful=experiment.status is Status.RUNNING and badge_of(experiment, now) == BREACHED,
         decision=decided,
         decided_arm=arm_names(design).name(decided.arm) if decided else "",
         outside=outside_panel(design, shown.reading),

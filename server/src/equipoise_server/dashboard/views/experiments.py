@@ -94,7 +94,11 @@ def _opened(visit: Visit, tab: Tab, shown: Shown) -> ExperimentPage:
                 false_alarm=_false_alarm(visit, shown),
             )  # fmt: skip
         case Tab.HEALTH:
-            return ExperimentPage(head, tab, health=health_tab(shown.report, shown.arms))
+            is_running = iteration is not None and iteration.stopped_at is None
+            return ExperimentPage(
+                head, tab, health=health_tab(shown.report, shown.arms),
+                checks=_checks(visit, shown) if is_running else (),
+            )  # fmt: skip
         case Tab.DESIGN:
             catalogue = metrics.metrics_of(visit.project.id, archived=True)
             is_newest = iteration == shown.experiment.iteration
@@ -135,7 +139,7 @@ def _ramp(visit: Visit, shown: Shown) -> RampPanel | None:
 
 
 def _checks(visit: Visit, shown: Shown) -> tuple[CheckLine, ...]:
-    """The health checks that the ramp waits for."""
+    """The health checks of the flags that it sets: its ramp waits for them, and some roll back or kill."""
     if shown.iteration is None:
         return ()
     environment_id = shown.iteration.environment_id
