@@ -69,7 +69,7 @@ def test_a_metric_is_added_as_a_diagnostic_with_its_reason_on_record(
 @pytest.mark.parametrize(
     ("form", "status", "told"),
     [
-        ({"metric": ""}, 422, "There is no metric “”"),
+        ({"metric": ""}, 422, "Choose a metric."),
         ({"metric": "purchase"}, 422, "is measured already"),
         ({"metric": "tickets", "version": 99}, 409, "meanwhile"),
     ],

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equipoise_server.foundation.ids import is_key, key_from_name, new_salt
+from equipoise_server.foundation.ids import is_key, key_fault, key_from_name, new_salt
 
 
 @pytest.mark.parametrize("key", ["a", "0", "checkout-button", "a.b_c-d", "a" * 64])
@@ -17,6 +17,12 @@ def test_keys_that_can_be_used(key: str) -> None:
 @pytest.mark.parametrize("key", ["", "-a", ".a", "_a", "A", "ä", "a b", "a/b", "a\n", "a" * 65])
 def test_keys_that_cannot_be_used(key: str) -> None:
     assert not is_key(key)
+    assert "use 1 to 64 of" in key_fault(key)
+
+
+def test_a_key_that_was_left_out_is_asked_for_and_not_quoted() -> None:
+    assert key_fault("").startswith("Give it a key")
+    assert "“a b”" in key_fault("a b")
 
 
 @given(st.text())

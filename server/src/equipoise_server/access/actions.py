@@ -32,7 +32,7 @@ from equipoise_server.audit.actions import change
 from equipoise_server.audit.values import Author, Subject
 from equipoise_server.foundation import revisions
 from equipoise_server.foundation.clashes import refused_if_taken
-from equipoise_server.foundation.ids import KEY_RULE, is_key, new_id
+from equipoise_server.foundation.ids import KEY_RULE, is_key, key_fault, new_id
 from equipoise_server.foundation.refusals import (
     Conflict,
     Forbidden,
@@ -181,7 +181,7 @@ def _project_taken(key: str) -> str:
 def _project_problems(command: CreateProject) -> list[Problem]:
     problems = []
     if not is_key(command.key):
-        problems.append(Problem("key", f"The key “{command.key}” cannot be used: {KEY_RULE}."))
+        problems.append(Problem("key", key_fault(command.key)))
     elif models.Project.objects.filter(key=command.key).exists():
         problems.append(Problem("key", _project_taken(command.key)))
     if not command.name.strip():
@@ -226,7 +226,7 @@ def _environment_problems(command: CreateEnvironment) -> list[Problem]:
     problems = list(text_problems(LONGEST_NAME, name=command.name))
     held = models.Environment.objects.filter(project_id=command.project_id)
     if not is_key(command.key):
-        problems.append(Problem("key", f"The key “{command.key}” cannot be used: {KEY_RULE}."))
+        problems.append(Problem("key", key_fault(command.key)))
     elif held.filter(key=command.key).exists():
         problems.append(Problem("key", _environment_taken(command.key)))
     if not command.name.strip():

@@ -15,7 +15,7 @@ from equipoise_server.experiments.moves import ARCHIVE
 from equipoise_server.experiments.outside import refuse_unfit_table
 from equipoise_server.experiments.values import Design, Experiment, Status
 from equipoise_server.foundation.clashes import refused_if_taken
-from equipoise_server.foundation.ids import KEY_RULE, is_key, new_id
+from equipoise_server.foundation.ids import is_key, key_fault, new_id
 from equipoise_server.foundation.refusals import Conflict, Invalid, Problem, refuse_all
 from equipoise_server.foundation.texts import LONGEST_NAME, text_problems
 
@@ -107,7 +107,7 @@ def archive(actor: Actor, command: Archive, *, now: datetime) -> Experiment:
 def key_problems(project_id: UUID, key: str) -> list[Problem]:
     """Whether a key is one, and free for ever."""
     if not is_key(key):
-        return [Problem("key", f"The key “{key}” cannot be used: {KEY_RULE}.")]
+        return [Problem("key", key_fault(key))]
     if models.Holdout.objects.filter(key=key).exists():
         return [Problem("key", f"“{key}” is the key of a holdout; choose another key.")]
     if models.Experiment.objects.filter(project_id=project_id, key=key).exists():

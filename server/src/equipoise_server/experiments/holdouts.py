@@ -19,7 +19,7 @@ from equipoise_server.flags import reads as flags
 from equipoise_server.flags.actions import UpdateFlagSettings, uncover_flags, update_flag_settings
 from equipoise_server.flags.values import FlagSettings, Override
 from equipoise_server.foundation.clashes import refused_if_taken
-from equipoise_server.foundation.ids import KEY_RULE, is_key, new_id, new_salt
+from equipoise_server.foundation.ids import KEY_RULE, is_key, key_fault, new_id, new_salt
 from equipoise_server.foundation.refusals import Conflict, Invalid, Problem, refuse_all
 from equipoise_server.foundation.texts import LONGEST_NAME, text_problems
 
@@ -172,7 +172,7 @@ def _projects(actor: Actor, scope: HoldoutScope) -> tuple[Project, ...]:
 
 def _naming_problems(command: CreateHoldout) -> Iterator[Problem]:
     if not is_key(command.key):
-        yield Problem("key", f"The key “{command.key}” cannot be used: {KEY_RULE}.")
+        yield Problem("key", key_fault(command.key))
     elif (
         models.Holdout.objects.filter(key=command.key).exists()
         or models.Experiment.objects.filter(key=command.key).exists()

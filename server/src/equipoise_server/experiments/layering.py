@@ -15,7 +15,7 @@ from equipoise_server.experiments import models, reads
 from equipoise_server.experiments.allocation import SlotRange, allocate, wanted_slots
 from equipoise_server.experiments.values import LayerRoom
 from equipoise_server.foundation.clashes import refused_if_taken
-from equipoise_server.foundation.ids import KEY_RULE, is_key, new_id, new_salt
+from equipoise_server.foundation.ids import is_key, key_fault, new_id, new_salt
 from equipoise_server.foundation.refusals import Invalid, Problem, refuse_all
 from equipoise_server.foundation.texts import LONGEST_NAME, text_problems
 
@@ -93,7 +93,7 @@ def _problems(
     command: CreateLayer, environment: Environment, rooms: dict[str, LayerRoom]
 ) -> Iterator[Problem]:
     if not is_key(command.key):
-        yield Problem("key", f"The key “{command.key}” cannot be used: {KEY_RULE}.")
+        yield Problem("key", key_fault(command.key))
     elif command.key in rooms:
         yield Problem("key", _key_taken(command.key))
     if not command.name.strip():

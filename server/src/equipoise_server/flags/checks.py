@@ -21,7 +21,7 @@ from equipoise_server.flags.values import (
     Rollout,
     Rule,
 )
-from equipoise_server.foundation.ids import KEY_RULE, is_key
+from equipoise_server.foundation.ids import KEY_RULE, is_key, key_fault
 from equipoise_server.foundation.refusals import Problem
 from equipoise_server.foundation.texts import LONGEST_NAME, is_storable, text_problems
 
@@ -56,7 +56,7 @@ class Served:
 def naming_problems(key: str, name: str) -> Iterator[Problem]:
     """Whether a key and a name can be used."""
     if not is_key(key):
-        yield Problem("key", f"The key “{key}” cannot be used: {KEY_RULE}.")
+        yield Problem("key", key_fault(key))
     yield from name_problems(name)
 
 
@@ -75,7 +75,7 @@ def variants_problems(flag_type: FlagType, variants: Sequence[FlagVariant]) -> I
     for index, variant in enumerate(variants):
         place = f"variants.{index}"
         if not is_key(variant.key):
-            yield Problem(f"{place}.key", f"The key “{variant.key}” cannot be used: {KEY_RULE}.")
+            yield Problem(f"{place}.key", key_fault(variant.key))
         elif variant.key in seen:
             yield Problem(f"{place}.key", f"Two variants have the key “{variant.key}”; rename one.")
         seen.add(variant.key)

@@ -26,6 +26,11 @@ def is_key(text: str) -> bool:
     return KEY_PATTERN.fullmatch(text) is not None
 
 
+def key_fault(text: str) -> str:
+    """What to tell of a text that cannot be a key."""
+    return f"The key “{text}” cannot be used: {KEY_RULE}." if text else f"Give it a key: {KEY_RULE}."
+
+
 def key_from_name(name: str) -> str:
     """A key suggested by a name; may be empty when the name has no usable character."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:64]

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from math import isfinite
 
-from equipoise_server.foundation.ids import KEY_RULE, is_key
+from equipoise_server.foundation.ids import is_key, key_fault
 from equipoise_server.foundation.refusals import Problem
 from equipoise_server.foundation.texts import LONGEST_NAME, text_problems
 from equipoise_server.health.values import Comparison, Plan
@@ -33,7 +33,7 @@ class Known:
 def check_problems(key: str, name: str, plan: Plan, known: Known) -> Iterator[Problem]:
     """Everything that is wrong with a check."""
     if not is_key(key):
-        yield Problem("key", f"The key “{key}” cannot be used: {KEY_RULE}.")
+        yield Problem("key", key_fault(key))
     if not name.strip():
         yield Problem("name", "Give the check a name that people read, such as “Errors of the checkout”.")
     yield from text_problems(LONGEST_NAME, name=name)

@@ -10,7 +10,7 @@ from equipoise_server.access.values import Actor, Permission
 from equipoise_server.audit.actions import change
 from equipoise_server.audit.values import Subject
 from equipoise_server.foundation.clashes import refused_if_taken
-from equipoise_server.foundation.ids import KEY_RULE, is_key, new_id
+from equipoise_server.foundation.ids import is_key, key_fault, new_id
 from equipoise_server.foundation.refusals import Conflict, Invalid, NotFound, Problem, refuse_all
 from equipoise_server.foundation.texts import LONGEST_NAME, text_problems
 from equipoise_server.metrics import models, reads
@@ -124,7 +124,7 @@ def metric_problems(command: CreateMetric, *, is_new: bool) -> list[Problem]:
 
 def _key_problems(command: CreateMetric) -> list[Problem]:
     if not is_key(command.key):
-        return [Problem("key", f"The key “{command.key}” cannot be used: {KEY_RULE}.")]
+        return [Problem("key", key_fault(command.key))]
     try:
         held = reads.metric_by_key(command.project_id, command.key)
     except NotFound:

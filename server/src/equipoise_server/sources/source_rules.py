@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from equipoise_server.foundation.ids import KEY_RULE, is_key
+from equipoise_server.foundation.ids import is_key, key_fault
 from equipoise_server.foundation.refusals import Problem
 from equipoise_server.foundation.texts import LONGEST_NAME, text_problems
 from equipoise_server.sources.sql_rules import parsed, table_problems
@@ -38,7 +38,7 @@ class Known:
 
 def key_problems(key: str) -> list[Problem]:
     """Whether the key can be used."""
-    return [] if is_key(key) else [Problem("key", f"The key “{key}” cannot be used: {KEY_RULE}.")]
+    return [] if is_key(key) else [Problem("key", key_fault(key))]
 
 
 def word_problems(name: str, description: str, owner: str) -> Iterator[Problem]:
