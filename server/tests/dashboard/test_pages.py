@@ -10,10 +10,10 @@ import scenes
 from dashboard import gallery
 from dashboard.browsing import PLACE, Page, addresses, signed_in
 from django.template.loader import render_to_string
-from people import NOW
+from people import NOW, a_member
 
-from equipoise_server.access.values import Permission
-from equipoise_server.analysis.values import Report
+from equipoise_server.access.values import Permission, Role
+from equipoise_server.analysis.values import Guardrail, GuardrailState, Report
 from equipoise_server.dashboard.pages import experiment as pages
 from equipoise_server.dashboard.pages.experiment import ExperimentPage, Shown, Tab
 from equipoise_server.dashboard.pages.health import health_tab
@@ -184,3 +184,33 @@ def test_an_unknown_address_is_said_in_words() -> None:
     answer = signed_in(scenes.a_shop().owner).get("/p/shop/production/experiments/none")
     assert answer.status_code == 404
     assert "There is no experiment “none” in this project." in answer.text
+
+
+@pytest.mark.django_db
+def test_a_breached_guardrail_says_what_to_do_about_it() -> None:
+    shop = scenes.a_shop()
+    scenes.found(scenes.a_running_experiment(shop), VerdictState.GUARDRAIL_BREACHED)
+    address = f"{PLACE}/experiments/checkout-button"
+    told = Page(signed_in(shop.owner).get(address).text).text
+    assert "Stop the experiment, unless the harm is known" in told
+    viewer = signed_in(a_member(shop.owner, shop.project, Role.VIEWER))
+    assert "Whoever runs experiments should stop it" in Page(viewer.get(address).text).text
+
+
+@pytest.mark.django_db
+def test_a_text_that_is_no_number_is_marked_in_its_own_field() -> None:
+    client = signed_in(scenes.a_shop().owner)
+    page = Page(client.post(f"{PLACE}/metrics/new", {"name": "Visits", "cap": "many"}).text)
+    assert [each["name"] for each in page.all("input") if each.get("aria-invalid") == "true"] == ["cap"]
+
+
+def test_differences_drawn_on_the_lift_axis_are_said_to_be() -> None:
+    results = gallery.REPORT.results
+    assert results is not None
+    in_points = Guardrail(GuardrailState.PASS, "0.1 pp", None, 0.001, False)
+    rows = tuple(replace(row, guardrail=in_points) if row.guardrail else row for row in results.rows)
+    report = replace(gallery.REPORT, results=replace(results, rows=rows))
+    said = "drawn as a share of control"
+    assert said in _rendered("experiment/results.html", _results(gallery.EXPERIMENT, report)).text
+    plain = _rendered("experiment/results.html", _results(gallery.EXPERIMENT, gallery.REPORT))
+    assert said not in plain.text

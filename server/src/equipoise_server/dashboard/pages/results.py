@@ -105,6 +105,8 @@ class MetricBlock:
     role: MetricRole
     lines: tuple[MetricLine, ...]
     forest: Figure | None
+    is_in_proportion: bool = False
+    """Some differences in a metric's own unit are drawn as a share of control."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +213,9 @@ def _block(role: MetricRole, rows: Sequence[ComparisonRow], arms: ArmNames) -> M
     has_several_arms = len({row.arm for row in mine}) > 1
     lines = tuple(line_of(row, arms) for row in mine)
     marks = [forest_row(row, line, named_arm=has_several_arms) for row, line in zip(mine, lines, strict=True)]
-    return MetricBlock(role, lines, forest_figure(marks, "Lift against control, with its interval"))
+    figure = forest_figure(marks, "Lift against control, with its interval")
+    told = zip(lines, marks, strict=True)
+    return MetricBlock(role, lines, figure, any(mark.text == line.effect_range for line, mark in told))
 
 
 def line_of(row: ComparisonRow, arms: ArmNames) -> MetricLine:
