@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from equipoise_cli.answers import JsonObject, part, parts
+from equipoise_cli.answers import JsonObject, number, part, parts
 from equipoise_cli.choices import environment_option, json_option, project_option
 from equipoise_cli.configuration import access
 from equipoise_cli.connection import Connection
@@ -66,20 +66,26 @@ def _moved_ramp(path: str, reason: str) -> JsonObject:
 @environment_option
 @json_option
 def preview_draft(key: str, project: str, environment: str, *, as_json: bool) -> None:
-    """Show who would get what if a draft were launched now."""
+    """Show who would get what if a draft were launched now, and how many a day could take part."""
+    path = f"/projects/{project}/experiments/{key}/preview/{environment}"
     with Connection(access()) as connection:
-        found = connection.get(f"/projects/{project}/experiments/{key}/preview/{environment}")
-    if as_json:
-        print_json(found)
-        return
+        found = connection.get(path)
+        if as_json:
+            print_json(found)
+            return
+        size = connection.get(f"{path}/audience")
     missing = found.get("missing")
     if isinstance(missing, list) and missing:
         click.echo("Not yet: " + " ".join(map(str, missing)))
-        return
-    rest = {name: found.get(name) for name in ("held", "elsewhere", "outside")}
-    print_table(
-        ("of made-up eligible units", str(found.get("units"))), {**part(found, "arms"), **rest}.items()
-    )
+    else:
+        rest = {name: found.get(name) for name in ("held", "elsewhere", "outside")}
+        heading = ("of made-up eligible units", str(found.get("units")))
+        print_table(heading, {**part(found, "arms"), **rest}.items())
+    daily = number(size, "units_per_day")
+    if daily is None:
+        click.echo(f"How many are eligible a day is not known: {size.get('reason')}.")
+    else:
+        click.echo(f"{daily:,.0f} eligible units a day, by whom the last {size.get('days')} days met.")
 
 
 @click.group()
