@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from server_process import ServerProcess, eventually
 
 from equipoise_cli.main import main
+from equipoise_server.commands.main import main as operators
 
 ROOT = Path(__file__).parents[1]
 FIRST_EXPERIMENT = ROOT / "docs" / "how-to" / "first-experiment-from-code.md"
@@ -75,17 +76,25 @@ def test_the_first_experiment_from_code_works_as_written(
     assert names["colour"] in {"grey", "green"}
 
 
-def _commands(group: click.Group, prefix: str) -> Iterator[str]:
+def _commands(group: click.Group, prefix: str) -> Iterator[tuple[str, click.Command]]:
     for name, command in group.commands.items():
         if isinstance(command, click.Group):
             yield from _commands(command, f"{prefix} {name}")
         else:
-            yield f"{prefix} {name}"
+            yield f"{prefix} {name}", command
 
 
 def test_every_command_is_in_the_reference() -> None:
     reference = (ROOT / "docs" / "reference" / "cli.md").read_text()
-    assert [c for c in _commands(main, "equipoise") if f"| `{c}" not in reference] == []
+    assert [name for name, _ in _commands(main, "equipoise") if f"| `{name}" not in reference] == []
+
+
+def test_every_operators_command_is_in_the_reference_with_its_options() -> None:
+    rows = (ROOT / "docs" / "reference" / "cli.md").read_text().splitlines()
+    for name, command in _commands(operators, "equipoise-server"):
+        (row,) = [row for row in rows if row.startswith(f"| `{name}` |")]
+        options = [one.opts[0] for one in command.params if isinstance(one, click.Option)]
+        assert [one for one in options if f"`{one}`" not in row] == [], name
 
 
 @pytest.mark.parametrize(
