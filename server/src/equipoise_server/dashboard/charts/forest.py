@@ -15,6 +15,8 @@ from equipoise_server.dashboard.charts.values import Canvas, ForestRow
 _ROW_WIDE, _ROW_NARROW = 42, 54
 _LABEL_WIDTH, _TEXT_WIDTH = 214, 176
 _AXIS_HEIGHT, _LABEL_HEIGHT = 30, 24
+_TICK_HALF = 14
+"""Half the width of a tick's label: closer to the right edge it ends at its tick."""
 _LETTER, _NARROW_LETTER = 6.9, 6.2
 
 
@@ -67,16 +69,19 @@ def _zero_line(scale: Scale, rows: int, height: int, *, is_narrow: bool) -> Iter
 
 
 def _axis(scale: Scale, bottom: float) -> Iterator[Markup]:
-    for value in ticks(scale.low, scale.high, 4 if scale.start < _LABEL_WIDTH else 6):
+    is_narrow = scale.start < _LABEL_WIDTH
+    for value in ticks(scale.low, scale.high, 4 if is_narrow else 6):
         x = scale.at(value)
         yield element("line", x1=x, x2=x, y1=0, y2=bottom + 5, cls="grid")
-        yield element("text", words.tick(value), x=x, y=bottom + 20, cls="middle")
+        at_edge = is_narrow and scale.end - x < _TICK_HALF
+        yield element("text", words.tick(value), x=x, y=bottom + 20, cls="end" if at_edge else "middle")
 
 
 def _row(row: ForestRow, scale: Scale, place: tuple[float, float, float], canvas: Canvas) -> Iterator[Markup]:
     top, middle, height = place
     if row.margin is not None:
-        yield from _margin_zone(row, scale, top, height)
+        above = _LABEL_HEIGHT if canvas.is_narrow else 3
+        yield from _margin_zone(row, scale, top + above, height - above - 3)
     yield from _labels(row, top, middle, canvas)
     if row.estimate is None:
         yield element("text", "no interval yet", x=scale.at(0) + 8, y=middle + 4)
@@ -118,10 +123,8 @@ def _margin_zone(row: ForestRow, scale: Scale, top: float, height: float) -> Ite
     """The side of the margin where the treatment would be worse than allowed."""
     line = scale.at(row.margin or 0.0)
     start, end = (scale.start, line) if row.higher_is_better else (line, scale.end)
-    yield element(
-        "rect", x=start, y=top + 3, width=max(end - start, 0.0), height=height - 6, cls="margin-zone"
-    )
-    yield element("line", x1=line, x2=line, y1=top + 3, y2=top + height - 3, cls="margin-line")
+    yield element("rect", x=start, y=top, width=max(end - start, 0.0), height=height, cls="margin-zone")
+    yield element("line", x1=line, x2=line, y1=top, y2=top + height, cls="margin-line")
 
 
 def _interval(row: ForestRow, scale: Scale, y: float) -> Iterator[Markup]:
