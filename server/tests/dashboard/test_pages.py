@@ -20,6 +20,7 @@ from equipoise_server.dashboard.pages.health import health_tab
 from equipoise_server.dashboard.pages.results import ResultsState, results_tab
 from equipoise_server.experiments.actions import CreateHoldout, create_holdout
 from equipoise_server.experiments.values import Experiment, HoldoutScope, MetricRole, VerdictState
+from equipoise_server.flags.actions import KillEnvironment, kill_environment
 
 NAMES = pages.arm_names(gallery.DESIGN)
 LOCKED = replace(
@@ -214,3 +215,14 @@ def test_differences_drawn_on_the_lift_axis_are_said_to_be() -> None:
     assert said in _rendered("experiment/results.html", _results(gallery.EXPERIMENT, report)).text
     plain = _rendered("experiment/results.html", _results(gallery.EXPERIMENT, gallery.REPORT))
     assert said not in plain.text
+
+
+@pytest.mark.django_db
+def test_a_record_leads_to_what_it_is_about_and_names_an_environment_once() -> None:
+    shop = scenes.a_shop()
+    scenes.a_button_flag(shop)
+    environment = shop.project.environments[-1]
+    kill_environment(shop.owner, KillEnvironment(environment.id, "Fire"), now=NOW)
+    page = Page(signed_in(shop.owner).get(f"{PLACE}/activity").text)
+    assert f"{PLACE}/flags/checkout-button" in {link.get("href") for link in page.all("a")}
+    assert f"{environment.name} in {environment.name}" not in page.text

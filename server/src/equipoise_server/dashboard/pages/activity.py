@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from equipoise_server.audit.values import AuditedChange, AuditEntry
+from equipoise_server.audit.values import AuditedChange, AuditEntry, Subject
 
 _VERBS = {
     "user.create": "created the account",
@@ -115,6 +115,11 @@ _ICONS = {
     "decide": "ship", "create": "plus", "import": "upload", "archive": "flat", "issue": "key",
     "revoke": "key", "grant": "person",
 }  # fmt: skip
+# Where a subject has a page under its key.
+_SECTIONS = {
+    "experiment": "experiments", "flag": "flags", "holdout": "holdouts", "metric": "metrics",
+    "segment": "segments", "source": "sources",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +157,8 @@ class ActivityLine:
     reason: str
     changes: tuple[ChangeLine, ...]
     hash: str
+    section: str = ""
+    """Where the subject has a page of its own; "" when it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,20 +180,28 @@ def activity_lines(
 def _line(entry: AuditEntry, environments: Mapping[str, str]) -> ActivityLine:
     main = next((change for change in entry.changes if change.action == entry.action), entry.changes[0])
     word = entry.action.rpartition(".")[2]
+    subject, environment = _subject(main.subject, environments)
     return ActivityLine(
         number=entry.number,
         at=entry.at,
         author=entry.author.name,
         is_automatic=entry.author.kind != "person",
         verb=_verb(entry.action),
-        subject=main.subject.key,
-        environment=environments.get(str(main.subject.environment_id), ""),
+        subject=subject,
+        environment=environment,
         icon=_ICONS.get(word, "activity"),
         is_kill=word == "kill",
         reason=entry.reason,
         changes=tuple(_change(change, environments) for change in entry.changes),
         hash=entry.hash,
+        section="" if word == "delete" else _SECTIONS.get(main.subject.kind, ""),
     )
+
+
+def _subject(subject: Subject, environments: Mapping[str, str]) -> tuple[str, str]:
+    """What was acted on, and where; an environment is named once."""
+    environment = environments.get(str(subject.environment_id), "")
+    return (environment or subject.key, "") if subject.kind == "environment" else (subject.key, environment)
 
 
 def _change(change: AuditedChange, environments: Mapping[str, str]) -> ChangeLine:
