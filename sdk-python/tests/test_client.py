@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from flag_server import FlagServer, document
 
 import equipoise_sdk
-from equipoise_sdk import in_memory
+from equipoise_sdk import Outside, Status, in_memory
 from equipoise_sdk.settings import PER_USER, chosen_directory
 
 ROOT = Path(__file__).parents[2]
@@ -87,6 +88,29 @@ def test_a_client_without_a_snapshot_takes_any_key() -> None:
     keys: list[Any] = [7, None, []]
     assert [client.details(key, True, {}).value for key in keys] == [True, True, True]
     client.close()
+
+
+def test_a_case_is_explained_step_by_step_and_exposes_nobody() -> None:
+    client = in_memory(document())
+    key = next(iter(document()["flags"]))
+    context: Any = {"units": {"user": "u-1"}, "attributes": {}}
+    *_, last = client.explain(key, context)
+    assert last.decision is not None
+    assert last.decision.value == client.peek(key, None, context).value
+    assert [step.kind for step in client.explain("no such flag", context)] == ["unknown"]
+    assert client.recorded == ()
+    waiting = equipoise_sdk.connect("http://127.0.0.1:1", "k", cache_directory=None)
+    assert waiting.explain(key, context) == ()
+    waiting.close()
+
+
+def test_everything_that_the_package_offers_is_in_the_reference() -> None:
+    page = (ROOT / "docs" / "reference" / "sdk-python.md").read_text()
+    calls = {name for kind in (equipoise_sdk.Client, equipoise_sdk.InMemoryClient) for name in vars(kind)}
+    settings = inspect.signature(equipoise_sdk.connect).parameters
+    fields = {name for kind in (Status, Outside) for name in kind.__dataclass_fields__}
+    told = {*equipoise_sdk.__all__, *settings, *fields, *(name for name in calls if name[0] != "_")}
+    assert sorted(name for name in told if not re.search(rf"\b{name}\b", page)) == []
 
 
 @pytest.mark.parametrize("member", ["engine", "sdk-python"])

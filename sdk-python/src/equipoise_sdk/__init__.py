@@ -9,7 +9,7 @@ if client.boolean("checkout-button", False, {"units": {"user": "u1"}}):
 
 from __future__ import annotations
 
-from equipoise_engine import Context, Decision, Enrolment, ErrorCode, Reason
+from equipoise_engine import Context, Decision, Enrolment, ErrorCode, Reason, Step
 from equipoise_sdk.client import Client, Status
 from equipoise_sdk.keeper import Source
 from equipoise_sdk.news import Event, Turn
@@ -37,6 +37,7 @@ __all__ = [
     "Source",
     "SqliteStickyStore",
     "Status",
+    "Step",
     "StickyStore",
     "Turn",
     "connect",

@@ -9,7 +9,7 @@ from datetime import datetime
 from time import perf_counter_ns
 from typing import Any, TypeVar, cast
 
-from equipoise_engine import Context, Decision, ErrorCode, compile_snapshot
+from equipoise_engine import Context, Decision, ErrorCode, Step, compile_snapshot
 from equipoise_sdk import events
 from equipoise_sdk.connection import Connection
 from equipoise_sdk.exposing import Exposer
@@ -170,6 +170,19 @@ class Client:
         if serving.clustered and self._sticky_store is not None:
             context = self._with_first_clusters(context, serving, self._sticky_store)
         return serving.snapshot.evaluate_all(context)
+
+    def explain(self, key: str, context: Context) -> tuple[Step, ...]:
+        """Return step by step why a context gets what it gets; reports nothing, and never raises.
+
+        The last step carries the decision for a default of None. Empty while no snapshot serves. For people
+        who look into a case: it takes longer than an evaluation.
+        """
+        serving = self._keeper.serving
+        if serving.snapshot is None:
+            return ()
+        if serving.clustered and self._sticky_store is not None:
+            context = self._with_first_clusters(context, serving, self._sticky_store)
+        return serving.snapshot.explain(key, context)
 
     def preview(self, token: str | None) -> dict[str, str]:
         """Return flag → variant, as a preview token asks for them; nothing for a void one.
