@@ -290,6 +290,33 @@ def test_the_power_of_a_switchback_is_read_from_its_regions_past() -> None:
     assert "Units per variant" not in said
 
 
+def test_a_switchback_is_not_asked_what_its_schedule_says() -> None:
+    shop = scenes.a_shop()
+    plan = Switchback(("east", "north", "south", "west"), days=14)
+    design = scenes.a_design(switchback=plan, planned_days=None, strata="platform")
+    draft = scenes.a_draft_experiment(shop, design=design)
+    client = signed_in(shop.owner)
+    address = f"{PLACE}/experiments/checkout-button/edit/plan"
+    said = Page(client.get(address).text).text
+    assert "14 days, by its schedule" in said
+    assert "How will it end?" not in said
+    typed = {
+        "version": draft.version,
+        "mde": "4",
+        "confidence": "90",
+        "power": "80",
+        "baseline_percent": "10",
+    }
+    assert client.post(address, typed).status_code == 302
+    kept = experiments.experiment_by_key(shop.project.id, "checkout-button").design
+    assert (kept.mde_relative, kept.planned_days, kept.strata, kept.switchback) == (
+        0.04,
+        None,
+        "platform",
+        plan,
+    )
+
+
 def test_a_past_experiment_without_a_file_is_refused_with_every_fault() -> None:
     answer = signed_in(scenes.a_shop().owner).post(f"{PLACE}/import", {"mapping": ""})
     assert answer.status_code == 422
