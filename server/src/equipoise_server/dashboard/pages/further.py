@@ -81,7 +81,7 @@ def _segments(table: SegmentTable, arms: ArmNames) -> Reading:
         title=f"{table.name} by {table.attribute}",
         meaning=f"{arms.name(table.arm)} against control. To find ideas, never to decide: among many values"
         " some look good by chance, so each is pulled toward the whole.",
-        columns=(table.attribute, "Control", "Treatment", "Lift", "Interval", "p, adjusted"),
+        columns=(table.attribute, "Control units", "Treatment units", "Lift", "Interval", "Adjusted p"),
         rows=tuple(_segment(line) for line in table.lines),
         footnote=f"{differ} {hidden}".strip(),
     )
@@ -154,7 +154,7 @@ def _interactions(lines: tuple[InteractionLine, ...]) -> Reading:
         key="interactions",
         title="Other experiments on the same units",
         meaning="Does another experiment change what this one shows? False discoveries are held at 5 %.",
-        columns=("Experiment", "Finding", "p, adjusted"),
+        columns=("Experiment", "Finding", "Adjusted p"),
         rows=tuple(
             Row(
                 (line.name, _STATES[line.state], words.p_value(line.p_value)),
