@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
+from equipoise_server.foundation.database_troubles import way_out
 from equipoise_server.foundation.refusals import Conflict, Problem, Refusal
 
 _log = logging.getLogger(__name__)
@@ -110,7 +111,7 @@ def _missing(_request: HttpRequest, _failure: Http404) -> HttpResponse:
 
 def _database_trouble(_request: HttpRequest, failure: OperationalError) -> HttpResponse:
     _log.error("the database refused a request: %s", failure)
-    told = "The database is busy or away. Nothing was changed; try again."
+    told = f"{way_out(failure) or 'The database is busy or away.'} Nothing was changed; try again."
     headers = {"Retry-After": "2"}
     return problem_response(503, "unavailable", "Try again", [Problem("", told)], headers=headers)
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from equipoise_server.foundation import reserve
 from equipoise_server.foundation.private_files import make_directory, make_file
 
+_IS_OURS = "SELECT count(*) FROM foundation_environmentrevision"
+
 
 class NotPossible(Exception):
     """What was asked cannot be done; says why and what to do."""
@@ -20,16 +22,23 @@ def backup(database: Path, target: Path) -> int:
     """Copy the store as it is at one instant, while the server runs; the size of the copy.
 
     Raises:
-        NotPossible: when the target exists.
+        NotPossible: when the target exists, there is no store, or the disk does not take the copy.
     """
     if target.exists():
         raise NotPossible(f"{target} exists already. Name another file.")
+    if not database.is_file() or database.stat().st_size == 0:  # connecting would make an empty one
+        raise NotPossible(f"There is no configuration store at {database}. Look at EQUIPOISE_DATA.")
     fresh = target.with_name(f".{target.name}.new")
     fresh.unlink(missing_ok=True)
     make_file(fresh)  # sessions and preview keys are in it
-    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(fresh)) as copy:
-        source.backup(copy)
-    _sync(fresh)
+    try:
+        with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(fresh)) as copy:
+            source.execute(_IS_OURS)
+            source.backup(copy)
+        _sync(fresh)
+    except (sqlite3.Error, OSError) as cause:
+        fresh.unlink()
+        raise NotPossible(f"{target} was not written: {cause}.") from cause
     fresh.replace(target)
     return target.stat().st_size
 
@@ -80,7 +89,7 @@ def _refuse_unless_whole(source: Path) -> None:
     try:
         with closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as held:
             (found,) = held.execute("PRAGMA integrity_check").fetchone()
-            held.execute("SELECT count(*) FROM foundation_environmentrevision")
+            held.execute(_IS_OURS)
     except sqlite3.DatabaseError as cause:
         raise NotPossible(f"{source} is no backup of Equipoise: {cause}.") from cause
     if found != "ok":

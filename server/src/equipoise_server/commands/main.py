@@ -12,9 +12,10 @@ import django
 
 from equipoise_server.commands import break_glass, relay
 from equipoise_server.commands.demo import demo
+from equipoise_server.commands.telling import Telling
 
 
-@click.group()
+@click.group(cls=Telling)
 @click.version_option(package_name="equipoise-server")
 def main() -> None:
     """Equipoise: self-hosted A/B tests and feature flags."""
@@ -23,7 +24,10 @@ def main() -> None:
 
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", envvar="EQUIPOISE_PORT", default=8000, show_default=True, help="Port to listen on.")
+@click.option(
+    "--port", envvar="EQUIPOISE_PORT", type=click.IntRange(0, 65_535), default=8000, show_default=True,
+    help="Port to listen on.",
+)  # fmt: skip
 @click.option("--fd", type=click.IntRange(3), help="Number of an open socket to listen on, in place of both.")
 def serve(host: str, port: int, fd: int | None) -> None:
     """Serve the dashboard, the management API and the SDKs' door."""

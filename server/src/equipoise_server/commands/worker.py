@@ -26,6 +26,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, close_old
 
 from equipoise_server.commands import due, priority  # noqa: F401  # `due` registers its work
 from equipoise_server.foundation import due_kinds, due_work, running, worker_beats
+from equipoise_server.foundation.database_troubles import log_trouble
 from equipoise_server.foundation.due_kinds import Lane
 from equipoise_server.foundation.due_work import Work
 from equipoise_server.foundation.refusals import Problem, Refusal
@@ -119,7 +120,7 @@ class Worker:
                 is_in_trouble = False
             except DatabaseError as trouble:
                 if not is_in_trouble:
-                    _log.error("the database cannot be used; trying again", exc_info=trouble)
+                    log_trouble(_log, logging.ERROR, "the database cannot be used; trying again", trouble)
                 is_in_trouble, worked = True, False
                 connection.close()
             if not worked:
@@ -132,8 +133,9 @@ class Worker:
         while True:
             try:
                 worker_beats.beat(self.owner, started_at=started_at, now=self.clock())
-            except DatabaseError:
-                _log.warning("the heart beat of this worker could not be told", exc_info=True)
+            except DatabaseError as trouble:
+                told = "the heart beat of this worker could not be told"
+                log_trouble(_log, logging.WARNING, told, trouble)
             connection.close()
             if self.stop.wait(worker_beats.BEAT.total_seconds()):
                 break

@@ -31,6 +31,7 @@ from equipoise_server.events.values import (
     StorageFailed,
     program_of_user_agent,
 )
+from equipoise_server.foundation.database_troubles import log_trouble
 
 LONGEST_WRITE_SECONDS = 10.0
 FORGET_EVERY_SECONDS = 5.0
@@ -141,8 +142,8 @@ class Upkeep:
         """One round; never raises."""
         try:
             actions.forget_stored(self._inbox, now=self._clock())
-        except Exception:  # noqa: BLE001  # recorded; what is stored twice on disk is no harm until then
-            _log.warning("the inbox could not be tidied; trying again", exc_info=True)
+        except Exception as trouble:  # noqa: BLE001  # recorded; what is stored twice on disk is no harm until then
+            log_trouble(_log, logging.WARNING, "the inbox could not be tidied; trying again", trouble)
             connection.close()
 
     def _run(self) -> None:

@@ -18,6 +18,7 @@ from equipoise_server.edge.signing import SnapshotSigner
 from equipoise_server.edge.state import EdgeState, Servable, View, WorkersSeen, servable
 from equipoise_server.flags import reads as flags
 from equipoise_server.foundation import revisions
+from equipoise_server.foundation.database_troubles import log_trouble
 from equipoise_server.foundation.worker_beats import workers
 from equipoise_server.snapshots import reads as snapshots
 
@@ -134,7 +135,8 @@ class Poller:
     def _record(self, trouble: Exception) -> None:
         """Log the first failure of a row, and start over with a new connection."""
         if not self._is_in_trouble:
-            _log.error("the database cannot be read; flags are served from memory", exc_info=trouble)
+            told = "the database cannot be read; flags are served from memory"
+            log_trouble(_log, logging.ERROR, told, trouble)
         self._is_in_trouble = True
         connection.close()
 

@@ -7,6 +7,7 @@ import secrets
 from pathlib import Path
 
 import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
 
 from equipoise_server.foundation.private_files import kept_text
 
@@ -56,7 +57,11 @@ def _secret_key() -> str:
 def _database() -> dict[str, object]:
     url = os.environ.get("DATABASE_URL", "") or f"sqlite:///{DATA_DIRECTORY / 'equipoise.sqlite3'}"
     # Each request has its own thread under ASGI, so a connection kept open could never be used again.
-    parsed = dj_database_url.parse(url, conn_max_age=0)
+    try:
+        parsed = dj_database_url.parse(url, conn_max_age=0)
+    except ValueError as cause:  # not quoted: a password may be in it
+        told = "DATABASE_URL is not understood; write it like postgresql://user:password@host/equipoise."
+        raise ImproperlyConfigured(told) from cause
     if parsed["ENGINE"] == "django.db.backends.sqlite3":
         parsed["OPTIONS"] = {
             # A write transaction takes its lock at once, so two writers wait instead of failing midway.
