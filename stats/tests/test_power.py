@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -11,15 +12,22 @@ from statsmodels.stats.power import NormalIndPower, TTestIndPower
 
 from equipoise_stats import (
     Baseline,
+    Clusters,
     Duration,
+    InputError,
     PowerTarget,
+    clusters_needed,
     detectable_by_week,
     detectable_effect,
     detectable_lift_of_rate,
     duration,
+    power_of_clusters,
     power_of_effect,
+    power_of_rates,
     power_of_t_test,
     units_per_arm,
+    units_per_arm_of_guardrail,
+    units_per_arm_of_rates,
     units_per_arm_of_t_test,
 )
 
@@ -86,6 +94,31 @@ def test_a_small_control_and_a_negative_baseline_are_planned_too() -> None:
     assert detectable_by_week(Baseline(1.0, 1.0), [0.0]) == ()
 
 
+@pytest.mark.parametrize(
+    ("asked", "fields"),
+    [
+        (lambda: units_per_arm(0.0, -1.0, treatment_unit_variance=-1.0, treatment_per_control=0.0), 4),
+        (lambda: detectable_effect(-1.0, 0.0, treatment_per_control=-2.0), 3),
+        (lambda: power_of_effect(0.1, 0.0, -5.0), 2),
+        (lambda: power_of_t_test(0.1, 0.0, 1.0), 2),
+        (lambda: units_per_arm_of_t_test(0.0, -1.0), 2),
+        (lambda: power_of_rates(0.0, 1.0, 0.0), 3),
+        (lambda: units_per_arm_of_rates(0.2, 0.2), 1),
+        (lambda: units_per_arm_of_rates(0.0, 2.0), 2),
+        (lambda: detectable_lift_of_rate(1.0, float("nan")), 2),
+        (lambda: units_per_arm_of_guardrail(0.0, -1.0, 0.0), 3),
+        (lambda: duration(float("nan"), [-1.0]), 2),
+        (lambda: detectable_by_week(Baseline(0.1, 0.09), [1000], control_share=1.0), 1),
+        (lambda: power_of_clusters(0.1, 0.0, 2, Clusters(50, 0.05)), 2),
+        (lambda: clusters_needed(0.0, 0.0, Clusters(50, 0.05)), 2),
+    ],
+)
+def test_what_cannot_be_planned_is_refused_with_every_fault(asked: Callable[[], object], fields: int) -> None:
+    with pytest.raises(InputError) as refused:
+        asked()
+    assert len(refused.value.problems) == fields
+
+
 def test_an_impossible_promise_is_refused_with_all_its_faults() -> None:
-    with pytest.raises(ValueError, match=r"alpha lies .*; power lies .*; treatments is"):
+    with pytest.raises(InputError, match=r"alpha lies .*; power lies .*; treatments is"):
         PowerTarget(alpha=0, power=1, treatments=0)

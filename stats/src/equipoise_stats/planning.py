@@ -80,9 +80,12 @@ def power_of_clusters(
     """The chance to detect an effect with so many clusters in all, half of them treated.
 
     Noncentral t with clusters - 2 degrees of freedom; the normal approximation promises too
-    much (0.74 for 0.65 with 12 clusters).
+    much (0.74 for 0.65 with 12 clusters). Raises InputError.
     """
-    require((clusters > 2, f"clusters must be more than 2, not {clusters}"))  # noqa: PLR2004 - two means
+    require(
+        (clusters > 2, f"clusters must be more than 2, not {clusters}"),  # noqa: PLR2004 - two means
+        (unit_variance > 0, f"unit_variance must be above 0, not {unit_variance}"),
+    )
     shift = abs(effect) / math.sqrt(4 * of.variance_of_a_mean(unit_variance) / clusters)
     df = clusters - 2
     critical = stats.t.isf(target.tail, df)
@@ -92,7 +95,11 @@ def power_of_clusters(
 def clusters_needed(
     effect: float, unit_variance: float, of: Clusters, target: PowerTarget = DEFAULT_TARGET
 ) -> int:
-    """The smallest even number of clusters with the target's power."""
+    """The smallest even number of clusters, of both arms, with the target's power. Raises InputError."""
+    require(
+        (abs(effect) > 0, f"effect must be another number than 0, not {effect}"),
+        (unit_variance > 0, f"unit_variance must be above 0, not {unit_variance}"),
+    )
     normal = target.reach**2 * 4 * of.variance_of_a_mean(unit_variance) / effect**2
     clusters = max(4, 2 * math.floor(normal / 2))
     while power_of_clusters(effect, unit_variance, clusters, of, target) < target.power:

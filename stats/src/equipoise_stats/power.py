@@ -6,10 +6,12 @@ Never judges a finished experiment by its own estimate ("post-hoc power").
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from scipy import optimize, special, stats
+
+from equipoise_stats.faults import require
 
 DAYS_IN_WEEK = 7
 _LONGEST_DAYS = 3660
@@ -17,20 +19,18 @@ _LONGEST_DAYS = 3660
 
 @dataclass(frozen=True, slots=True)
 class PowerTarget:
-    """What is promised: two-sided alpha, power, and how many treatments share alpha."""
+    """What is promised: two-sided alpha, power, and how many treatments share alpha. Raises InputError."""
 
     alpha: float = 0.05
     power: float = 0.8
     treatments: int = 1
 
     def __post_init__(self) -> None:
-        problems = [
-            *(["alpha lies between 0 and 1"] if not 0 < self.alpha < 1 else []),
-            *(["power lies between alpha/2 and 1"] if not self.alpha / 2 < self.power < 1 else []),
-            *(["treatments is at least 1"] if self.treatments < 1 else []),
-        ]
-        if problems:
-            raise ValueError("; ".join(problems))
+        require(
+            (0 < self.alpha < 1, "alpha lies between 0 and 1"),
+            (self.alpha / 2 < self.power < 1, "power lies between alpha/2 and 1"),
+            (self.treatments >= 1, "treatments is at least 1"),
+        )
 
     @property
     def tail(self) -> float:
@@ -57,8 +57,16 @@ def units_per_arm(
     """Control units for an absolute effect: reach² (s2_T/k + s2_C) / effect²; not rounded.
 
     unit_variance: of the estimator, so linearised for a ratio, residual after covariates.
-    treatment_per_control: k, units of the treatment for each unit of the control.
+    treatment_per_control: k, units of the treatment for each unit of the control. Raises InputError.
     """
+    require(
+        (abs(effect) > 0, f"effect must be another number than 0, not {effect}"),
+        *_spreads(unit_variance, treatment_per_control),
+        (
+            treatment_unit_variance is None or treatment_unit_variance >= 0,
+            "treatment_unit_variance: 0 or more",
+        ),
+    )
     s2_t = unit_variance if treatment_unit_variance is None else treatment_unit_variance
     return target.reach**2 * (s2_t / treatment_per_control + unit_variance) / effect**2
 
@@ -70,7 +78,11 @@ def detectable_effect(
     *,
     treatment_per_control: float = 1.0,
 ) -> float:
-    """The absolute MDE at so many control units."""
+    """The absolute MDE, in the metric's unit, at so many control units: reach √(s² (1/k + 1) / n).
+
+    unit_variance, treatment_per_control: as for `units_per_arm`. Raises InputError.
+    """
+    require(_some("control_units", control_units), *_spreads(unit_variance, treatment_per_control))
     spread = unit_variance * (1 / treatment_per_control + 1) / control_units
     return target.reach * math.sqrt(spread)
 
@@ -78,13 +90,18 @@ def detectable_effect(
 def power_of_effect(
     effect: float, unit_variance: float, control_units: float, target: PowerTarget = DEFAULT_TARGET
 ) -> float:
-    """The chance to detect an absolute effect with equal arms, normal approximation."""
+    """The chance to detect an absolute effect with equal arms, normal approximation. Raises InputError."""
+    require(_some("control_units", control_units), _some("unit_variance", unit_variance))
     error = math.sqrt(2 * unit_variance / control_units)
     return float(special.ndtr(abs(effect) / error - _z(target.tail)))
 
 
 def power_of_t_test(effect: float, sd: float, units: float, target: PowerTarget = DEFAULT_TARGET) -> float:
-    """The chance to detect an effect with equal arms of few units: noncentral t, 2n - 2 df."""
+    """The chance to detect an effect with equal arms of few units: noncentral t, 2n - 2 df.
+
+    effect, sd: in the metric's unit; units: per arm, more than 1. Raises InputError.
+    """
+    require(_some("sd", sd), (units > 1, f"units must be more than 1, not {units}"))
     df = 2 * units - 2
     shift = abs(effect) / sd * math.sqrt(units / 2)
     critical = stats.t.isf(target.tail, df)
@@ -93,7 +110,8 @@ def power_of_t_test(effect: float, sd: float, units: float, target: PowerTarget 
 
 
 def units_per_arm_of_t_test(effect: float, sd: float, target: PowerTarget = DEFAULT_TARGET) -> float:
-    """Units per arm of a t test, not rounded (as R power.t.test)."""
+    """Units per arm of a t test, not rounded (as R power.t.test); 2 at least. Raises InputError."""
+    require(_some("sd", sd), (abs(effect) > 0, f"effect must be another number than 0, not {effect}"))
     normal = units_per_arm(effect, sd**2, target)
     return _root(lambda n: power_of_t_test(effect, sd, n, target) - target.power, normal + 2)
 
@@ -101,7 +119,11 @@ def units_per_arm_of_t_test(effect: float, sd: float, target: PowerTarget = DEFA
 def power_of_rates(
     control_rate: float, treatment_rate: float, units: float, target: PowerTarget = DEFAULT_TARGET
 ) -> float:
-    """The chance to tell two rates apart, pooled variance under the null (Fleiss 1981)."""
+    """The chance to tell two rates apart, pooled variance under the null (Fleiss 1981).
+
+    Rates lie between 0 and 1; units: per arm. Raises InputError.
+    """
+    require(*_rates(control_rate=control_rate, treatment_rate=treatment_rate), _some("units", units))
     p, q = control_rate, treatment_rate
     null = math.sqrt((p + q) * (1 - (p + q) / 2))
     apart = math.sqrt(p * (1 - p) + q * (1 - q))
@@ -112,7 +134,11 @@ def power_of_rates(
 def units_per_arm_of_rates(
     control_rate: float, treatment_rate: float, target: PowerTarget = DEFAULT_TARGET
 ) -> float:
-    """Units per arm to tell two rates apart, not rounded (as R power.prop.test)."""
+    """Units per arm to tell two rates apart, not rounded (as R power.prop.test). Raises InputError."""
+    require(
+        *_rates(control_rate=control_rate, treatment_rate=treatment_rate),
+        (control_rate != treatment_rate, "treatment_rate must be another than control_rate"),
+    )
     p, q = control_rate, treatment_rate
     null = math.sqrt((p + q) * (1 - (p + q) / 2))
     apart = math.sqrt(p * (1 - p) + q * (1 - q))
@@ -122,8 +148,9 @@ def units_per_arm_of_rates(
 def detectable_lift_of_rate(rate: float, units: float, target: PowerTarget = DEFAULT_TARGET) -> float | None:
     """The relative MDE of a rate, its variance in the treatment under the alternative.
 
-    None when even a rise to 100 % would not be seen.
+    units: per arm. None when even a rise to 100 % would not be seen. Raises InputError.
     """
+    require(*_rates(rate=rate), _some("units", units))
 
     def short(lift: float) -> float:
         raised = rate * (1 + lift)
@@ -141,8 +168,14 @@ def units_per_arm_of_guardrail(
 ) -> float:
     """Units per arm to show a harmless treatment to be within a relative margin.
 
-    One-sided at alpha: (z_alpha + z_power)² s2 (1 + (1 - m)²) / (m value)².
+    One-sided at alpha: (z_alpha + z_power)² s2 (1 + (1 - m)²) / (m value)². margin: 0.02 is 2 %. Raises
+    InputError.
     """
+    require(
+        (abs(value) > 0, f"value must be another number than 0, not {value}"),
+        (unit_variance >= 0, f"unit_variance must be 0 or more, not {unit_variance}"),
+        _some("margin", margin),
+    )
     reach = _z(target.alpha) + _z(1 - target.power)
     return reach**2 * unit_variance * (1 + (1 - margin) ** 2) / (margin * value) ** 2
 
@@ -159,8 +192,12 @@ def duration(units: float, new_units_by_day: Sequence[float]) -> Duration | None
     """Days to gather so many distinct units; after the last given day its rate goes on.
 
     new_units_by_day: units not seen before, by day; falls as visitors return. None when the
-    units never come (or not within ten years).
+    units never come (or not within ten years). Raises InputError.
     """
+    require(
+        (units >= 0, f"units must be 0 or more, not {units}"),
+        (all(new >= 0 for new in new_units_by_day), "new_units_by_day must be 0 or more"),
+    )
     days, gathered = 0, 0.0
     while gathered < units:
         if days >= _LONGEST_DAYS:
@@ -199,9 +236,11 @@ def detectable_by_week(
 ) -> tuple[WeekRow, ...]:
     """The MDE after 1, 2, ... weeks. control_share: of all units; equal arms when not given.
 
-    The other units are split equally among the treatments. Weeks without units are left out.
+    The other units are split equally among the treatments. Weeks without units are left out. Raises
+    InputError.
     """
     share = 1 / (target.treatments + 1) if control_share is None else control_share
+    require((0 < share < 1, f"control_share must lie between 0 and 1, not {share}"))
     k = (1 - share) / target.treatments / share
     rows = []
     for week in range(1, weeks + 1):
@@ -212,6 +251,22 @@ def detectable_by_week(
         lift = effect / baseline.value if baseline.value > 0 else None
         rows.append(WeekRow(week, units * share, effect, lift))
     return tuple(rows)
+
+
+def _some(name: str, number: float) -> tuple[bool, str]:
+    return number > 0, f"{name} must be above 0, not {number}"
+
+
+def _spreads(unit_variance: float, treatment_per_control: float) -> tuple[tuple[bool, str], ...]:
+    return (
+        (unit_variance >= 0, f"unit_variance must be 0 or more, not {unit_variance}"),
+        _some("treatment_per_control", treatment_per_control),
+    )
+
+
+def _rates(**rates: float) -> Iterator[tuple[bool, str]]:
+    for name, rate in rates.items():
+        yield 0 < rate < 1, f"{name} must lie between 0 and 1, not {rate}"
 
 
 def _new_units(by_day: Sequence[float], day: int) -> float:
