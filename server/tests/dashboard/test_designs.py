@@ -151,6 +151,7 @@ def test_a_switchback_shows_its_schedule_and_its_balance(shop: scenes.Shop) -> N
     design = scenes.a_design(unit_type="account", planned_days=None, switchback=plan)
     scenes.a_running_experiment(shop, design=design)
     said = text(signed_in(shop.owner), f"{BUTTON}/design")
+    assert "once, when its schedule has ended" in said
     assert "4 regions, 168 windows each" in said
     assert "In every hour of the week the treatment has 50 % of all windows." in said
     assert "14 days, by its schedule" in said

@@ -38,6 +38,7 @@ def table_faults(design: Design, sources: Mapping[str, Source]) -> Iterator[Prob
     source = sources.get(table.source)
     if source is None:
         told = f"There is no source “{table.source}” in this project; describe the table of exposures as one."
+        told = told if table.source else "Choose the table of exposures; describe it as a source first."
         yield Problem("exposures.source", told)
     elif source.archived_at is not None:
         yield Problem("exposures.source", f"The source “{table.source}” is archived; choose another.")
