@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,10 +15,14 @@ from equipoise_stats import (
     InputError,
     anytime_t_multiplier,
     bernoulli_sequence,
+    concentration_for,
     log_e_value_of_split,
     one_sided_boundary,
     quantile_p_value,
+    sequence_power,
+    slope_weights,
     tolerated_share,
+    wilson,
 )
 
 
@@ -83,3 +88,22 @@ def test_quantiles_need_units_and_a_level() -> None:
     with pytest.raises(InputError) as refused:
         quantile_p_value([], [1.0], 1.0, expected_n=100)
     assert len(refused.value.problems) == 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "faults"),
+    [
+        (lambda: concentration_for(0.0, 1.0), 2),
+        (lambda: one_sided_boundary(-1.0, 0.0, 0.5, tuned_for=1.0), 4),
+        (lambda: tolerated_share(float("nan"), -1.0), 2),
+        (lambda: wilson(0.0, 0, -1.0), 2),
+        (lambda: slope_weights(1), 1),
+        (lambda: sequence_power(float("nan")), 1),
+    ],
+)
+def test_what_is_no_number_of_anything_is_refused_with_every_fault(
+    asked: Callable[[], object], faults: int
+) -> None:
+    with pytest.raises(InputError) as refused:
+        asked()
+    assert len(refused.value.problems) == faults

@@ -37,7 +37,14 @@ def log_e_value_of_split(
 
 
 def tolerated_share(share: float, margin: float) -> float:
-    """The share of events that a relative margin of harm still allows: p0 R / (1 - p0 + p0 R), R = 1 + m."""
+    """The share of events that a relative margin of harm still allows: p0 R / (1 - p0 + p0 R), R = 1 + m.
+
+    share: 0..1; margin: 0.1 is 10 %, above -1. Raises InputError.
+    """
+    require(
+        (0 <= share <= 1, f"share must lie in 0..1, not {share}"),
+        (margin > -1, f"margin must be above -1, not {margin}"),
+    )
     raised = share * (1 + margin)
     return raised / (1 - share + raised)
 
@@ -45,8 +52,12 @@ def tolerated_share(share: float, margin: float) -> float:
 def concentration_for(expected_n: float, alpha: float) -> float:
     """The beta mixture's concentration that is sharpest near expected_n units or events.
 
-    n* / x* - 1 with x* as for normal mixtures (Howard et al. 2021, prop. 7 and eq. 23).
+    n* / x* - 1 with x* as for normal mixtures (Howard et al. 2021, prop. 7 and eq. 23). Raises InputError.
     """
+    require(
+        (expected_n > 0, f"expected_n must be above 0, not {expected_n}"),
+        (0 < alpha < 1, f"alpha must lie between 0 and 1, not {alpha}"),
+    )
     return max(expected_n / _spread(alpha) - 1, _LEAST_MIXTURE)
 
 
@@ -74,8 +85,15 @@ def one_sided_boundary(
     """The sum that a martingale of this intrinsic variance exceeds ever with probability alpha.
 
     Exact one-sided normal mixture (Howard et al. 2021, prop. 6); `one_sided_multiplier` is its
-    closed form from above. tuned_for: the alpha of the tuning; alpha when not given.
+    closed form from above. best_at: the variance at which it is tightest. tuned_for: the alpha of the
+    tuning; alpha when not given. Raises InputError.
     """
+    require(
+        (variance >= 0, f"variance must be 0 or more, not {variance}"),
+        (best_at > 0, f"best_at must be above 0, not {best_at}"),
+        (0 < alpha < 0.5, f"alpha must lie between 0 and 0.5, not {alpha}"),  # noqa: PLR2004 - one side
+        (tuned_for is None or 0 < tuned_for < 0.5, "tuned_for must lie between 0 and 0.5"),  # noqa: PLR2004
+    )
     rho = best_at / _spread(2 * (alpha if tuned_for is None else tuned_for))
 
     def excess(s: float) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 from scipy import optimize, special
 
 from equipoise_stats.estimates import Estimate, Status, Undefined
+from equipoise_stats.faults import require
 from equipoise_stats.moments import FloatArray
 from equipoise_stats.sequences import SMALLEST_P, Numbers, two_sided_multiplier
 
@@ -144,7 +145,8 @@ def fieller_lift(
 
 
 def wilson(events: float, n: int, critical: float) -> tuple[float, float]:
-    """Wilson's score bounds of one proportion (Wilson 1927)."""
+    """Wilson's score bounds of one proportion, both in 0..1 (Wilson 1927). Raises InputError."""
+    require((n >= 1, f"n must be at least 1, not {n}"), (critical >= 0, "critical must be 0 or more"))
     p, c2 = events / n, critical * critical
     centre = (p + c2 / (2 * n)) / (1 + c2 / n)
     half = critical * math.sqrt(p * (1 - p) / n + c2 / (4 * n * n)) / (1 + c2 / n)

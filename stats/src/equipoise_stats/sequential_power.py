@@ -34,7 +34,11 @@ class SequentialPower:
 
 
 def power_of_bounds(information: Sequence[float], critical: Sequence[float], drift: float) -> SequentialPower:
-    """Power of two-sided bounds. drift: effect / SE at information 1, so 2.80 for 80 % at one look."""
+    """Power of two-sided bounds. drift: effect / SE at information 1, so 2.80 for 80 % at one look.
+
+    information, critical: (looks,). Raises InputError.
+    """
+    require((math.isfinite(drift), f"drift must be a number, not {drift}"))
     first = exit_probabilities(information, critical, drift=drift)
     power = float(first.sum())
     share = float(first @ np.asarray(information)) + (1 - power) * information[-1]

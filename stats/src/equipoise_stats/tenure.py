@@ -79,7 +79,8 @@ def judge_tenure(
 
 
 def slope_weights(days: int) -> FloatArray:
-    """The weights (days,) whose sum over a unit's days is its own least-squares slope."""
+    """The weights (days,) whose sum over a unit's days is its own least-squares slope. Raises InputError."""
+    require((days > 1, f"days must be more than 1, not {days}"))
     centred = np.arange(days) - (days - 1) / 2
     return np.asarray(centred / np.sum(centred**2), dtype=np.float64)
 
