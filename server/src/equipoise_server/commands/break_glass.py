@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import getpass
+import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
 from equipoise_server.foundation import break_glass
 from equipoise_server.foundation.break_glass import Kill, Level, NoSuchKill, Target, UnreadableFile
+
+HEARD_WITHIN_SECONDS = 2.5
 
 
 @click.group("break-glass")
@@ -38,13 +42,20 @@ def kill(
             "Name one flag, one group or one experiment; none kills the whole environment."
         )
     level, key = named[0] if named else (Level.ENVIRONMENT, "")
-    target = Target(project, environment, level, key)
+    target, directory = Target(project, environment, level, key), _directory()
     try:
-        made = break_glass.kill(break_glass.data_directory(), target, by=by, reason=reason, at=_now())
+        made = break_glass.kill(directory, target, by=by, reason=reason, at=_now())
     except (UnreadableFile, OSError) as trouble:
         raise click.ClickException(f"Nothing was killed: {trouble}") from trouble
     click.echo(f"Kill {made.number} is on disk: {target}. Servers here serve it within a second.")
-    click.echo(f"To take it back: equipoise-server break-glass lift {made.number}")
+    heard = _heard(directory, made.number)
+    if heard is None:
+        click.echo("The database has not heard of it. Check the spelling: what does not exist is not killed.")
+        click.echo(f"To take it back: equipoise-server break-glass lift {made.number}")
+    elif heard.trouble:
+        raise click.ClickException(f"Nothing was killed: {heard.trouble}")
+    else:
+        click.echo("The database has it, too: take it back on its page.")
 
 
 @command.command("lift")
@@ -55,7 +66,7 @@ def kill(
 def lift(number: int, by: str) -> None:
     """Take a kill back that the database has not heard of yet; any other is taken back on its page."""
     try:
-        lifted = break_glass.lift(break_glass.data_directory(), number, by=by, at=_now())
+        lifted = break_glass.lift(_directory(), number, by=by, at=_now())
     except (NoSuchKill, UnreadableFile, OSError) as trouble:
         raise click.ClickException(str(trouble)) from trouble
     click.echo(f"Kill {number} is lifted: {lifted.target}.")
@@ -65,7 +76,7 @@ def lift(number: int, by: str) -> None:
 def show() -> None:
     """List the kills, and what the database made of them."""
     try:
-        kills = break_glass.read(break_glass.data_directory()).kills
+        kills = break_glass.read(_directory()).kills
     except (UnreadableFile, OSError) as trouble:
         raise click.ClickException(str(trouble)) from trouble
     for known in kills:
@@ -81,6 +92,26 @@ def state_of(kill: Kill) -> str:
         return f"not taken over: {kill.trouble}"
     word = "lifted" if kill.is_lifted else "killed"
     return word if kill.adopted is None else f"{word}, in the database since revision {kill.adopted[1]}"
+
+
+def _directory() -> Path:
+    """Where servers look; they make it, so a place that is missing is the wrong one."""
+    directory = break_glass.data_directory()
+    if not directory.is_dir():
+        told = f"No server keeps its data in {directory}. Set EQUIPOISE_DATA to that of “serve”."
+        raise click.ClickException(told)
+    return directory
+
+
+def _heard(directory: Path, number: int) -> Kill | None:
+    """The kill as the database took it; None when it has not heard of it in the time that a server takes."""
+    until = time.monotonic() + HEARD_WITHIN_SECONDS
+    while time.monotonic() < until:
+        found = [kill for kill in break_glass.read(directory).kills if kill.number == number]
+        if found and not found[0].is_open:
+            return found[0]
+        time.sleep(0.1)
+    return None
 
 
 def _now() -> str:
