@@ -48,7 +48,20 @@ def test_an_expired_and_a_revoked_token_open_nothing() -> None:
     ApiToken.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     assert asking.get("/projects").status == 401
     ApiToken.objects.update(expires_at=timezone.now() + timedelta(hours=1), revoked_at=timezone.now())
-    assert asking.get("/projects").status == 401
+    refused = asking.get("/projects")
+    assert refused.status == 401
+    assert "revoked or expired" in str(refused.json["detail"]), "another token helps, not a header"
+
+
+def test_what_switches_things_off_needs_no_body() -> None:
+    shop = a_shop()
+    a_button_flag(shop)
+    asking, production = caller(shop.owner), "environments/production/kill"
+    assert asking.post(f"/projects/shop/flags/checkout-button/{production}", b"").status == 200
+    assert asking.post(f"/projects/shop/{production}", b"").status == 204
+    group = {"key": "paying", "name": "Paying", "flags": ["checkout-button"]}
+    assert asking.post("/projects/shop/groups", group).status == 201
+    assert asking.post(f"/projects/shop/groups/paying/{production}", b"").status == 200
 
 
 def test_a_signed_in_person_reads_with_the_session_and_writes_with_the_csrf_token() -> None:

@@ -56,3 +56,16 @@ def test_what_counts_no_more_is_forgotten_and_no_address_is_kept_in_clear() -> N
     actions.note_failed_sign_in(BOB, HERE, now=NOW + WITHIN + timedelta(seconds=1))
     (kept,) = FailedSignIn.objects.all()
     assert BOB not in kept.account
+
+
+@pytest.mark.parametrize("origin", [None, "https://other.example.com"])
+def test_a_form_from_before_the_sign_in_says_what_to_do(origin: str | None) -> None:
+    browser = Client(enforce_csrf_checks=True, headers={"Origin": origin} if origin else {})
+    answer = browser.post("/sign-in", {"email": ADA, "password": PASSWORD})
+    said = answer.content.decode()
+    assert answer.status_code == 403
+    assert "Nothing was changed" in said
+    assert "load the page again" in said
+    assert ("EQUIPOISE_ORIGINS" in said) is (origin is not None), (
+        "only who comes by a proxy needs the operator"
+    )

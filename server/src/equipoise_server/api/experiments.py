@@ -10,7 +10,7 @@ from ninja import Status as Answer
 from equipoise_server.access.values import Project
 from equipoise_server.api.authentication import actor_of
 from equipoise_server.api.designs import ChecksShape, DesignBody, ExperimentShape
-from equipoise_server.api.projects import Reason
+from equipoise_server.api.projects import UNSAID, Reason
 from equipoise_server.api.reading import (
     Page,
     PageQuery,
@@ -189,7 +189,7 @@ def add_metric_to_experiment(
 
 @router.post(EXPERIMENT + "/stop", response=ExperimentShape)
 def stop_experiment(
-    request: HttpRequest, response: HttpResponse, project: str, experiment: str, body: Reason
+    request: HttpRequest, response: HttpResponse, project: str, experiment: str, body: Reason = UNSAID
 ) -> Experiment:
     """End the iteration; control is served to everybody it enrolled. Needs no approval and no version."""
     _, found = _found(request, project, experiment)

@@ -9,7 +9,7 @@ from django.utils import timezone
 from ninja import Field, Query, Router, Status
 
 from equipoise_server.api.authentication import actor_of
-from equipoise_server.api.projects import Reason
+from equipoise_server.api.projects import UNSAID, Reason
 from equipoise_server.api.reading import (
     Page,
     PageQuery,
@@ -248,7 +248,9 @@ def update_flag_settings(  # request, response, three parts of the address, and 
 
 
 @router.post(SETTINGS + "/kill", response=FlagSettingsShape)
-def kill_flag(request: HttpRequest, project: str, flag: str, environment: str, body: Reason) -> FlagSettings:
+def kill_flag(
+    request: HttpRequest, project: str, flag: str, environment: str, body: Reason = UNSAID
+) -> FlagSettings:
     """Serve the off variant at once. Needs no approval; stops what runs on the flag."""
     found, settings = settings_named(request, project, flag, environment)
     command = actions.KillFlag(found.id, settings.environment_id, body.reason)

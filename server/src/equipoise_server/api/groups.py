@@ -8,7 +8,7 @@ from ninja import Field, Query, Router, Status
 
 from equipoise_server.access.values import Project
 from equipoise_server.api.authentication import actor_of
-from equipoise_server.api.projects import Reason
+from equipoise_server.api.projects import UNSAID, Reason
 from equipoise_server.api.reading import (
     Page,
     PageQuery,
@@ -106,7 +106,7 @@ def delete_group(request: HttpRequest, project: str, group: str, body: Reason) -
 
 @router.post(KILL + "/kill", response=GroupShape)
 def kill_group(
-    request: HttpRequest, project: str, group: str, environment: str, body: Reason
+    request: HttpRequest, project: str, group: str, environment: str, body: Reason = UNSAID
 ) -> dict[str, object]:
     """Serve the off variants of the group's flags at once. Needs no approval; stops what runs on them."""
     place = project_of(request, project)

@@ -94,8 +94,10 @@ def _place(location: Sequence[str | int]) -> str:
     return ".".join(map(str, location[skipped:]))
 
 
-def _unauthenticated(_request: HttpRequest, _failure: AuthenticationError) -> HttpResponse:
-    told = "Send a management token: “Authorization: Bearer eq_api_…”, or sign in with a browser."
+def _unauthenticated(request: HttpRequest, _failure: AuthenticationError) -> HttpResponse:
+    needed = "Send a management token: “Authorization: Bearer eq_api_…”, or sign in with a browser."
+    is_token = request.headers.get("Authorization", "").startswith("Bearer eq_api_")
+    told = "This management token is unknown, revoked or expired. Make a new one." if is_token else needed
     return plain_problem(401, told, headers={"WWW-Authenticate": 'Bearer realm="equipoise"'})
 
 

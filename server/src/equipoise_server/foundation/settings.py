@@ -138,6 +138,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 LOGIN_URL = "/sign-in"
+CSRF_FAILURE_VIEW = "equipoise_server.dashboard.views.sessions.without_token"
 
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -18,7 +18,7 @@ from equipoise_server.dashboard.pages.places import SignInPage, StartPage
 from equipoise_server.dashboard.themes import safe_path
 from equipoise_server.dashboard.visits import actor_of, bare_frame, place_href, refused, rendered
 from equipoise_server.foundation.ids import key_from_name
-from equipoise_server.foundation.refusals import NotFound, Problem, Refusal
+from equipoise_server.foundation.refusals import Forbidden, NotFound, Problem, Refusal
 
 
 @require_http_methods(["GET", "POST"])
@@ -92,6 +92,15 @@ def new_project(request: HttpRequest) -> HttpResponse:
 def unknown(request: HttpRequest, rest: str) -> HttpResponse:
     """An address that means nothing."""
     return refused(request, NotFound(Problem("", f"There is no page “/{rest}”.")))
+
+
+def without_token(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form without its page's token: older than the sign-in, or sent by an address that is not ours."""
+    told = [Problem("", "This form is from before you signed in, or from elsewhere. Nothing was changed.")]
+    told.append(Problem("", "Go back, load the page again, and send it once more."))
+    if reason.startswith(("Origin", "Referer")):
+        told.append(Problem("", "If it happens again, the operator names this address in EQUIPOISE_ORIGINS."))
+    return refused(request, Forbidden(*told))
 
 
 def broken(request: HttpRequest) -> HttpResponse:
