@@ -135,3 +135,15 @@ def test_a_kill_by_keyboard_alone(shop_at: str) -> None:
         page.get_by_label("Reason (optional)").first.wait_for()
         page.keyboard.press("Escape")
         assert page.get_by_role("dialog").count() == 0
+
+
+def test_results_print_in_full_and_light_from_a_dark_screen(shop_at: str) -> None:
+    with _signed_in(shop_at, 717, "dark") as context:
+        page = context.new_page()
+        page.emulate_media(media="print", color_scheme="dark")
+        page.goto(f"{shop_at}{PLACE}/experiments/checkout-button")
+        ink = "getComputedStyle(document.querySelector('h1')).color"
+        assert page.evaluate(ink) == "rgb(17, 23, 34)"
+        assert page.evaluate("document.querySelector('main').clientWidth") == 717
+        assert page.evaluate("document.documentElement.scrollWidth") == 717
+        assert page.get_by_role("navigation").count() == 0
