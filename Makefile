@@ -11,9 +11,10 @@ unexport PYTHONDONTWRITEBYTECODE
 MEMBERS := engine stats sdk-python server cli examples/shop
 MEMBER_FILES := $(addsuffix /pyproject.toml,$(MEMBERS))
 
-.PHONY: demo test check lint types contracts coverage product-tests engine-compiled engines engines-large simulations simulations-page bench screenshots requirements node-modules clean help
+.PHONY: install demo test check lint types contracts coverage product-tests engine-compiled engines engines-large simulations simulations-page bench screenshots requirements node-modules clean help
 
 help:
+	@echo "make install the server and its commands in .venv/bin"
 	@echo "make demo   the running product with live demo traffic on http://127.0.0.1:8000"
 	@echo "make test   every test that this machine can run"
 	@echo "make check  format, lint, types, import contracts, coverage, tests: what CI runs"
@@ -41,6 +42,8 @@ node-modules: $(NODE_MODULES)
 $(NODE_MODULES): sdk-typescript/package-lock.json
 	@if command -v npm >/dev/null; then cd sdk-typescript && npm ci --silent --ignore-scripts && touch node_modules/.package-lock.json; \
 	else echo "npm is not on PATH: the TypeScript SDK is not built"; fi
+
+install: $(VENV)/.product
 
 demo: $(VENV)/.product
 	$(BIN)/equipoise-server demo

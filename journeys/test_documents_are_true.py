@@ -98,7 +98,8 @@ def test_every_operators_command_is_in_the_reference_with_its_options() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", "docs/how-to/first-experiment-from-code.md"]
+    "page",
+    ["README.md", "CONTRIBUTING.md", "docs/how-to/install.md", "docs/how-to/first-experiment-from-code.md"],
 )
 def test_no_link_of_a_page_for_newcomers_is_broken(page: str) -> None:
     text = (ROOT / page).read_text()

@@ -96,6 +96,8 @@ def _server_command(name: str) -> list[str]:
 
 
 def _welcome(server: str, directory: Path) -> str:
+    called = sys.argv[0]  # as it was typed: the virtual environment need not be on the path
+    command = called if called.endswith("equipoise-server") else "equipoise-server"
     accounts = "\n".join(f"    {a.email:<20} {a.role:<14} {a.does}" for a in ACCOUNTS)
     return f"""
   Equipoise is ready:  {server}
@@ -104,5 +106,5 @@ def _welcome(server: str, directory: Path) -> str:
 {accounts}
 
   Simulated visitors walk through the shop now, so the numbers move.
-  Data and logs: {directory}   Stop: Ctrl-C   Start over: equipoise-server demo --fresh
+  Data and logs: {directory}   Stop: Ctrl-C   Start over: {command} demo --fresh
 """
