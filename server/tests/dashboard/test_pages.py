@@ -10,7 +10,7 @@ import scenes
 from dashboard import gallery
 from dashboard.browsing import PLACE, Page, addresses, signed_in
 from django.template.loader import render_to_string
-from people import NOW, a_member
+from people import NOW, a_member, a_person
 
 from equipoise_server.access.values import Permission, Role
 from equipoise_server.analysis.values import Guardrail, GuardrailState, Report
@@ -185,6 +185,36 @@ def test_an_unknown_address_is_said_in_words() -> None:
     answer = signed_in(scenes.a_shop().owner).get("/p/shop/production/experiments/none")
     assert answer.status_code == 404
     assert "There is no experiment “none” in this project." in answer.text
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("address", "status"), [("/flags/none", 404), ("/nowhere", 404), ("/flags/new", 403), ("/import", 403)]
+)
+def test_a_refusal_inside_a_project_keeps_the_way_to_everything_else(address: str, status: int) -> None:
+    shop = scenes.a_shop()
+    answer = signed_in(a_member(shop.owner, shop.project, Role.VIEWER)).get(f"{PLACE}{address}")
+    assert answer.status_code == status
+    ways = {link.get("href") for link in Page(answer.text).all("a")}
+    assert {PLACE, f"{PLACE}/flags", f"{PLACE}/experiments"} <= ways
+
+
+@pytest.mark.django_db
+def test_a_refusal_names_no_project_to_a_stranger() -> None:
+    shop = scenes.a_shop()
+    answer = signed_in(a_person("eve@example.com")).get(f"{PLACE}/nowhere")
+    assert answer.status_code == 404
+    assert shop.project.name not in Page(answer.text).text
+
+
+@pytest.mark.django_db
+def test_home_asks_nobody_for_what_they_may_not_do() -> None:
+    shop = scenes.a_shop()
+    scenes.a_draft_experiment(shop, "later")
+    edits = f"{PLACE}/experiments/later/edit/review"
+    assert edits in {link.get("href") for link in Page(signed_in(shop.owner).get(PLACE).text).all("a")}
+    viewer = Page(signed_in(a_member(shop.owner, shop.project, Role.VIEWER)).get(PLACE).text)
+    assert edits not in {link.get("href") for link in viewer.all("a")}
 
 
 @pytest.mark.django_db

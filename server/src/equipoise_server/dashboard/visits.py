@@ -110,9 +110,13 @@ def in_place(
         request: HttpRequest, /, project: str, environment: str, *args: _Keys.args, **keys: _Keys.kwargs
     ) -> HttpResponse:
         try:
-            return view(arrive(request, project, environment), *args, **keys)
+            visit = arrive(request, project, environment)
         except Refusal as refusal:
             return refused(request, refusal)
+        try:
+            return view(visit, *args, **keys)
+        except Refusal as refusal:
+            return _refused_here(visit, refusal)
 
     return door
 
@@ -185,6 +189,13 @@ def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     """A refusal that no form could show, as a page of its own."""
     frame = bare_frame(request, refusal.title)
     return rendered(request, "refusal.html", refusal, frame=frame, status=refusal.status)
+
+
+def _refused_here(visit: Visit, refusal: Refusal) -> HttpResponse:
+    """A refusal inside a project: the way to everything else stays."""
+    section = visit.request.path.removeprefix(visit.href()).strip("/").partition("/")[0]
+    frame = frame_of(visit, refusal.title, section=section)
+    return show(visit, "refusal.html", refusal, frame=frame, status=refusal.status)
 
 
 def done(visit: Visit, href: str, *, said: str) -> HttpResponse:

@@ -16,7 +16,15 @@ from equipoise_server.access.actions import CreateProject
 from equipoise_server.dashboard.forms import Form, filled, posted
 from equipoise_server.dashboard.pages.places import SignInPage, StartPage
 from equipoise_server.dashboard.themes import safe_path
-from equipoise_server.dashboard.visits import actor_of, bare_frame, place_href, refused, rendered
+from equipoise_server.dashboard.visits import (
+    Visit,
+    actor_of,
+    bare_frame,
+    in_place,
+    place_href,
+    refused,
+    rendered,
+)
 from equipoise_server.foundation.ids import key_from_name
 from equipoise_server.foundation.refusals import Forbidden, NotFound, Problem, Refusal
 
@@ -90,8 +98,17 @@ def new_project(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def unknown(request: HttpRequest, rest: str) -> HttpResponse:
-    """An address that means nothing."""
-    return refused(request, NotFound(Problem("", f"There is no page “/{rest}”.")))
+    """An address that means nothing; inside a project, the way to everything else stays."""
+    match rest.split("/"):
+        case ["p", project, environment, *_]:
+            return _unknown_here(request, project=project, environment=environment, rest=rest)
+        case _:
+            return refused(request, NotFound(Problem("", f"There is no page “/{rest}”.")))
+
+
+@in_place
+def _unknown_here(visit: Visit, rest: str) -> HttpResponse:
+    raise NotFound(Problem("", f"{visit.project.name} has no page “/{rest}”."))
 
 
 def without_token(request: HttpRequest, reason: str = "") -> HttpResponse:
