@@ -117,10 +117,12 @@ def test_settings_are_tried_before_they_are_saved() -> None:
     scenes.a_button_flag(shop)
     client = signed_in(shop.owner)
     rule = {"rule.0.id": "half", "rule.0.variant": "green", "rule.0.unit_type": "user", "rule.0.share": "100"}
+    rule["rule.0.description"] = "Everybody, at last"
     form = settings_form(shop, **rule) | {"do": "try", "unit": "u-1"}
     tried = Page(client.post(f"{FLAG}/edit", form).text).text
     assert "green100 %not known" in tried
-    assert "Rule half100 %" in tried
+    assert "Rule 1 (Everybody, at last)100 %" in tried
+    assert "Does rule 1 (Everybody, at last) apply?" in tried
     assert "Not known yet: no user was exposed in the last 14 days." in tried
     assert "u-1 would get green" in tried
     assert production(shop).rules == ()

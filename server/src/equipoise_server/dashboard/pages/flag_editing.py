@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from equipoise_server.dashboard.forms import Form
-from equipoise_server.dashboard.pages.flags import Explanation, RuleLine, value_texts
+from equipoise_server.dashboard.pages.flags import Explanation, RuleLine, rule_names, value_texts
 from equipoise_server.dashboard.words import percent
-from equipoise_server.flags.values import Flag, FlagSettings, Segment
+from equipoise_server.flags.values import Flag, FlagSettings, Rule, Segment
 from equipoise_server.snapshots.reads import FlagShares, Served
 
 _Key = TypeVar("_Key", bound=str | tuple[str, str])
@@ -48,9 +48,11 @@ _STEPS = {
 }
 
 
-def who_gets_what(shares: FlagShares, flag: Flag, explanation: Explanation | None) -> WhoGetsWhat:
-    """Shares in words."""
-    recent = shares.recent
+def who_gets_what(
+    shares: FlagShares, flag: Flag, explanation: Explanation | None, *, rules: Sequence[Rule] = ()
+) -> WhoGetsWhat:
+    """Shares in words; `rules` are those that were tried, to name them."""
+    recent, names = shares.recent, rule_names(rules)
     steps = dict.fromkeys([*shares.made_up.steps, *(() if recent is None else recent.steps)])
     return WhoGetsWhat(
         variants=tuple(
@@ -61,7 +63,7 @@ def who_gets_what(shares: FlagShares, flag: Flag, explanation: Explanation | Non
         ),
         steps=tuple(
             ShareRow(
-                _STEPS.get(step[0], step[0]).format(about=step[1]),
+                _STEPS.get(step[0], step[0]).format(about=_about(step, names)),
                 _part(shares.made_up.steps, step, shares.made_up),
                 "" if recent is None else _part(recent.steps, step, recent),
             )
@@ -72,6 +74,11 @@ def who_gets_what(shares: FlagShares, flag: Flag, explanation: Explanation | Non
         reason=shares.reason,
         explanation=explanation,
     )
+
+
+def _about(step: tuple[str, str], rules: Mapping[str, str]) -> str:
+    kind, key = step
+    return rules.get(key, key) if kind == "rule" else key
 
 
 def _part(counts: Mapping[_Key, int], key: _Key, served: Served) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -297,7 +297,7 @@ _TITLES = {
     "holdout": "Is it held out by {key}?",
     "override": "Is it named in an override ({key})?",
     "experiment": "Is it in the experiment {key}?",
-    "rule": "Does the rule {key} apply?",
+    "rule": "Does rule {key} apply?",
     "default": "The default",
 }
 _PREVIEW = "Does a preview link ask for it?"
@@ -325,15 +325,26 @@ _FINDINGS = {
 }
 
 
-def explanation(unit: str, decision: Decision, steps: Sequence[EngineStep]) -> Explanation:
-    """An evaluation in words."""
+def rule_names(rules: Sequence[Rule]) -> dict[str, str]:
+    """Rules by id as pages show them: their place, and what they are for."""
+    return {
+        rule.id: f"{place} ({rule.description})" if rule.description else str(place)
+        for place, rule in enumerate(rules, 1)
+    }
+
+
+def explanation(
+    unit: str, decision: Decision, steps: Sequence[EngineStep], *, rules: Sequence[Rule] = ()
+) -> Explanation:
+    """An evaluation in words; `rules` are those of the flag, to name them."""
+    names = rule_names(rules)
     return Explanation(
         unit=unit,
         variant=decision.variant or "none",
         value=value_text(decision.value),
         reason=str(decision.reason),
         error=decision.error_message or "",
-        steps=tuple(_explained(step) for step in steps),
+        steps=tuple(_explained(step, names) for step in steps),
     )
 
 
@@ -343,9 +354,11 @@ _SHOWN_DETAIL = (
 )  # fmt: skip
 
 
-def _explained(step: EngineStep) -> ExplainedStep:
+def _explained(step: EngineStep, rules: Mapping[str, str]) -> ExplainedStep:
     is_link = step.kind == "override" and step.key == "context"
-    title = _PREVIEW if is_link else _TITLES.get(step.kind, step.kind).format(key=step.key or "")
+    key = step.key or ""
+    name = rules.get(key, key) if step.kind == "rule" else key
+    title = _PREVIEW if is_link else _TITLES.get(step.kind, step.kind).format(key=name)
     says = _FINDINGS.get(step.finding, step.finding)
     detail = ", ".join(
         f"{name.replace('_', ' ')} {step.detail[name]}" for name in _SHOWN_DETAIL if name in step.detail

@@ -106,7 +106,8 @@ def _saved(visit: Visit, flag: Flag, form: Form) -> HttpResponse:
 def _tried(visit: Visit, flag: Flag, form: Form) -> HttpResponse:
     """The form again, with what it would serve to many units and to the one that was asked for."""
     try:
-        node = actions.proposed_node(_command(visit, flag, Reader(form)))
+        command = _command(visit, flag, Reader(form))
+        node = actions.proposed_node(command)
     except Refusal as refusal:
         return _edit_page(visit, flag, form.with_problems(refusal.problems), status=refusal.status)
     proposed = snapshots.Proposed(visit.environment.id, flag.key, node)
@@ -116,8 +117,10 @@ def _tried(visit: Visit, flag: Flag, form: Form) -> HttpResponse:
     explanation, unit = None, form.text("unit").strip()
     if unit:
         context = context_of(form, {unit_type: unit}, visit.now)
-        explanation = pages.explanation(unit, *snapshots.explain_proposed(proposed, context))
-    return _edit_page(visit, flag, form, tried=who_gets_what(shares, flag, explanation))
+        explanation = pages.explanation(
+            unit, *snapshots.explain_proposed(proposed, context), rules=command.rules
+        )
+    return _edit_page(visit, flag, form, tried=who_gets_what(shares, flag, explanation, rules=command.rules))
 
 
 def _edit_page(

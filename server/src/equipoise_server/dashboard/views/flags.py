@@ -129,7 +129,7 @@ def _explanation(visit: Visit, flag: Flag, question: Form) -> pages.Explanation 
     unit_type = question.text("unit_type", visit.project.default_unit_type)
     context = context_of(question, {unit_type: unit}, visit.now)
     decision, steps = snapshots.explain(visit.environment.id, flag.key, context)
-    return pages.explanation(unit, decision, steps)
+    return pages.explanation(unit, decision, steps, rules=settings_here(visit, flag).rules)
 
 
 def context_of(question: Form, units: dict[str, str], now: datetime) -> dict[str, object]:
