@@ -28,7 +28,7 @@ from equipoise_server.flags.reads import flag_by_key
 from equipoise_server.flags.values import RampStep, Rollout, Rule
 
 Schema = Mapping[str, object]
-READ_ONLY = {"explain", "explain_draft", "plan_metric_file", "plan_power", "preview_flag"}
+READ_ONLY = {"assign", "explain", "explain_draft", "plan_metric_file", "plan_power", "preview_flag"}
 """POSTs that change nothing, so that a viewer may send them."""
 NEEDS_NO_PROJECT = {"list_projects", "create_project", "get_metric_file_schema"}
 A_FILE = "metrics:\n  visits: {name: Visits, kind: count, fact: {event: visit}}\n"
@@ -71,6 +71,8 @@ def operations() -> Iterator[Operation]:
 OPERATIONS = {operation.id: operation for operation in operations()}
 NO_REPORT_YET = {"get_report", "export_report", "export_moments"}
 OF_LISTS_ALONE = {"is_member"}
+OF_FILES_ALONE = {"assign"}
+"""POSTs that change nothing and read a file."""
 FOR_EDITORS = {"get_metric_preview", "preview_exposures"}
 """GETs that show rows, so that a viewer may not send them."""
 QUERY = {

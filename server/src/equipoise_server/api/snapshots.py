@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Sequence
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Field, Query, Router, Schema
+from django.utils import timezone
+from ninja import Field, File, Form, Query, Router, Schema, UploadedFile
 from pydantic import AwareDatetime
 
 from equipoise_engine import Decision, Step, canonical_json
@@ -16,7 +19,7 @@ from equipoise_server.api.reading import Strict, environment_of, project_of
 from equipoise_server.api.shapes import Json, Value
 from equipoise_server.flags import reads as flags
 from equipoise_server.foundation.exposure_tokens import MEMBER as EXPOSURE_TOKENS
-from equipoise_server.foundation.refusals import Invalid, Problem
+from equipoise_server.foundation.refusals import Invalid, Problem, refuse_all
 from equipoise_server.snapshots import reads as snapshots
 from equipoise_server.snapshots.values import ReplayQuestion
 
@@ -124,6 +127,40 @@ def explain(request: HttpRequest, project: str, environment: str, body: Explain)
     flags.flag_by_key(place.project_id, body.flag)
     decision, steps = snapshots.explain(place.id, body.flag, body.context.context())
     return explanation_of(decision, steps)
+
+
+@router.post(ENVIRONMENT + "/assignments")
+def assign(
+    request: HttpRequest,
+    project: str,
+    environment: str,
+    *,
+    flag: Form[str] = "",
+    unit_type: Form[str] = "",
+    file: File[UploadedFile | None] = None,
+) -> HttpResponse:
+    """What each unit of a CSV file gets of a flag now, as CSV. Changes nothing, exposes nobody.
+
+    Ids are in the first column; a heading names the others, attributes. Up to 200,000 units.
+    """
+    place = _place(request, project, environment)
+    unit_types = project_of(request, project).unit_types
+    missing = {
+        "flag": "" if flag else "Name the flag.",
+        "unit_type": "" if unit_type in unit_types else f"The project has these: {', '.join(unit_types)}.",
+        "file": "" if file else "Send the units as the form's “file”, a CSV with ids in its first column.",
+    }
+    refuse_all(Invalid, [Problem(field, told) for field, told in missing.items() if told])
+    flags.flag_by_key(place.project_id, flag)
+    assert file is not None, "it was asked for"
+    assert file.file is not None, "an upload has its content"
+    table = snapshots.UnitTable(file.file, file.size or 0, unit_type)
+    written = io.StringIO()
+    rows = csv.writer(written, lineterminator="\n")
+    rows.writerow(("unit", "variant", "reason", "experiment", "iteration", "arm"))
+    for one in snapshots.assigned(place.id, flag, table, now=timezone.now()):
+        rows.writerow((one.unit, one.variant, one.reason, one.experiment, one.iteration, one.arm))
+    return HttpResponse(written.getvalue(), content_type="text/csv; charset=utf-8")
 
 
 @router.get(ENVIRONMENT + "/replay", response=ReplayShape)

@@ -15,6 +15,7 @@ from equipoise_server.flags import reads as flags
 from equipoise_server.foundation.refusals import NotFound, Problem
 from equipoise_server.foundation.revisions import Revision
 from equipoise_server.snapshots import keeping, models
+from equipoise_server.snapshots.assigning import Assignment, UnitTable, assignments
 from equipoise_server.snapshots.composing import Document
 from equipoise_server.snapshots.drafts import DraftAnswer, DraftShares, draft_shares, explain_draft
 from equipoise_server.snapshots.lists import lists_of
@@ -30,11 +31,14 @@ from equipoise_server.snapshots.recent import recent_contexts
 from equipoise_server.snapshots.values import KeptSnapshot, Replay, ReplayQuestion
 
 __all__ = [
+    "Assignment",
     "DraftAnswer",
     "DraftShares",
     "FlagShares",
     "Proposed",
     "Served",
+    "UnitTable",
+    "assigned",
     "blob",
     "compiled_at",
     "current",
@@ -82,6 +86,13 @@ def explain(
     """What a context gets of a flag now, and why, step by step."""
     snapshot = preview(environment_id)
     return snapshot.evaluate(flag_key, context, None), snapshot.explain(flag_key, context)
+
+
+def assigned(
+    environment_id: UUID, flag_key: str, table: UnitTable, *, now: datetime
+) -> tuple[Assignment, ...]:
+    """What each unit of a list gets of a flag now. Raises Invalid for a file that cannot be read."""
+    return tuple(assignments(preview(environment_id), flag_key, table, now=now))
 
 
 def without_holdout(environment_id: UUID, holdout_key: str) -> Snapshot:
