@@ -114,7 +114,7 @@ def test_one_event_has_a_page_without_its_values() -> None:
     (event,) = reads.quarantined_events(environment_of(shop).id)
     browser = signed_in(shop.owner)
     shown = Page(browser.get(f"{PATH}/events/{event.key}").content.decode())
-    assert "Object missing required field `unit_type`" in shown.text
+    assert "unit_type: is missing" in shown.text
     assert "secret" not in shown.text
     asked = {"repair": "set_unit_type", "old": "", "new": "user", "event": event.key}
     browser.post(f"{PATH}/replays", asked)

@@ -72,7 +72,7 @@ def test_events_of_both_kinds_of_keys_are_stored_in_their_environment(
     assert answer.json() == {
         "accepted": 2,
         "quarantined": [
-            {"index": 2, "id": None, "problems": ["Invalid value 'click' - at `$.kind`"]},
+            {"index": 2, "id": None, "problems": ["kind: invalid value 'click'"]},
         ],
     }
     actions.compact(now=NOON)

@@ -46,8 +46,8 @@ def test_one_bad_event_never_rejects_its_batch() -> None:
         (an_exposure(unit="é" * 129), "unit: has more than 256 bytes"),
         (a_track(units={"user": "u", "account": ""}), "units.account: must not be empty"),
         (a_track(units={}), "length >= 1"),
-        (a_track(units={"user": 1.5}), "Expected `int | str`, got `float`"),
-        (a_track(units={"user": True}), "Expected `int | str`, got `bool`"),
+        (a_track(units={"user": 1.5}), "units: expected whole number or text, got number"),
+        (a_track(units={"user": True}), "units: expected whole number or text, got true or false"),
         (an_exposure(at="2026-03-02T12:00:00"), "timezone"),
         (an_exposure(at="1999-12-31T23:59:59Z"), "at: must lie between"),
         (an_exposure(iteration=0), ">= 1"),
@@ -57,7 +57,7 @@ def test_one_bad_event_never_rejects_its_batch() -> None:
         (an_exposure(cluster_type="city", cluster=""), "cluster: must not be empty"),
         (an_exposure(id="not-a-uuid"), "UUID"),
         ({**a_track(), "kind": "click"}, "kind"),
-        ("no object", "Expected `object`"),
+        ("no object", "Expected object"),
     ],
 )
 def test_each_fault_has_its_sentence(event: object, says: str) -> None:

@@ -13,6 +13,7 @@ from datetime import datetime
 
 import msgspec
 
+from equipoise_server.events.fault_words import fault_in_words
 from equipoise_server.events.telling import NOTHING_TOLD, Telling, read_telling
 from equipoise_server.events.terms import NO_TERMS, Terms
 from equipoise_server.events.values import (
@@ -205,7 +206,7 @@ def _problems(raw: msgspec.Raw, terms: Terms) -> tuple[str, ...]:
 
 def _sentence(fault: Exception) -> str:
     if isinstance(fault, msgspec.ValidationError):
-        return str(fault)
+        return fault_in_words(str(fault))
     return "nested too deeply" if isinstance(fault, RecursionError) else "not valid JSON"
 
 
