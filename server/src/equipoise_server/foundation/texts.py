@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from unicodedata import category
 
 from equipoise_server.foundation.refusals import Problem
 
 LONGEST_NAME = 200
 UNSTORABLE = "Remove the characters that are no text (NUL or half a character)."
+ONE_LINE = "Write it in one line, without control characters."
+_BREAKING = frozenset({"Cc", "Zl", "Zp"})
 
 
 def is_storable(text: str) -> bool:
@@ -22,10 +25,12 @@ def storable(text: str) -> str:
 
 
 def text_problems(longest: int | None = None, /, **texts: str) -> Iterator[Problem]:
-    """What is wrong with texts, by field; short ones have a limit."""
+    """What is wrong with texts, by field; short ones have a limit, and names are one line."""
     for field, text in texts.items():
         if not is_storable(text):
             yield Problem(field, UNSTORABLE)
+        elif longest == LONGEST_NAME and any(category(character) in _BREAKING for character in text):
+            yield Problem(field, ONE_LINE)
         if longest is not None and len(text) > longest:
             yield Problem(field, f"Use at most {longest} characters.")
 
