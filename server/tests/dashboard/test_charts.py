@@ -32,7 +32,7 @@ from equipoise_server.dashboard.charts import (
     p_over_time,
     slot_map,
 )
-from equipoise_server.dashboard.charts.forest import drawn_range
+from equipoise_server.dashboard.charts.forest import drawn_range, in_two_lines
 from equipoise_server.dashboard.charts.scale import Scale, thinned, ticks
 from equipoise_server.dashboard.charts.values import Tone
 
@@ -162,3 +162,13 @@ def test_labels_of_days_stand_at_equal_distances_and_name_the_last(count: int, m
     assert 1 <= len(places) <= most
     assert places[-1] == count - 1
     assert len({later - earlier for earlier, later in pairwise(places)}) <= 1
+
+
+def test_a_long_name_takes_a_second_line_and_keeps_what_tells_it_apart() -> None:
+    assert in_two_lines("players who come back after 7 days", 194) == (
+        "players who come back after",
+        "7 days",
+    )
+    assert in_two_lines("Purchases", 194) == ("Purchases",)
+    assert in_two_lines("a" * 60, 194) == ("a" * 27 + "…",)
+    assert in_two_lines("short " + "b" * 60, 194) == ("short", "b" * 27 + "…")

@@ -106,8 +106,10 @@ def _labels(row: ForestRow, top: float, middle: float, canvas: Canvas) -> Iterat
         yield element("text", row.text, x=canvas.width - 8, y=top + 18, cls="value end")
         return
     room = _LABEL_WIDTH - 20
-    above = 4 if row.arm else 0
-    yield element("text", fitted(row.label, room), x=12, y=middle + 4 - above, cls="label")
+    lines = (fitted(row.label, room),) if row.arm else in_two_lines(row.label, room)
+    above = 4 if row.arm else 7.5 * (len(lines) - 1)
+    for place, line in enumerate(lines):
+        yield element("text", line, x=12, y=middle + 4 - above + 15 * place, cls="label")
     if row.arm:
         yield element("text", fitted(row.arm, room), x=12, y=middle + 14)
     yield element("text", row.text, x=canvas.width - 10, y=middle + 4, cls="value end")
@@ -117,6 +119,15 @@ def fitted(text: str, room: float) -> str:
     """The text as far as it fits, judged by a usual letter's width."""
     letters = max(3, int(room / _LETTER))
     return text if len(text) <= letters else text[: letters - 1].rstrip() + "…"
+
+
+def in_two_lines(text: str, room: float) -> tuple[str, ...]:
+    """The text in one line if it fits, else broken at a space into two, the second as far as it fits."""
+    letters = max(3, int(room / _LETTER))
+    cut = text.rfind(" ", 0, letters + 1)
+    if len(text) <= letters or cut < 0:
+        return (fitted(text, room),)
+    return text[:cut], fitted(text[cut + 1 :], room)
 
 
 def _margin_zone(row: ForestRow, scale: Scale, top: float, height: float) -> Iterator[Markup]:
