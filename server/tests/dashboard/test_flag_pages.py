@@ -336,3 +336,10 @@ def test_a_flag_archived_before_an_environment_was_added_is_not_found_there() ->
         answer = client.get(f"/p/shop/staging/flags/checkout-button{page}")
         assert answer.status_code == 404, page
         assert "no settings in Staging" in Page(answer.text).text
+
+
+def test_a_new_flag_is_owned_by_whoever_makes_it_unless_said_otherwise() -> None:
+    shop = scenes.a_shop()
+    page = Page(signed_in(shop.owner).get(f"{PLACE}/flags/new").text)
+    owners = [field["value"] for field in page.all("input") if field.get("name") == "owner"]
+    assert owners == [shop.owner.author.name]

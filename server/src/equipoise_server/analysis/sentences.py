@@ -286,8 +286,8 @@ def before_first_look(units: int, waits_for: timedelta) -> Withheld:
     if waits_for > timedelta(0):
         days = waits_for / timedelta(days=1)
         when = (
-            f"at the first planned look that has enough units whose {days:g} days to respond are over:"
-            " only those are judged before the planned end"
+            f"at the first planned look with enough units that had {days:g} {'day' if days == 1 else 'days'}"
+            " to respond: only those are judged before the planned end"
         )
     return Withheld(
         "Too early for results", f"{units:,} units have been seen. Decision numbers appear {when}.", ()

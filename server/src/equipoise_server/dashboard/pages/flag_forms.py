@@ -24,9 +24,9 @@ from equipoise_server.flags.values import (
 from equipoise_server.foundation.refusals import Problem
 
 
-def new_flag_form() -> Form:
+def new_flag_form(owner: str) -> Form:
     """A boolean flag that is off: what most people create."""
-    texts = {"type": FlagType.BOOLEAN, "kind": "release", "off": "off", "default": "off"}
+    texts = {"type": FlagType.BOOLEAN, "kind": "release", "off": "off", "default": "off", "owner": owner}
     for place, (key, value) in enumerate((("off", "false"), ("on", "true"))):
         texts |= {f"variant.{place}.key": key, f"variant.{place}.value": value}
     return filled(texts)

@@ -146,7 +146,7 @@ _CONCLUSIONS = {
     Conclusion.WORSE: ("Worse", Tone.BAD),
     Conclusion.UNCLEAR: ("No clear difference", Tone.QUIET),
     Conclusion.TOO_EARLY: ("Too early", Tone.QUIET),
-    Conclusion.NOT_READ: ("Not judged yet", Tone.QUIET),
+    Conclusion.NOT_READ: ("Not judged", Tone.QUIET),
     Conclusion.UNKNOWN: ("Cannot be computed", Tone.QUIET),
 }
 _GUARDRAILS = {

@@ -50,7 +50,7 @@ def new(visit: Visit) -> HttpResponse:
     """A new flag."""
     visit.actor.require(Permission.FLAG_EDIT, visit.project.id)
     if visit.request.method == "GET":
-        return _new_page(visit, forms.new_flag_form())
+        return _new_page(visit, forms.new_flag_form(visit.actor.author.name))
     form = posted(visit.request)
     if form.text("do") == "add":
         place = forms.variant_count(form)
