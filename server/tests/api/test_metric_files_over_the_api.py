@@ -67,7 +67,9 @@ def test_every_fault_of_a_file_is_told_by_its_place(shop: Shop, caller: Caller) 
         "metrics:\n  a: {name: A, kind: mode, fact: {event: x, colour: red}, window: soon}\n"
         "  b: {kind: sum}\n"
     )
-    assert caller.post(f"{FILE}/apply", {"yaml": shape}).fields == [
+    refused = caller.post(f"{FILE}/apply", {"yaml": shape})
+    assert "Write a length such as 7d" in str(refused.json["detail"])
+    assert refused.fields == [
         "metrics.a.kind", "metrics.a.fact.colour", "metrics.a.window", "metrics.b.name", "metrics.b.fact"
     ]  # fmt: skip
     meaning = (

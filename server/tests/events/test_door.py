@@ -88,6 +88,12 @@ def test_an_unknown_or_revoked_key_is_refused_before_the_body_is_read(shop: Shop
         assert post(inbox, secret, b"\xff not JSON").status_code == 401
 
 
+def test_a_management_token_in_place_of_an_sdk_key_is_recognised(inbox: Inbox) -> None:
+    refused = post(inbox, "eq_api_000000000000_" + "0" * 64, b"{}")
+    assert refused.status_code == 401
+    assert "eq_server_" in refused.json()["detail"]
+
+
 @pytest.mark.parametrize(
     ("body", "headers", "status"),
     [

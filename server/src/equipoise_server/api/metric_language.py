@@ -147,7 +147,9 @@ def _parsed(text: str) -> object:
 
 def _problem(fault: Any) -> Problem:
     place = ".".join(str(part) for part in fault["loc"])
-    return Problem(place, f"“{place or 'the file'}”: {fault['msg']}.")
+    is_length = fault["type"] == "string_pattern_mismatch"  # no other text has a pattern
+    told = "Write a length such as 7d, 12h, 30m or 90s" if is_length else fault["msg"]
+    return Problem(place, f"“{place or 'the file'}”: {told}.")
 
 
 def _command(key: str, entry: MetricEntry, project_id: UUID) -> CreateMetric:

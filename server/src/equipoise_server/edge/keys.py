@@ -11,6 +11,8 @@ from equipoise_server.edge.answers import Refused
 from equipoise_server.edge.state import EdgeState, View
 
 _CHALLENGE = {"www-authenticate": 'Bearer realm="equipoise"'}
+_UNKNOWN = "This SDK key is unknown or revoked. Ask an engineer of the project for a new one."
+_FOREIGN = "This is a management token. SDKs need an SDK key: it begins with eq_server_ or eq_client_."
 
 
 def header(scope: Scope, name: bytes) -> str:
@@ -60,7 +62,7 @@ def authenticate_presented(presented: str, state: EdgeState) -> SdkKey:
         raise Refused(401, "An SDK key is needed", told, headers=_CHALLENGE)
     working = view.keys.get(key_prefix(presented))
     if working is None or not working.is_opened_by(presented):
-        told = "This SDK key is unknown or revoked. Ask an engineer of the project for a new one."
+        told = _FOREIGN if presented.startswith("eq_api_") else _UNKNOWN
         raise Refused(401, "The SDK key does not work", told, headers=_CHALLENGE)
     state.used_keys.add(working.key.id)
     return working.key
