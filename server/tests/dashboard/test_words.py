@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from equipoise_server.analysis import sentences
 from equipoise_server.dashboard import words
 
 NOW = datetime(2026, 3, 24, 10, 5, tzinfo=UTC)
@@ -93,3 +94,16 @@ def test_a_plain_number_keeps_its_size(value: float) -> None:
 )
 def test_a_chance_never_reads_as_certain(probability: float, reads: str) -> None:
     assert _spaced(words.chance(probability)) == reads
+
+
+@pytest.mark.parametrize("share", [0.061, -0.0096, 0.0043, 1.5, -0.25])
+def test_a_sentence_rounds_a_lift_as_the_page_beside_it(share: float) -> None:
+    assert sentences.lift(share).removesuffix(".0 %").removesuffix(" %") == _spaced(
+        words.lift(share)
+    ).removeprefix("+").removesuffix(" %").removesuffix(".0")
+
+
+@pytest.mark.parametrize(("value", "reads"), [(-2.402, "−2.4 min"), (3.622, "3.62 min"), (123.4, "123 min")])
+def test_a_sentence_rounds_a_difference_as_the_page_beside_it(value: float, reads: str) -> None:
+    assert sentences.difference(value, "min") == reads
+    assert _spaced(words.difference(value, "min")).removeprefix("+") == reads

@@ -67,6 +67,11 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{share * 100:.{digits}f} %".replace("-", "−")
 
 
+def lift(share: float) -> str:
+    """A lift as pages show it: small ones get a second decimal."""
+    return percent(share, 2 if 0 < abs(share) < 0.01 else 1)  # noqa: PLR2004  # 1 %
+
+
 def amount(value: float, display: str) -> str:
     """A metric's number in its unit."""
     if display == "percent":
@@ -79,7 +84,8 @@ def difference(value: float, display: str) -> str:
     """A difference in the metric's unit; of percentages it is in points, or it would read as a lift."""
     if display == "percent":
         return f"{value * 100:.2f} pp".replace("-", "−")
-    return amount(value, display)
+    text = f"{value:,.3g}" if abs(value) < 100 else f"{value:,.0f}"  # noqa: PLR2004  # digits that matter
+    return (text if display == "number" else f"{text} {display}").replace("-", "−")
 
 
 def conclusion_sentence(
@@ -131,7 +137,7 @@ def _plain_change(row: ComparisonRow) -> str:
 def _shown(row: ComparisonRow) -> tuple[float, Interval, _Text] | None:
     """The lift where it is defined, else the effect."""
     if row.lift is not None and row.lift_interval is not None:
-        return row.lift, row.lift_interval, percent
+        return row.lift, row.lift_interval, lift
     if row.effect is not None and row.effect_interval is not None:
         return row.effect, row.effect_interval, partial(difference, display=row.display)
     return None
