@@ -93,6 +93,7 @@ def test_fifty_thousand_against_forty_eight_thousand_shows_no_metric_number_anyw
     told = report.srm
     assert set(numbers_in(models.StoredReport.objects.get().report)) == {
         50_000, 48_000, 0.5, 0, 1, told.p_value, told.log_e_value,
+        98_000,  # as many units have to come before it can be a false alarm
     }  # fmt: skip
     assert not models.Look.objects.exists()
     (audited,) = AuditRecord.objects.filter(action="experiment.verdict")
