@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -61,3 +62,15 @@ def test_a_database_that_is_away_leaves_the_spelling_to_the_operator(
     assert told.exit_code == 0
     assert "Check the spelling" in told.stdout
     assert "lift 1" in told.stdout
+
+
+def test_a_user_without_a_name_may_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr(getpass, "getuser", nameless)
+    monkeypatch.setenv("EQUIPOISE_DATA", str(tmp_path))
+    monkeypatch.setattr(command, "HEARD_WITHIN_SECONDS", 0.0)
+    assert _run(*KILL).exit_code == 0
+    (kill,) = break_glass.read(tmp_path).kills
+    assert kill.by.startswith("user ")

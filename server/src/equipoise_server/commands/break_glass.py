@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,14 @@ from equipoise_server.foundation import break_glass
 from equipoise_server.foundation.break_glass import Kill, Level, NoSuchKill, Target, UnreadableFile
 
 HEARD_WITHIN_SECONDS = 2.5
+
+
+def _user() -> str:
+    """Who uses this shell; in a container a user may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
 
 
 @click.group("break-glass")
@@ -27,9 +36,7 @@ def command() -> None:
 @click.option("--group", help="Kill this group of flags.")
 @click.option("--experiment", help="Kill this experiment: control for everybody it enrolled.")
 @click.option("--reason", required=True, help="Why: it stands in the audit log later.")
-@click.option(
-    "--by", default=getpass.getuser, help="Who kills; the user of this shell, unless said otherwise."
-)
+@click.option("--by", default=_user, help="Who kills; the user of this shell, unless said otherwise.")
 def kill(
     *, project: str, environment: str, flag: str | None, group: str | None, experiment: str | None,
     reason: str, by: str,
@@ -60,9 +67,7 @@ def kill(
 
 @command.command("lift")
 @click.argument("number", type=int)
-@click.option(
-    "--by", default=getpass.getuser, help="Who lifts; the user of this shell, unless said otherwise."
-)
+@click.option("--by", default=_user, help="Who lifts; the user of this shell, unless said otherwise.")
 def lift(number: int, by: str) -> None:
     """Take a kill back that the database has not heard of yet; any other is taken back on its page."""
     try:
