@@ -7,9 +7,11 @@ from datetime import timedelta
 
 import pytest
 from calling import Caller, caller, reply
+from django.db import ProgrammingError
 from django.test import Client
 from django.utils import timezone
 from people import NOW, PASSWORD
+from psycopg.errors import UndefinedTable
 from scenes import a_button_flag, a_shop
 
 from equipoise_server.access.models import ApiToken
@@ -130,6 +132,18 @@ def test_a_failure_of_the_server_tells_nothing_of_its_insides(monkeypatch: pytes
     answer = asking.get("/projects/shop/flags")
     assert answer.status == 500
     assert "secret" not in answer.text
+
+
+def test_a_store_without_its_tables_says_to_migrate(monkeypatch: pytest.MonkeyPatch) -> None:
+    asking = caller(a_shop().owner)
+
+    def fail(_project_id: object) -> None:
+        raise ProgrammingError from UndefinedTable()
+
+    monkeypatch.setattr(flags, "flags_of", fail)
+    answer = asking.get("/projects/shop/flags")
+    assert answer.status == 503
+    assert "equipoise-server migrate" in str(answer.json["detail"])
 
 
 def test_a_list_comes_in_pages_that_miss_and_repeat_nothing() -> None:

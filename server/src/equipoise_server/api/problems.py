@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from django.db import OperationalError
+from django.db import DatabaseError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -111,7 +111,7 @@ def _missing(_request: HttpRequest, _failure: Http404) -> HttpResponse:
     return plain_problem(404, "There is nothing at this address.")
 
 
-def _database_trouble(_request: HttpRequest, failure: OperationalError) -> HttpResponse:
+def _database_trouble(_request: HttpRequest, failure: DatabaseError) -> HttpResponse:
     _log.error("the database refused a request: %s", failure)
     told = f"{way_out(failure) or 'The database is busy or away.'} Nothing was changed; try again."
     headers = {"Retry-After": "2"}
@@ -119,6 +119,8 @@ def _database_trouble(_request: HttpRequest, failure: OperationalError) -> HttpR
 
 
 def _unexpected(request: HttpRequest, failure: Exception) -> HttpResponse:
+    if isinstance(failure, DatabaseError) and way_out(failure) is not None:  # PostgreSQL without its tables
+        return _database_trouble(request, failure)
     _log.error("%s %s failed", request.method, request.path, exc_info=failure)
     told = "The server failed on this request; its log says why. Look before you repeat it."
     return problem_response(500, "failed", "Something went wrong here", [Problem("", told)])
