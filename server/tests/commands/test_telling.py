@@ -43,6 +43,13 @@ def test_a_database_that_is_away_and_a_wrong_address_are_named(tmp_path: Path) -
     assert "my-secret" not in wrong
 
 
+@pytest.mark.parametrize(("name", "given"), [("MAX_STREAMS", "1.5"), ("SOURCE_SECONDS", "nan")])
+def test_a_setting_that_is_no_number_is_named(tmp_path: Path, name: str, given: str) -> None:
+    said = _refused(tmp_path, "migrate", **{f"EQUIPOISE_{name}": given})
+    assert f"EQUIPOISE_{name} is a" in said
+    assert f"“{given}” is none" in said
+
+
 def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     said = _refused(tmp_path / "file" / "data", "migrate")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 from pathlib import Path
@@ -11,13 +12,27 @@ from django.core.exceptions import ImproperlyConfigured
 
 from equipoise_server.foundation.private_files import kept_text
 
+
+def _number(name: str, default: str, kind: type[float]) -> float:
+    """A number above 0 from the environment; `int` is a kind of number, too."""
+    given = os.environ.get(name, "") or default
+    try:
+        number = kind(given)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        sort = "whole number" if kind is int else "number"
+        raise ImproperlyConfigured(f"{name} is a {sort} above 0, such as {default}; “{given}” is none.")
+    return number
+
+
 DATA_DIRECTORY = Path(os.environ.get("EQUIPOISE_DATA", "data")).resolve()
 DEBUG = os.environ.get("EQUIPOISE_DEBUG", "") == "1"
 # Whether server keys may send events of the past, whose `at` is then taken as given.
 ALLOW_BACKFILL = os.environ.get("EQUIPOISE_ALLOW_BACKFILL", "") == "1"
 
 # How many streams one process holds; fewer when it may not open so many files.
-MAX_STREAMS = int(os.environ.get("EQUIPOISE_MAX_STREAMS", "10000"))
+MAX_STREAMS = int(_number("EQUIPOISE_MAX_STREAMS", "10000", int))
 
 # Whether the loop that answers for flags goes before all else, where the system allows it.
 FLAGS_FIRST = os.environ.get("EQUIPOISE_FLAGS_FIRST", "") != "0"
@@ -26,12 +41,12 @@ FLAGS_FIRST = os.environ.get("EQUIPOISE_FLAGS_FIRST", "") != "0"
 SOURCES_DIRECTORY = Path(os.environ.get("EQUIPOISE_SOURCES", "") or DATA_DIRECTORY / "sources").resolve()
 SOURCE_HOSTS = tuple(one for one in os.environ.get("EQUIPOISE_SOURCE_HOSTS", "").split(",") if one)
 SOURCE_SECRETS = os.environ.get("EQUIPOISE_SOURCE_SECRETS", "/run/secrets")
-SOURCE_SECONDS = float(os.environ.get("EQUIPOISE_SOURCE_SECONDS", "60"))
-SOURCE_ROWS = int(os.environ.get("EQUIPOISE_SOURCE_ROWS", "5000000"))
-SOURCE_BYTES = int(os.environ.get("EQUIPOISE_SOURCE_BYTES", "2000000000"))
-SOURCE_MINUTES = float(os.environ.get("EQUIPOISE_SOURCE_MINUTES", "60"))
+SOURCE_SECONDS = _number("EQUIPOISE_SOURCE_SECONDS", "60", float)
+SOURCE_ROWS = int(_number("EQUIPOISE_SOURCE_ROWS", "5000000", int))
+SOURCE_BYTES = int(_number("EQUIPOISE_SOURCE_BYTES", "2000000000", int))
+SOURCE_MINUTES = _number("EQUIPOISE_SOURCE_MINUTES", "60", float)
 # How long one query of a health check may take.
-PROMETHEUS_SECONDS = float(os.environ.get("EQUIPOISE_PROMETHEUS_SECONDS", "5"))
+PROMETHEUS_SECONDS = _number("EQUIPOISE_PROMETHEUS_SECONDS", "5", float)
 
 # The private key that signs snapshots; None signs nothing.
 _signing_key = os.environ.get("EQUIPOISE_SIGNING_KEY", "")
@@ -40,7 +55,7 @@ SIGNING_KEY = Path(_signing_key) if _signing_key else None
 # The stream that several machines share as their inbox; "" keeps events in files here.
 NATS_URL = os.environ.get("EQUIPOISE_NATS_URL", "")
 NATS_STREAM = os.environ.get("EQUIPOISE_NATS_STREAM", "EQUIPOISE")
-NATS_REPLICAS = int(os.environ.get("EQUIPOISE_NATS_REPLICAS", "1"))
+NATS_REPLICAS = int(_number("EQUIPOISE_NATS_REPLICAS", "1", int))
 NATS_CREDENTIALS = os.environ.get("EQUIPOISE_NATS_CREDENTIALS", "")
 # Whether the operator says that the server syncs before it answers (sync_interval: always).
 NATS_SYNCS = os.environ.get("EQUIPOISE_NATS_SYNC", "") == "always"
