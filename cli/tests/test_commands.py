@@ -136,7 +136,7 @@ def test_an_unreadable_configuration_says_how_to_go_on(terminal: Terminal, tmp_p
 
 
 def test_a_draft_is_previewed_before_its_launch(terminal: Terminal) -> None:
-    shown = terminal("experiment", "preview", "draft-without-oec")
+    shown = terminal("experiment", "preview", "draft-without-oec", EQUIPOISE_ENVIRONMENT="development")
     assert shown.exit_code == 0
     assert shown.stdout.startswith("Not yet: An experiment has 2 to 64 variants")
     assert "eligible a day is not known: no user was exposed" in shown.stdout

@@ -85,7 +85,8 @@ def preview_draft(key: str, project: str, environment: str, *, as_json: bool) ->
     if daily is None:
         click.echo(f"How many are eligible a day is not known: {size.get('reason')}.")
     else:
-        click.echo(f"{daily:,.0f} eligible units a day, by whom the last {size.get('days')} days met.")
+        days = number(size, "days") or 0.0
+        click.echo(f"{daily:,.0f} eligible units a day, going by the last {days:g} days.")
 
 
 @click.group()

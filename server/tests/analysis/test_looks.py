@@ -80,7 +80,7 @@ def test_a_planned_end_is_looked_at_by_repeated_intervals_of_matured_units() -> 
     early = looked(iteration, 1)
     assert early.results is None
     assert early.withheld is not None
-    assert "1 days to respond" in early.withheld.explanation
+    assert "1 day to respond" in early.withheld.explanation
     report = looked(iteration, 4)
     assert report.results is not None
     assert report.results.method is Method.GROUP_SEQUENTIAL
