@@ -119,6 +119,15 @@ def test_nobody_signs_twice_or_for_a_machine_or_without_leave_or_reason(
     assert models.SplitSignature.objects.count() == 1
 
 
+def test_a_lock_that_nobody_has_read_of_is_not_signed(shop: Shop, experiment: Experiment) -> None:
+    came(experiment, 2, 470, 465)
+    refreshed(experiment, 3)
+    models.SplitWatch.objects.update(confirmed_at=MIDNIGHT + 3 * DAY)
+    with pytest.raises(Conflict, match="locked anew"):
+        sign(shop.owner, experiment)
+    assert not models.SplitSignature.objects.exists()
+
+
 def test_a_split_that_is_fine_has_nothing_to_sign(shop: Shop) -> None:
     made = a_running_experiment(shop, design=a_design(looks=None))
     came(made, 0, 50, 50)

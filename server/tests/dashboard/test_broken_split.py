@@ -86,6 +86,7 @@ def test_two_people_end_a_lock_on_the_page_and_over_the_api(
     assert "You have signed" in signed
     ended = caller(bo).call("POST", address, {"reason": "So do I: no cause found."})
     assert ended.json["is_ended"] is True
+    assert "the next refresh, within a minute" in ada.get(PAGE).content.decode()
     refreshed(made, 4)
     page = ada.get(f"{PAGE}/health").content.decode()
     assert "two people signed that it was a false alarm" in page

@@ -76,7 +76,9 @@ def sign_false_alarm(actor: Actor, command: SignFalseAlarm, *, now: datetime) ->
     refuse_all(Invalid, list(_reason_problems(command.reason)))
     if iteration is None:
         raise Conflict(Problem("", "The experiment has not started, so nothing is locked."))
-    refuse_all(Conflict, list(sign_problems(iteration, _srm_of(iteration.id))))
+    srm = _srm_of(iteration.id)
+    refuse_all(Conflict, list(sign_problems(iteration, srm)))
+    assert srm is not None, "without a report nothing is signed"
     subject = Subject(
         "experiment", experiment.id, experiment.key, experiment.project_id, iteration.environment_id
     )
@@ -85,6 +87,8 @@ def sign_false_alarm(actor: Actor, command: SignFalseAlarm, *, now: datetime) ->
         watch = models.SplitWatch.objects.select_for_update().get(iteration_id=iteration.id)
         if watch.confirmed_at is None:
             raise Conflict(Problem("", "Somebody else has just ended this lock."))
+        if watch.confirmed_at != srm.confirmed_at:  # what was shown is not what would be signed
+            raise Conflict(Problem("", "The split was locked anew meanwhile. Read the next report first."))
         models.SplitSignature.objects.create(
             iteration_id=iteration.id, locked_at=watch.confirmed_at, author_id=actor.author.id,
             author_name=actor.author.name, reason=command.reason.strip(), signed_at=now,

@@ -1,4 +1,7 @@
-"""Who goes first on a machine whose processors are all busy. Knows the operating system alone."""
+"""How a process behaves on a busy machine: who goes first, and what is not done again and again.
+
+Knows the operating system and the interpreter alone.
+"""
 
 from __future__ import annotations
 
