@@ -87,3 +87,10 @@ def test_what_is_not_there_is_named(shop: Shop, asking: Caller) -> None:
     assert sent(asking, known | {"flag": "nothing"}, b"u1\n").status == 404
     assert sent(asking, known | {"unit_type": "city"}, b"u1\n").fields == ["unit_type"]
     assert sent(asking, {}, None).fields == ["flag", "unit_type", "file"]
+
+
+def test_a_word_that_is_no_number_stays_a_word(shop: Shop, asking: Caller) -> None:
+    named = {"attribute": "surname", "operator": "equals", "value": "NaN"}
+    a_running_experiment(shop, design=replace(a_design(), eligibility=named))
+    (row,) = assigned(asking, "unit,surname\nu1,NaN\n")
+    assert row["experiment"] == "checkout-button"

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import IO
+from typing import IO, NoReturn
 
 from equipoise_engine import Snapshot
 from equipoise_server.foundation.refusals import Invalid, Problem
@@ -92,6 +92,10 @@ def _attributes(row: list[str], names: list[str], line: int) -> Mapping[str, obj
 def _value(text: str) -> object:
     """true, 3 and "3" as JSON has them; anything else is text."""
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError):
         return text
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(word)  # NaN and Infinity are words, here as in JSON
